@@ -1,0 +1,40 @@
+# Everything that is found, in one place. LibTorch comes from the wheel in .venv unless CMAKE_PREFIX_PATH
+# (or Torch_DIR) names another one.
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+# at::parallel_for is inline: code compiled without OpenMP runs serially and says nothing.
+find_package(OpenMP REQUIRED)
+
+set(SAOBP_PYTHON ${CMAKE_SOURCE_DIR}/.venv/bin/python)
+find_package(Torch QUIET)
+if(NOT Torch_FOUND)
+  execute_process(
+    COMMAND ${SAOBP_PYTHON} -c "import torch; print(torch.utils.cmake_prefix_path)"
+    OUTPUT_VARIABLE torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE torch_missing ERROR_QUIET)
+  if(torch_missing)
+    message(FATAL_ERROR
+      "LibTorch was not found: run scripts/setup.sh, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch")
+  endif()
+  list(APPEND CMAKE_PREFIX_PATH ${torch_prefix})
+  find_package(Torch REQUIRED)
+endif()
+# The library version that torch itself was built against; -Wno-* keeps its headers from drowning our own warnings.
+set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+
+find_package(hwy REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
+find_package(CLI11 2.1 REQUIRED)
+
+add_library(saobp_flags INTERFACE)
+target_include_directories(saobp_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(saobp_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_compile_definitions(saobp_flags INTERFACE SAOBP_VERSION="${PROJECT_VERSION}")
+if(SAOBP_SANITIZE)
+  target_compile_options(saobp_flags INTERFACE -fsanitize=${SAOBP_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(saobp_flags INTERFACE -fsanitize=${SAOBP_SANITIZE})
+endif()
