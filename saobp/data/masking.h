@@ -1,0 +1,68 @@
+// Masked-language-model inputs: which tokens are hidden, what stands in their place, and what was there.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "saobp/data/random.h"
+#include "saobp/io/fields.h"
+#include "saobp/text/tokenizer.h"
+
+namespace saobp::data {
+
+struct MaskingOptions {
+  double mask_probability = 0.15;  // that a token is to be predicted
+  double mask_share = 0.8;         // of these: shown as [MASK]
+  double random_share = 0.1;       // of these: shown as a random token; the rest is shown as it is
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("mask_probability", self.mask_probability, "share of the tokens that are to be predicted");
+    visit("mask_share", self.mask_share, "share of these that is shown as [MASK]");
+    visit("random_share", self.random_share, "share of these that is shown as a random token; the rest stays");
+  }
+};
+
+// What rows of masked text need of a tokenizer.
+struct TokenRoles {
+  int32_t cls, sep, mask, pad;
+  int64_t vocab_size;
+  std::vector<int32_t> special;  // every id with a role, [UNK] too, ascending: never masked, never drawn
+
+  // Error naming every role among [CLS], [SEP], [MASK], [PAD] that the tokenizer lacks.
+  explicit TokenRoles(const text::Tokenizer& tokenizer);
+  bool is_special(int32_t id) const;
+};
+
+// Rows for one step. All vectors are row-major and can be given to torch::from_blob as they are.
+struct MaskedBatch {
+  int64_t rows = 0, length = 0;
+  std::vector<int64_t> input_ids;       // [rows, length], after masking
+  std::vector<uint8_t> attention_mask;  // [rows, length]: 1 a token, 0 padding
+  std::vector<int64_t> positions;       // [masked] ascending indices into the flattened rows · length
+  std::vector<int64_t> targets;         // [masked] the ids that stood there
+  bool padded = false;                  // some attention_mask is 0
+
+  // Labels as transformers has them: [rows, length], −100 where nothing is to be predicted.
+  std::vector<int64_t> labels() const;
+};
+
+// Hides tokens of rows. What happens to a row depends on (seed, row number) alone.
+class Masker {
+ public:
+  // UsageError when a probability is outside [0, 1], mask_probability is 0, or the shares sum to more than 1.
+  Masker(const MaskingOptions& options, const TokenRoles& roles, uint64_t seed);
+
+  // Appends `row` (with its special tokens; [PAD] counts as padding) to `batch`. Every token without a role is chosen
+  // with mask_probability; when none was, one is chosen at random, so that a row always teaches something.
+  void append(std::span<const int32_t> row, uint64_t row_number, MaskedBatch& batch) const;
+
+ private:
+  int32_t random_token(Random& random) const;
+  MaskingOptions options_;
+  TokenRoles roles_;
+  uint64_t seed_;
+};
+
+}  // namespace saobp::data
