@@ -20,10 +20,11 @@ esac
 
 # Runs a command with its output in the log; on failure shows the end of that and stops.
 logged() {
-  mkdir -p "$(dirname "${LOG}")"
+  local before
   echo "+ $*" >>"${LOG}"
+  before="$(wc -c <"${LOG}")"
   if ! "$@" </dev/null >>"${LOG}" 2>&1; then
-    tail -n 15 "${LOG}" >&2
+    tail -c "+$((before + 1))" "${LOG}" | tail -n 15 >&2
     die "'$*' failed; the whole log is ${LOG}"
   fi
 }
@@ -67,13 +68,12 @@ install_packages() {
 
   local command="apt-get install -y --no-install-recommends ${missing[*]}"
   if ((EUID != 0)); then
-    if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+    if ! sudo -n true 2>/dev/null && ! { command -v sudo >/dev/null && [[ -t 0 ]] && sudo -v; }; then
       echo "Debian packages are missing. Run this as root, then scripts/setup.sh again:" >&2
       echo "  apt-get update && ${command}" >&2
       exit 1
     fi
     as_root=(sudo)
-    sudo -v || die "sudo was refused; as root, run: apt-get update && ${command}"
   fi
   as_root+=(env DEBIAN_FRONTEND=noninteractive)
   echo "Installing Debian packages: ${missing[*]}"
@@ -81,7 +81,6 @@ install_packages() {
   local -a apt=("${as_root[@]}" apt-get -o DPkg::Lock::Timeout=120)
   local listed
   listed="$(apt-cache policy "${missing[@]}" 2>/dev/null | grep -c '^  Candidate: [0-9]' || true)"
-  mkdir -p "$(dirname "${LOG}")"
   if ((listed < ${#missing[@]})) ||
     ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >>"${LOG}" 2>&1; then
     logged "${apt[@]}" update
@@ -144,7 +143,7 @@ find_libtorch
 need_venv=true
 [[ -z "${libtorch}" || "${with_tests}" == true ]] || need_venv=false
 
-mkdir -p "${ROOT}/.cache"
+mkdir -p "$(dirname "${LOG}")"
 if command -v flock >/dev/null; then
   exec 9>"${ROOT}/.cache/setup.lock"
   flock 9  # two set-ups of one checkout wait for each other
