@@ -54,8 +54,8 @@ class Masker {
   // UsageError when a probability is outside [0, 1], mask_probability is 0, or the shares sum to more than 1.
   Masker(const MaskingOptions& options, const TokenRoles& roles, uint64_t seed);
 
-  // Appends `row` (with its special tokens; [PAD] counts as padding) to `batch`. Every token without a role is chosen
-  // with mask_probability; when none was, one is chosen at random, so that a row always teaches something.
+  // Appends `row` (with its special tokens; [PAD] at its end is padding) to `batch`. Every token without a role is
+  // chosen with mask_probability; when none was, one is chosen at random, so that a row always teaches something.
   void append(std::span<const int32_t> row, uint64_t row_number, MaskedBatch& batch) const;
 
  private:

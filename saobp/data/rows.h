@@ -30,12 +30,10 @@ class PackedStream {
   void row(uint64_t i, std::span<int32_t> out) const;
 
  private:
-  struct Document {
-    const int32_t* ids;
-    uint64_t size;
-  };
-  std::vector<Document> given_, documents_;
-  std::vector<uint64_t> starts_;  // of each document in the stream, its parting [SEP] before it excluded
+  std::span<const int32_t> document(size_t place) const { return given_[order_.empty() ? place : order_[place]]; }
+  std::vector<std::span<const int32_t>> given_;  // the documents in the order of the sources
+  std::vector<uint32_t> order_;                  // place in the stream → index into given_; empty: the same
+  std::vector<uint64_t> starts_;                 // of the document at each place, in ids of the stream
   int32_t cls_, sep_, pad_;
   uint64_t width_, ids_ = 0;  // length − 2; ids of the whole stream, partings included
 };
@@ -90,7 +88,7 @@ class ValidationRows {
 
   uint64_t rows() const { return rows_; }
   int64_t length() const { return length_; }
-  // Rows first … first + count − 1, as far as there are any.
+  // Rows first … first + count − 1, as far as there are any. A row of special tokens only has nothing masked.
   MaskedBatch batch(uint64_t first, int64_t count) const;
 
  private:

@@ -3,12 +3,11 @@
 //   8 bytes   "saobpids"
 //   tokens    int32 each, one document after the other; then zeros up to a multiple of 8
 //   offsets   uint64 each, documents + 1 of them: document i is tokens[offsets[i] … offsets[i + 1])
-//   trailer   uint64 each: version, key (2), tokens, documents, XXH64 of all bytes before it
+//   trailer   uint64 each: version, key, tokens, documents, XXH64 of all bytes before it
 //
 // Little endian. The sizes stand at the end because they are known only when everything was written.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -20,14 +19,14 @@
 
 namespace saobp::data {
 
-// 128 bits over the cache's version, the tokenizer, and the text with its document setting.
-using CacheKey = std::array<uint64_t, 2>;
-
 class TokenCache {
  public:
-  // Nothing when there is no such file. When the file is there but damaged (cut short, bytes changed) or holds another
-  // key, nothing too, with the reason in `damage`.
-  static std::optional<TokenCache> open(const io::fs::path& path, const CacheKey& key, std::string& damage);
+  // Part of every key, so that a change of the format, or of how text is cut into documents, makes caches anew.
+  static constexpr uint64_t kVersion = 1;
+
+  // `key`: a hash of everything that the ids follow from. Nothing when there is no such file. When the file is there
+  // but damaged (cut short, bytes changed) or holds another key, nothing too, with the reason in `damage`.
+  static std::optional<TokenCache> open(const io::fs::path& path, uint64_t key, std::string& damage);
 
   const io::fs::path& path() const { return file_.path(); }
   uint64_t documents() const { return offsets_.size() - 1; }
@@ -48,7 +47,7 @@ class TokenCache {
 // Writes the file, aside first; what was not committed leaves nothing behind.
 class TokenCacheWriter {
  public:
-  TokenCacheWriter(const io::fs::path& path, const CacheKey& key);
+  TokenCacheWriter(const io::fs::path& path, uint64_t key);
   // A document without a token is left out.
   void add_document(std::span<const int32_t> ids);
   uint64_t tokens() const { return offsets_.back(); }
@@ -57,7 +56,7 @@ class TokenCacheWriter {
  private:
   void write(const void* data, size_t size);
   io::AtomicFile file_;
-  CacheKey key_;
+  uint64_t key_;
   Hash64 hash_;
   std::vector<uint64_t> offsets_{0};
 };
