@@ -1,5 +1,6 @@
 """Who may include whom: every #include in saobp/ and every room's USES list is held against one table."""
 
+import os
 import pathlib
 import re
 
@@ -38,7 +39,7 @@ def violations(room, folder, text):
                 found.append(f"{room} may not include {target}: {name}")
             elif not (ROOT / name).exists():
                 found.append(f"there is no {name}")
-        elif bracket == '"' and (folder / name).exists():
+        elif bracket == '"' and os.path.exists(os.path.normpath(folder / name)):
             found.append(f"give the path from the project's root: {name}")
         elif room in WITHOUT_TORCH and _TORCH.match(name):
             found.append(f"{room} does without LibTorch: {name}")
