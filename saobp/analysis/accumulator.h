@@ -16,8 +16,8 @@ class MetricAccumulator {
   // `options` are validated here.
   MetricAccumulator(int64_t num_layers, int64_t num_heads, const MetricOptions& options);
 
-  // One layer of one sequence: A (before refinement) and B (after), both [num_heads, L, L] of its real tokens. Where the
-  // model refines nothing, pass the same tensor twice; it is measured once.
+  // One layer of one sequence: A (before refinement) and B (after), both [num_heads, L, L] of its real tokens. Where
+  // the model refines nothing, pass the same tensor twice; it is measured once.
   void add(int64_t layer, const at::Tensor& attention, const at::Tensor& refined);
   // Once a sequence, with its number of real tokens.
   void count_sequence(int64_t tokens);

@@ -2,9 +2,9 @@
 // intermediate tokens (global token dependency, GTD). Definitions: docs/method.md; equations are those of [SAOBP].
 //
 // Every function takes the matrices of ONE sequence, cut to its real tokens (special tokens included, padding not):
-// [num_heads, L, L], row = query, column = key, rows sum to one. float32 and float64 are accepted, everything is computed
-// in float64. The same functions serve the raw matrix A = softmax(Q K^T / √d) and the refined matrix B; whoever shows
-// a figure says which one it belongs to.
+// [num_heads, L, L], row = query, column = key, rows sum to one. float32 and float64 are accepted, everything is
+// computed in float64. The same functions serve the raw matrix A = softmax(Q K^T / √d) and the refined matrix B;
+// whoever shows a figure says which one it belongs to.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,8 +37,8 @@ struct MetricOptions {
 // Σ_{t=2..K} β^{t−1}: what the rows of G sum to when those of A sum to one. 2.439 by default.
 double indirect_weight(const MetricOptions& options);
 
-// b² / (1 + b²) with b = indirect_weight: GTD of every matrix that is its own square, which are the collapse on one key,
-// the identity and uniform attention alike. 0.856 by default: the line that GTD is read against.
+// b² / (1 + b²) with b = indirect_weight: GTD of every matrix that is its own square, which are the collapse on one
+// key, the identity and uniform attention alike. 0.856 by default: the line that GTD is read against.
 double idempotent_gtd(const MetricOptions& options);
 
 // Throws Error unless `matrices` is [num_heads, L, L] (num_heads, L ≥ 1), float32 or float64, entries ≥ 0, rows summing

@@ -1,0 +1,233 @@
+#include "saobp/analysis/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "saobp/io/error.h"
+
+namespace saobp::analysis {
+namespace {
+
+using Layers = std::vector<std::vector<double>>;  // [layer][head]
+
+// Headings in the order of the columns. Metrics that an analysis does not have are left out of its table.
+struct Column {
+  const char* metric;
+  const char* heading;
+};
+constexpr Column kColumns[] = {
+    {"attention_entropy", "entropy"}, {"gtd", "GTD"}, {"indirect_entropy", "indirect"}, {"sparsity", "sparsity"}};
+
+struct Analysis {
+  std::string source, model, text;
+  int64_t sequences, tokens;
+  io::Json settings;
+  double idempotent_gtd;
+  std::vector<Column> columns;
+  std::vector<Layers> matrices[2];  // A and B: one Layers a column
+  size_t num_layers() const { return matrices[0].front().size(); }
+};
+
+Layers read_layers(const io::Json& matrix, const std::string& metric, const std::string& source) {
+  const auto layers = io::require<Layers>(matrix, metric, source);
+  if (layers.empty() || layers.front().empty()) fail(source, ": \"", metric, "\" has no layers or no heads");
+  for (size_t layer = 0; layer < layers.size(); ++layer)
+    if (layers[layer].size() != layers.front().size())
+      fail(source, ": \"", metric, "\" has ", layers[layer].size(), " heads in layer ", layer, " and ",
+           layers.front().size(), " in layer 0");
+  return layers;
+}
+
+Analysis read_analysis(const io::Json& json, const std::string& source) {
+  Analysis out{source,
+               io::require<std::string>(json, "model", source),
+               io::require<std::string>(json, "text", source),
+               io::require<int64_t>(json, "sequences", source),
+               io::require<int64_t>(json, "tokens", source),
+               io::require<io::Json>(json, "settings", source),
+               io::require<double>(json, "idempotent_gtd", source),
+               {},
+               {}};
+  const auto matrices = io::require<io::Json>(json, "matrices", source);
+  const io::Json both[] = {io::require<io::Json>(matrices, "A", source + ": \"matrices\""),
+                           io::require<io::Json>(matrices, "B", source + ": \"matrices\"")};
+  for (const Column& column : kColumns) {
+    if (!both[0].contains(column.metric)) continue;
+    out.columns.push_back(column);
+    for (int which = 0; which < 2; ++which)
+      out.matrices[which].push_back(read_layers(both[which], column.metric, source));
+    for (int which = 0; which < 2; ++which) {
+      const Layers &first = out.matrices[0].front(), &here = out.matrices[which].back();
+      if (here.size() != first.size() || here.front().size() != first.front().size())
+        fail(source, ": \"", column.metric, "\" of ", which == 0 ? "A" : "B", " has ", here.size(), " layers of ",
+             here.front().size(), " heads; ", first.size(), " of ", first.front().size(), " were expected");
+    }
+  }
+  if (out.columns.empty()) fail(source, ": no known metric in \"matrices\"");
+  return out;
+}
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double mean_of_layers(const Layers& layers) {
+  double sum = 0;
+  for (const auto& heads : layers) sum += mean(heads);
+  return sum / static_cast<double>(layers.size());
+}
+
+// Terminal columns, not bytes: the only multi-byte characters here stand in headings and labels.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string blanks(width - std::min(width, width_of(text)), ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+constexpr size_t kLabelWidth = 12, kCellWidth = 10;
+
+std::string cell(std::optional<double> value, bool sign = false) {
+  if (!value) return padded("–", kCellWidth, true);
+  char buffer[40];
+  // A difference that rounds to zero carries no sign.
+  const double shown = sign && std::abs(*value) < 0.00005 ? 0.0 : *value;
+  std::snprintf(buffer, sizeof buffer, sign && shown != 0 ? "%+.4f" : "%.4f", shown);
+  return padded(buffer, kCellWidth, true);
+}
+
+std::string without_trailing_blanks(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+std::string plain(double value) { return concat(value); }
+
+std::string footnotes(const Analysis& analysis) {
+  const auto setting = [&](const char* name) {
+    return plain(io::require<double>(analysis.settings, name, analysis.source + ": \"settings\""));
+  };
+  char line[16];
+  std::snprintf(line, sizeof line, "%.3f", analysis.idempotent_gtd);
+  std::string out;
+  out += "entropy   mean row entropy of the matrix, nats\n";
+  out += "GTD       global token dependency, β = " + setting("gtd_discount") + ", K = " + setting("gtd_hops") + "; " +
+         line + " is the value of every idempotent matrix\n";
+  out += "          (all rows on one key, each token on itself, uniform rows): read it together with entropy\n";
+  out += "indirect  mean row entropy of the matrix of indirect attention G, nats\n";
+  out += "sparsity  share of the entries below " + setting("sparsity_threshold") + "\n";
+  return out;
+}
+
+std::string sizes(const Analysis& analysis) {
+  const auto heads = analysis.matrices[0].front().front().size();
+  return concat(analysis.sequences, " sequences, ", analysis.tokens, " tokens; ", analysis.num_layers(), " layers of ",
+                heads, " heads");
+}
+
+}  // namespace
+
+std::string metrics_table(const io::Json& json, TableDetail detail, const std::string& source) {
+  const Analysis analysis = read_analysis(json, source);
+  const size_t block = kCellWidth * analysis.columns.size();
+  std::string out = analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n\n";
+  out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", block, false) +
+                                 "   " + padded("  B: after refinement", block, false));
+  std::string heading = padded("layer", kLabelWidth, false);
+  for (int which = 0; which < 2; ++which) {
+    for (const auto& column : analysis.columns) heading += padded(column.heading, kCellWidth, true);
+    if (which == 0) heading += "   ";
+  }
+  out += heading + "\n";
+
+  const auto line = [&](const std::string& label, const auto& value_of) {
+    std::string text = padded(label, kLabelWidth, false);
+    for (int which = 0; which < 2; ++which) {
+      for (const Layers& layers : analysis.matrices[which]) text += cell(value_of(layers));
+      if (which == 0) text += "   ";
+    }
+    out += text + "\n";
+  };
+  for (size_t layer = 0; layer < analysis.num_layers(); ++layer) {
+    line(concat(layer), [&](const Layers& layers) { return mean(layers[layer]); });
+    if (detail == TableDetail::heads)
+      for (size_t head = 0; head < analysis.matrices[0].front()[layer].size(); ++head)
+        line(concat("  head ", head), [&](const Layers& layers) { return layers[layer][head]; });
+  }
+  line("mean", [](const Layers& layers) { return mean_of_layers(layers); });
+  out += "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(analysis);
+  return out;
+}
+
+namespace {
+
+using ValueOf = std::optional<double> (*)(const Layers&, size_t layer, size_t head);
+
+std::optional<double> layer_value(const Layers& layers, size_t layer, size_t) {
+  if (layer >= layers.size()) return {};
+  return mean(layers[layer]);
+}
+std::optional<double> head_value(const Layers& layers, size_t layer, size_t head) {
+  if (layer >= layers.size() || head >= layers[layer].size()) return {};
+  return layers[layer][head];
+}
+std::optional<double> whole_value(const Layers& layers, size_t, size_t) { return mean_of_layers(layers); }
+
+// One matrix of two analyses: first, second and difference for each metric that both have.
+std::string compare_matrix(const Analysis& first, const Analysis& second, int which, TableDetail detail) {
+  std::vector<std::pair<size_t, size_t>> shared;  // columns of first, of second
+  std::string names = padded("", kLabelWidth, false), heading = padded("layer", kLabelWidth, false);
+  for (size_t i = 0; i < first.columns.size(); ++i)
+    for (size_t j = 0; j < second.columns.size(); ++j)
+      if (std::string(first.columns[i].metric) == second.columns[j].metric) {
+        shared.emplace_back(i, j);
+        names += padded("  " + padded(first.columns[i].heading, kCellWidth, true), 3 * kCellWidth + 2, false);
+        heading += "  ";
+        for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += padded(part, kCellWidth, true);
+      }
+  std::string out = without_trailing_blanks(names) + heading + "\n";
+  const auto line = [&](const std::string& label, ValueOf value_of, size_t layer, size_t head) {
+    out += padded(label, kLabelWidth, false);
+    for (const auto& [i, j] : shared) {
+      const auto left = value_of(first.matrices[which][i], layer, head);
+      const auto right = value_of(second.matrices[which][j], layer, head);
+      const auto difference = left && right ? std::optional(*right - *left) : std::nullopt;
+      out += "  " + cell(left) + cell(right) + cell(difference, true);
+    }
+    out += "\n";
+  };
+  const size_t layers = std::max(first.num_layers(), second.num_layers());
+  const size_t heads = std::max(first.matrices[0].front().front().size(), second.matrices[0].front().front().size());
+  for (size_t layer = 0; layer < layers; ++layer) {
+    line(concat(layer), layer_value, layer, 0);
+    if (detail == TableDetail::heads)
+      for (size_t head = 0; head < heads; ++head) line(concat("  head ", head), head_value, layer, head);
+  }
+  line("mean", whole_value, 0, 0);
+  return out;
+}
+
+}  // namespace
+
+std::string comparison_table(const io::Json& first_json, const io::Json& second_json, TableDetail detail,
+                             const std::string& first_source, const std::string& second_source) {
+  const Analysis first = read_analysis(first_json, first_source), second = read_analysis(second_json, second_source);
+  if (first.settings != second.settings)
+    fail(second_source, ": measured with the settings ", second.settings.dump(), ", but ", first_source, " with ",
+         first.settings.dump(), "; the same were expected");
+  std::string out = "(1) " + first.model + " on " + first.text + "\n    " + sizes(first) + "\n" + "(2) " +
+                    second.model + " on " + second.text + "\n    " + sizes(second) + "\n";
+  if (first.text != second.text) out += "Mind that the texts differ.\n";
+  out += "\nA: before refinement\n" + compare_matrix(first, second, 0, detail);
+  out += "\nB: after refinement (what the layers use)\n" + compare_matrix(first, second, 1, detail);
+  out += "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(first);
+  return out;
+}
+
+}  // namespace saobp::analysis

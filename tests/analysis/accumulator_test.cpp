@@ -1,0 +1,176 @@
+#include "saobp/analysis/accumulator.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "saobp/analysis/table.h"
+
+namespace saobp::analysis {
+namespace {
+
+torch::Tensor random_attention(int64_t heads, int64_t length) {
+  return torch::softmax(torch::randn({heads, length, length}, torch::kDouble) * 2, -1);
+}
+
+template <class Work>
+std::string message_of(const Work& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MetricAccumulator, IsTheMeanOverSequencesWhateverTheirLength) {
+  torch::manual_seed(1);
+  const MetricOptions options;
+  MetricAccumulator accumulator(2, 3, options);
+  std::vector<std::vector<MetricValues>> raw(2), refined(2);  // [layer][sequence]
+  for (const int64_t length : {5, 9, 30}) {
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      const auto a = random_attention(3, length), b = random_attention(3, length);
+      raw[layer].push_back(attention_metrics(a, options, "A"));
+      refined[layer].push_back(attention_metrics(b, options, "B"));
+      accumulator.add(layer, a, b);
+    }
+    accumulator.count_sequence(length);
+  }
+  const auto json = accumulator.to_json("a model", "a text");
+  EXPECT_EQ(json["model"], "a model");
+  EXPECT_EQ(json["text"], "a text");
+  EXPECT_EQ(json["sequences"], 3);
+  EXPECT_EQ(json["tokens"], 44);
+  EXPECT_EQ(json["settings"]["gtd_hops"], 4);
+  EXPECT_EQ(json["settings"]["gtd_discount"], 0.9);
+  EXPECT_EQ(json["settings"]["sparsity_threshold"], 0.01);
+  EXPECT_NEAR(json["idempotent_gtd"].get<double>(), 0.8561, 1e-4);
+  for (const bool is_refined : {false, true})
+    for (size_t metric = 0; metric < metric_names().size(); ++metric) {
+      const auto& values = json["matrices"][is_refined ? "B" : "A"][metric_names()[metric]];
+      ASSERT_EQ(values.size(), 2u);
+      for (int64_t layer = 0; layer < 2; ++layer) {
+        ASSERT_EQ(values[layer].size(), 3u);
+        for (int64_t head = 0; head < 3; ++head) {
+          double sum = 0;
+          for (const auto& sequence : (is_refined ? refined : raw)[layer]) sum += sequence[metric].second[head];
+          EXPECT_NEAR(values[layer][head].get<double>(), sum / 3, 1e-12) << metric_names()[metric];
+        }
+      }
+    }
+}
+
+TEST(MetricAccumulator, UnrefinedLayersHaveEqualMatrices) {
+  torch::manual_seed(2);
+  MetricAccumulator accumulator(1, 2, {});
+  const auto a = random_attention(2, 7);
+  accumulator.add(0, a, a);
+  accumulator.count_sequence(7);
+  const auto json = accumulator.to_json("m", "t");
+  EXPECT_EQ(json["matrices"]["A"], json["matrices"]["B"]);
+}
+
+TEST(MetricAccumulator, RefusesWhatIsIncomplete) {
+  MetricAccumulator accumulator(2, 2, {});
+  EXPECT_NE(message_of([&] { accumulator.to_json("m", "t"); }).find("no sequence"), std::string::npos);
+  const auto a = random_attention(2, 4);
+  accumulator.add(0, a, a);
+  accumulator.count_sequence(4);
+  EXPECT_NE(message_of([&] { accumulator.to_json("m", "t"); }).find("layer 1 was measured in 0 of 1"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { accumulator.add(2, a, a); }).find("layer 2"), std::string::npos);
+  const auto three = random_attention(3, 4);
+  EXPECT_NE(message_of([&] { accumulator.add(1, three, three); }).find("3 heads were given; the model has 2"),
+            std::string::npos);
+  // A refused B leaves nothing of A behind.
+  EXPECT_NE(message_of([&] { accumulator.add(1, a, a * 2); }).find("matrix B"), std::string::npos);
+  accumulator.add(1, a, a);
+  EXPECT_EQ(accumulator.to_json("m", "t")["matrices"]["A"]["gtd"][0],
+            accumulator.to_json("m", "t")["matrices"]["A"]["gtd"][1]);
+  EXPECT_THROW(MetricAccumulator(0, 2, {}), Error);
+  EXPECT_THROW(MetricAccumulator(1, 2, {.gtd_hops = 1}), UsageError);
+}
+
+// A hand-written analysis: two layers of two heads.
+io::Json sample(double shift) {
+  io::Json json = {{"model", "runs/mini"}, {"text", "dev.txt"}, {"sequences", 5}, {"tokens", 321}};
+  json["settings"] = {{"gtd_discount", 0.9}, {"gtd_hops", 4}, {"sparsity_threshold", 0.01}};
+  json["idempotent_gtd"] = 0.856089;
+  for (const char* which : {"A", "B"}) {
+    const double more = shift + (*which == 'B' ? 0.5 : 0);
+    for (const char* metric : {"attention_entropy", "gtd", "indirect_entropy", "sparsity"})
+      json["matrices"][which][metric] = {{1 + more, 2 + more}, {3 + more, 5 + more}};
+  }
+  return json;
+}
+
+std::string line_with(const std::string& text, const std::string& start) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at);
+    if (text.compare(at, start.size(), start) == 0) return text.substr(at, end - at);
+    at = end + 1;
+  }
+  return "";
+}
+
+TEST(MetricsTable, ShowsMeansOverHeadsAndLayers) {
+  const auto text = metrics_table(sample(0), TableDetail::layers);
+  EXPECT_EQ(line_with(text, "0 "),
+            "0               1.5000    1.5000    1.5000    1.5000       2.0000    2.0000    2.0000    2.0000");
+  EXPECT_EQ(line_with(text, "mean "),
+            "mean            2.7500    2.7500    2.7500    2.7500       3.2500    3.2500    3.2500    3.2500");
+  for (const char* part : {"runs/mini on dev.txt", "5 sequences, 321 tokens; 2 layers of 2 heads",
+                           "A: before refinement", "B: after refinement", "0.856", "nats", "K = 4", "below 0.01"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+  EXPECT_EQ(text.find("head 0"), std::string::npos);
+}
+
+TEST(MetricsTable, ShowsHeads) {
+  const auto text = metrics_table(sample(0), TableDetail::heads);
+  EXPECT_EQ(line_with(text, "  head 1"),
+            "  head 1        2.0000    2.0000    2.0000    2.0000       2.5000    2.5000    2.5000    2.5000");
+}
+
+TEST(MetricsTable, ComparesTwoModels) {
+  auto other = sample(0.25);
+  const auto text = comparison_table(sample(0), other, TableDetail::heads);
+  EXPECT_EQ(line_with(text, "0 ").substr(0, 44), "0                 1.5000    1.7500   +0.2500");
+  EXPECT_EQ(line_with(text, "  head 1").substr(0, 44), "  head 1          2.0000    2.2500   +0.2500");
+  EXPECT_EQ(text.find("texts differ"), std::string::npos);
+  // A model with a layer more: a dash stands for what the other one lacks.
+  for (const char* which : {"A", "B"})
+    for (auto& [name, layers] : other["matrices"][which].items()) layers.push_back({1.0, 1.0});
+  other["text"] = "else.txt";
+  const auto deeper = comparison_table(sample(0), other, TableDetail::layers);
+  EXPECT_NE(line_with(deeper, "2 ").find("–    1.0000         –"), std::string::npos) << deeper;
+  EXPECT_NE(deeper.find("texts differ"), std::string::npos);
+}
+
+TEST(MetricsTable, NoSignOnADifferenceOfZero) {
+  const auto text = comparison_table(sample(0), sample(-1e-9), TableDetail::layers);
+  EXPECT_EQ(text.find("-0.0000"), std::string::npos) << text;
+  EXPECT_EQ(text.find("+0.0000"), std::string::npos) << text;
+}
+
+TEST(MetricsTable, RefusesDamagedOrUnlikeAnalyses) {
+  auto missing = sample(0);
+  missing.erase("idempotent_gtd");
+  EXPECT_NE(
+      message_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"idempotent_gtd\""),
+      std::string::npos);
+  auto ragged = sample(0);
+  ragged["matrices"]["B"]["gtd"][1] = {1.0};
+  EXPECT_NE(message_of([&] { metrics_table(ragged, TableDetail::layers, "x.json"); }).find("1 heads in layer 1"),
+            std::string::npos);
+  auto shorter = sample(0);
+  shorter["matrices"]["B"]["gtd"].erase(1);
+  EXPECT_NE(message_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layers"),
+            std::string::npos);
+  auto unlike = sample(0);
+  unlike["settings"]["gtd_hops"] = 5;
+  EXPECT_NE(message_of([&] { comparison_table(sample(0), unlike, TableDetail::layers); }).find("gtd_hops"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace saobp::analysis
