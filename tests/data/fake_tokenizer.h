@@ -1,0 +1,98 @@
+// A tokenizer whose ids can be read off the text: the word "17" has id 17 + 5, every other word is [UNK].
+#pragma once
+
+#include <atomic>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "saobp/io/error.h"
+#include "saobp/text/tokenizer.h"
+
+namespace saobp::data {
+
+class FakeTokenizer : public text::Tokenizer {
+ public:
+  static constexpr int32_t kPad = 0, kUnk = 1, kCls = 2, kSep = 3, kMask = 4, kFirst = 5, kWords = 1000;
+
+  explicit FakeTokenizer(std::string name = "fake") : name_(std::move(name)) {
+    special_.pad = kPad, special_.unk = kUnk, special_.cls = kCls, special_.sep = kSep, special_.mask = kMask;
+  }
+
+  using Tokenizer::encode;
+  void encode(std::string_view text, std::vector<int32_t>& ids) const override {
+    ++documents_encoded;
+    for (size_t at = 0; at < text.size();) {
+      size_t stop = std::min(text.find_first_of(" \n\t", at), text.size());
+      if (std::string_view word = text.substr(at, stop - at); !word.empty()) ids.push_back(id_of(word));
+      at = stop + 1;
+    }
+  }
+  std::string decode(const std::vector<int32_t>& ids, bool) const override {
+    std::string text;
+    for (int32_t id : ids) text += concat(text.empty() ? "" : " ", id - kFirst);
+    return text;
+  }
+  const std::string& token(int32_t) const override { return name_; }
+  std::optional<int32_t> id(std::string_view token) const override { return id_of(token); }
+  int64_t vocab_size() const override { return kFirst + kWords; }
+  const text::SpecialTokens& special() const override { return special_; }
+  const char* kind() const override { return "fake"; }
+  std::string to_json() const override { return name_; }
+
+  text::SpecialTokens special_;
+  mutable std::atomic<int> documents_encoded = 0;
+
+ private:
+  static int32_t id_of(std::string_view word) {
+    int32_t number = -1;
+    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    bool known = error == std::errc() && end == word.data() + word.size() && number >= 0 && number < kWords;
+    return known ? kFirst + number : kUnk;
+  }
+  std::string name_;
+};
+
+// A new folder that is removed with everything in it.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "saobp-data-XXXXXX").string();
+    if (!::mkdtemp(name.data())) fail(name, ": cannot be made");
+    path_ = name;
+  }
+  ~TempFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  // Writes a file, making its folders; gives its path.
+  std::string write(const std::string& name, std::string_view text) const {
+    auto path = path_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << text;
+    return path.string();
+  }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+template <class F>
+std::string error_of(F&& call) {
+  try {
+    call();
+  } catch (const UsageError& e) {
+    return std::string("usage: ") + e.what();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace saobp::data
