@@ -33,15 +33,15 @@ struct Analysis {
 struct RunInput {
   std::string name;  // the folder's name
   std::filesystem::path folder;
-  io::Json record;                     // run.json as it is; null when there is none
-  std::vector<LossPoint> train_loss;   // in the order of the file, as logged
+  io::Json record;                    // run.json as it is; null when there is none
+  std::vector<LossPoint> train_loss;  // in the order of the file, as logged
   std::vector<LossPoint> validation_loss;
-  std::vector<Analysis> analyses;      // by name
-  std::vector<std::string> remarks;    // what was missing or damaged, one plain sentence each
+  std::vector<Analysis> analyses;    // by name
+  std::vector<std::string> remarks;  // what was missing or damaged, one plain sentence each
 };
 
-// Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl, or one of its files is damaged. A
-// last line of metrics.jsonl that was cut off (the run was killed) is left out and remarked upon.
+// Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl, or one of its files is damaged.
+// A last line of metrics.jsonl that was cut off (the run was killed) is left out and remarked upon.
 RunInput read_run(const std::filesystem::path& folder);
 
 }  // namespace saobp::report

@@ -1,0 +1,163 @@
+#include "saobp/report/chart.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "saobp/io/error.h"
+#include "saobp/report/html.h"
+
+namespace saobp::report {
+namespace {
+
+constexpr int kPalette = 6;  // colours in the style sheet
+constexpr double kLeft = 62, kRight = 16, kTop = 30, kBottom = 46;
+
+struct Frame {
+  double left, right, top, bottom;  // of the plotting area, in the drawing's units
+  Range x, y;
+  double to_x(double value) const { return left + (value - x.low) / (x.high - x.low) * (right - left); }
+  double to_y(double value) const { return bottom - (value - y.low) / (y.high - y.low) * (bottom - top); }
+};
+
+Frame frame_of(const Chart& chart) {
+  if (chart.x_ticks.size() < 2 || chart.y_ticks.size() < 2)
+    fail("chart ", chart.id, ": ", chart.x_ticks.size(), " by ", chart.y_ticks.size(),
+         " ticks; two of each are needed");
+  return {kLeft,
+          chart.width - kRight,
+          kTop,
+          chart.height - kBottom,
+          {chart.x_ticks.front() - chart.x_margin, chart.x_ticks.back() + chart.x_margin},
+          {chart.y_ticks.front(), chart.y_ticks.back()}};
+}
+
+// Runs differ by shape as well as by colour: circle, square, triangle, diamond.
+std::string mark(int run, double x, double y, double radius) {
+  const auto c = coordinate;
+  switch (run % 4) {
+    case 0:
+      return "<circle cx='" + c(x) + "' cy='" + c(y) + "' r='" + c(radius) + "'";
+    case 1:
+      return "<rect x='" + c(x - radius * 0.9) + "' y='" + c(y - radius * 0.9) + "' width='" + c(radius * 1.8) +
+             "' height='" + c(radius * 1.8) + "'";
+    case 2:
+      return "<path d='M" + c(x) + " " + c(y - radius * 1.2) + "l" + c(radius * 1.15) + " " + c(radius * 2) + "h" +
+             c(-radius * 2.3) + "z'";
+    default:
+      return "<path d='M" + c(x) + " " + c(y - radius * 1.3) + "l" + c(radius * 1.3) + " " + c(radius * 1.3) + "l" +
+             c(-radius * 1.3) + " " + c(radius * 1.3) + "l" + c(-radius * 1.3) + " " + c(-radius * 1.3) + "z'";
+  }
+}
+
+const char* class_of(Series::Look look) {
+  switch (look) {
+    case Series::Look::faint:
+      return "faint";
+    case Series::Look::hollow:
+      return "hollow";
+    case Series::Look::dots:
+      return "dots";
+    case Series::Look::marked:
+      return "marked";
+    case Series::Look::line:
+      break;
+  }
+  return "line";
+}
+
+bool has_line(Series::Look look) { return look != Series::Look::dots; }
+bool has_marks(Series::Look look) { return look != Series::Look::line && look != Series::Look::faint; }
+
+std::string draw_series(const Series& series, const Frame& frame) {
+  std::string out = concat("<g class='series ", class_of(series.look), " run-", series.run % kPalette, "'>");
+  if (!series.title.empty()) out += "<title>" + escape(series.title) + "</title>";
+  if (has_line(series.look) && series.points.size() > 1) {
+    out += "<polyline points='";
+    for (size_t i = 0; i < series.points.size(); ++i)
+      out += (i ? " " : "") + coordinate(frame.to_x(series.points[i].x)) + "," +
+             coordinate(frame.to_y(series.points[i].y));
+    out += "'/>";
+  }
+  if (has_marks(series.look))
+    for (const auto& point : series.points) {
+      out += mark(series.run, frame.to_x(point.x), frame.to_y(point.y), series.look == Series::Look::dots ? 2.4 : 4.2);
+      out += point.title.empty() ? "/>"
+                                 : "><title>" + escape(point.title) + "</title></" +
+                                       (series.run % 4 == 0   ? "circle"
+                                        : series.run % 4 == 1 ? "rect"
+                                                              : "path") +
+                                       ">";
+    }
+  return out + "</g>\n";
+}
+
+std::string horizontal(const Frame& frame, double value, const char* css) {
+  const std::string y = coordinate(frame.to_y(value));
+  return concat("<line class='", css, "' x1='", coordinate(frame.left), "' x2='", coordinate(frame.right), "' y1='", y,
+                "' y2='", y, "'/>");
+}
+
+std::string draw_axes(const Chart& chart, const Frame& frame) {
+  std::string out;
+  for (double tick : chart.y_ticks)
+    out += horizontal(frame, tick, "grid") + "<text class='tick' text-anchor='end' x='" + coordinate(frame.left - 8) +
+           "' y='" + coordinate(frame.to_y(tick) + 4) + "'>" + fixed(tick, chart.y_digits) + "</text>\n";
+  for (double tick : chart.x_ticks)
+    out += "<text class='tick' text-anchor='middle' x='" + coordinate(frame.to_x(tick)) + "' y='" +
+           coordinate(frame.bottom + 20) + "'>" + (chart.integer_x ? grouped(std::llround(tick)) : fixed(tick, 2)) +
+           "</text>\n";
+  out += "<text class='axis' text-anchor='end' x='" + coordinate(frame.right) + "' y='" + coordinate(chart.height - 8) +
+         "'>" + escape(chart.x_title) + "</text>";
+  out += "<text class='axis' x='4' y='15'>" + escape(chart.y_title) + "</text>\n";
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> round_ticks(Range range, int count) {
+  if (!(range.high > range.low)) range.high = range.low + 1;
+  const double rough = (range.high - range.low) / std::max(1, count);
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  double step = power;
+  for (double factor : {1.0, 2.0, 5.0, 10.0})
+    if (factor * power >= rough * 0.999) {
+      step = factor * power;
+      break;
+    }
+  std::vector<double> ticks;
+  const auto first = static_cast<int64_t>(std::floor(range.low / step + 1e-9));
+  const auto last = static_cast<int64_t>(std::ceil(range.high / step - 1e-9));
+  for (int64_t i = first; i <= last; ++i) ticks.push_back(static_cast<double>(i) * step);
+  return ticks;
+}
+
+std::string render_chart(const Chart& chart) {
+  const Frame frame = frame_of(chart);
+  std::string out = "<svg role='img' aria-labelledby='" + chart.id + "-title " + chart.id + "-desc' viewBox='0 0 " +
+                    coordinate(chart.width) + " " + coordinate(chart.height) + "'>\n";
+  out += "<title id='" + chart.id + "-title'>" + escape(chart.title) + "</title>";
+  out += "<desc id='" + chart.id + "-desc'>" + escape(chart.description) + "</desc>\n";
+  out += draw_axes(chart, frame);
+  // Marks at the edge may stick out by their radius; lines beyond the axes (single noisy steps) are cut there.
+  out += "<clipPath id='" + chart.id + "-clip'><rect x='" + coordinate(frame.left - 6) + "' y='" +
+         coordinate(frame.top - 6) + "' width='" + coordinate(frame.right - frame.left + 12) + "' height='" +
+         coordinate(frame.bottom - frame.top + 12) + "'/></clipPath>\n";
+  if (chart.reference) {
+    out += horizontal(frame, chart.reference->y, "reference");
+    out += "<text class='tick reference-label' text-anchor='end' x='" + coordinate(frame.right) + "' y='" +
+           coordinate(frame.to_y(chart.reference->y) - 6) + "'>" + escape(chart.reference->label) + "</text>\n";
+  }
+  out += "<g clip-path='url(#" + chart.id + "-clip)'>\n";
+  for (const auto& series : chart.series) out += draw_series(series, frame);
+  return out + "</g></svg>\n";
+}
+
+std::string legend_mark(int run, Series::Look look) {
+  std::string out = concat("<svg class='legend-mark' aria-hidden='true' viewBox='0 0 34 14'><g class='series ",
+                           class_of(look), " run-", run % kPalette, "'>");
+  if (has_line(look)) out += "<polyline points='1,7 33,7'/>";
+  if (has_marks(look)) out += mark(run, 17, 7, look == Series::Look::dots ? 2.4 : 4.2) + "/>";
+  return out + "</g></svg>";
+}
+
+}  // namespace saobp::report

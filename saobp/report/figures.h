@@ -1,0 +1,36 @@
+// The charts of the page, from runs to SVG.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "saobp/report/run.h"
+
+namespace saobp::report {
+
+// Training loss (smoothed, with the logged values behind it) and validation loss of all runs; a sentence in its place
+// when no run logged any.
+std::string loss_figure(const std::vector<RunInput>& runs);
+
+// The runs' analyses of one name. Runs without it have a null pointer.
+struct AnalysisGroup {
+  std::string name;
+  std::vector<const Analysis*> of_run;
+};
+// In alphabetical order of their names.
+std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs);
+
+// Entropy and GTD of each layer, before and after refinement.
+std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t group_index);
+
+// Refinement changes nothing in this analysis: A and B are the same numbers.
+bool is_unrefined(const Analysis& analysis);
+
+// The mean of a layer's heads, and of all layers.
+double mean(const std::vector<double>& heads);
+double mean(const std::vector<std::vector<double>>& layers);
+
+// Exponential mean with a memory of about `window` values, corrected for its start.
+std::vector<double> smoothed(const std::vector<LossPoint>& points, int64_t window);
+
+}  // namespace saobp::report

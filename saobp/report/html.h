@@ -1,0 +1,26 @@
+// Small pieces of HTML: escaping and figures as people read them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "saobp/io/json.h"
+
+namespace saobp::report {
+
+// For text and for attribute values in quotes. Bytes that are not UTF-8 become U+FFFD, so the page is valid whatever a
+// file's name was.
+std::string escape(std::string_view text);
+
+// "%.{digits}f"; "not finite" where it is not.
+std::string fixed(double value, int digits);
+// 1234567 → "1,234,567".
+std::string grouped(int64_t value);
+// Coordinates inside an SVG: at most two decimals, no trailing zeros.
+std::string coordinate(double value);
+// A value from a JSON file as plain text: strings without quotes, numbers short, null as "none", lists and objects as
+// JSON.
+std::string plain_text(const io::Json& value);
+
+}  // namespace saobp::report

@@ -1,0 +1,109 @@
+#include "saobp/report/report.h"
+
+#include <set>
+
+#include "saobp/io/error.h"
+#include "saobp/io/file.h"
+#include "saobp/report/figures.h"
+#include "saobp/report/html.h"
+#include "saobp/report/style.h"
+#include "saobp/report/tables.h"
+
+namespace saobp::report {
+namespace {
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return out;
+}
+
+// What the figures can and cannot say.
+std::string caution(const std::vector<RunInput>& runs) {
+  std::vector<std::string> seeds;
+  for (const auto& run : runs) {
+    const io::Json* seed = find_setting(run, {"seed"});
+    seeds.push_back(run.name + ": " + (seed ? plain_text(*seed) : "not recorded"));
+  }
+  const std::string seeds_text = "Seeds: " + joined(seeds) + ".";
+  if (runs.size() == 1)
+    return "<p class='fine'>This is one run with one seed; another seed gives other figures. " + escape(seeds_text) +
+           "</p>\n";
+  return "<p class='fine'>Each curve is one run with one seed. How much a figure varies from seed to seed was not "
+         "measured, so a "
+         "difference between runs may be chance: this page does not say that one is better. " +
+         escape(seeds_text) + "</p>\n";
+}
+
+std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t index) {
+  std::vector<std::string> measured;
+  std::set<std::pair<std::string, int64_t>> texts;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const Analysis* analysis = group.of_run[i];
+    if (!analysis) continue;
+    texts.emplace(analysis->text, analysis->sequences);
+    measured.push_back(concat(runs[i].name, " on ", analysis->text, " (", grouped(analysis->sequences), " sequences, ",
+                              grouped(analysis->tokens), " tokens)"));
+  }
+  std::string out = "<section><h2>Attention, layer by layer: " + escape(group.name) + "</h2>\n";
+  out +=
+      "<p>A is the attention matrix before refinement, B the one after it, which the layer uses; with original "
+      "attention both are "
+      "the same. Every value is the mean over sequences, of their real tokens.</p>\n";
+  if (texts.size() > 1) out += "<p><strong>Mind that the texts differ.</strong></p>\n";
+  out += layer_figures(runs, group, index);
+  out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
+  return out + layer_table(runs, group) + "</section>\n";
+}
+
+std::string remarks(const std::vector<RunInput>& runs) {
+  std::string items;
+  for (const auto& run : runs)
+    for (const auto& remark : run.remarks) items += "<li>" + escape(run.name + ": " + remark) + "</li>\n";
+  return items.empty() ? "" : "<section><h2>Remarks</h2>\n<ul>" + items + "</ul></section>\n";
+}
+
+std::string lead(const std::vector<RunInput>& runs) {
+  std::vector<std::string> names;
+  std::set<std::string> commands;
+  for (const auto& run : runs) {
+    names.push_back(run.name);
+    if (const io::Json* command = find_setting(run, {"command"})) commands.insert(plain_text(*command));
+  }
+  const std::string what = commands.size() == 1 ? "saobp " + *commands.begin() : "saobp";
+  return runs.size() == 1 ? "One run of " + what + ": " + names.front() + "."
+                          : concat(runs.size(), " runs of ", what, ": ", joined(names), ".");
+}
+
+}  // namespace
+
+std::string render_comparison_page(const std::vector<RunInput>& runs, const std::string& title) {
+  if (runs.empty()) fail_usage("report: no run was given; at least one run folder was expected");
+  const auto groups = analysis_groups(runs);
+  std::string page = "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>\n";
+  page += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
+  // The page loads nothing, and a browser holds it to that.
+  page += "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
+  page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + "</style></head>\n<body><main>\n";
+  page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
+          "</header>\n";
+  page += "<section><h2>Training</h2>\n" + loss_figure(runs) + "</section>\n";
+  page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
+  for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
+  if (groups.empty()) page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
+  page += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n" + remarks(runs);
+  return page + "</main></body></html>\n";
+}
+
+void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& output,
+                  const std::string& title) {
+  std::vector<RunInput> runs;
+  for (const auto& folder : folders) runs.push_back(read_run(folder));
+  // Runs of one name in different places are told apart by their paths.
+  for (size_t i = 0; i < runs.size(); ++i)
+    for (size_t j = 0; j < runs.size(); ++j)
+      if (i != j && folders[i].filename() == folders[j].filename()) runs[i].name = folders[i].string();
+  io::write_file(output, render_comparison_page(runs, title));
+}
+
+}  // namespace saobp::report

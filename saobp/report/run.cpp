@@ -1,0 +1,157 @@
+#include "saobp/report/run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "saobp/io/error.h"
+#include "saobp/io/file.h"
+
+namespace saobp::report {
+namespace {
+
+namespace fs = std::filesystem;
+using io::Json;
+
+// Adds a point. A run that was resumed logs some steps again: the later record of a step counts, and everything that
+// the abandoned stretch had logged beyond it goes. True when something was dropped.
+bool append(std::vector<LossPoint>& points, LossPoint point) {
+  const size_t before = points.size();
+  while (!points.empty() && points.back().step >= point.step) points.pop_back();
+  const bool dropped = points.size() < before;
+  points.push_back(point);
+  return dropped;
+}
+
+struct MetricsReader {
+  RunInput& run;
+  int64_t not_finite = 0;
+  bool resumed = false;
+
+  // A loss that was not finite is written as null; a line may be about something else and have no loss at all.
+  void read_loss(const Json& line, const char* key, std::vector<LossPoint>& points, const std::string& where) {
+    if (!line.contains(key)) return;
+    if (line.at(key).is_null()) {
+      ++not_finite;
+      return;
+    }
+    const LossPoint point{io::require<int64_t>(line, "step", where), io::require<double>(line, key, where)};
+    if (!std::isfinite(point.value))
+      ++not_finite;
+    else if (append(points, point))
+      resumed = true;
+  }
+
+  void read(const fs::path& path) {
+    const std::string text = io::read_file(path);
+    int64_t number = 0;
+    for (size_t at = 0; at < text.size();) {
+      const size_t newline = text.find('\n', at);
+      const bool complete = newline != std::string::npos;
+      const std::string_view line(text.data() + at, (complete ? newline : text.size()) - at);
+      at = complete ? newline + 1 : text.size();
+      ++number;
+      if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      const std::string where = concat(path.string(), ", line ", number);
+      if (json.is_discarded() && !complete) {
+        run.remarks.push_back(concat("The last line of metrics.jsonl (line ", number,
+                                     ") was cut off; it was left out. The run was probably stopped while writing it."));
+        continue;
+      }
+      if (json.is_discarded() || !json.is_object()) fail(where, ": not a JSON object; each line must be one");
+      read_loss(json, "loss", run.train_loss, where);
+      read_loss(json, "validation_loss", run.validation_loss, where);
+    }
+    if (not_finite > 0)
+      run.remarks.push_back(concat(not_finite, " logged losses were not finite; they are not drawn."));
+    if (resumed) run.remarks.push_back("The run was resumed; steps that were logged twice show their later record.");
+    if (run.train_loss.empty()) run.remarks.push_back("metrics.jsonl holds no training loss.");
+  }
+};
+
+using Layers = std::vector<std::vector<double>>;
+
+Layers read_layers(const Json& matrix, const char* metric, const std::string& source) {
+  const auto layers = io::get_or<Layers>(matrix, metric, {}, source);
+  for (const auto& heads : layers)
+    if (heads.empty()) fail(source, ": \"", metric, "\" has a layer without heads");
+  return layers;
+}
+
+MatrixMetrics read_matrix(const Json& matrices, const char* which, const std::string& source) {
+  const auto matrix = io::require<Json>(matrices, which, source + ": \"matrices\"");
+  return {read_layers(matrix, "attention_entropy", source), read_layers(matrix, "gtd", source),
+          read_layers(matrix, "indirect_entropy", source), read_layers(matrix, "sparsity", source)};
+}
+
+void require_equal_layers(const Analysis& analysis, const std::string& source) {
+  const auto compare = [&](const Layers& raw, const Layers& refined, const char* metric) {
+    if (raw.size() != refined.size())
+      fail(source, ": \"", metric, "\" has ", raw.size(), " layers in A and ", refined.size(), " in B");
+  };
+  compare(analysis.raw.attention_entropy, analysis.refined.attention_entropy, "attention_entropy");
+  compare(analysis.raw.gtd, analysis.refined.gtd, "gtd");
+  compare(analysis.raw.indirect_entropy, analysis.refined.indirect_entropy, "indirect_entropy");
+  compare(analysis.raw.sparsity, analysis.refined.sparsity, "sparsity");
+}
+
+Analysis read_analysis(const fs::path& path) {
+  const Json json = io::read_json(path);
+  const std::string source = path.string();
+  Analysis out;
+  out.name = path.stem().string();
+  out.text = io::require<std::string>(json, "text", source);
+  out.sequences = io::require<int64_t>(json, "sequences", source);
+  out.tokens = io::require<int64_t>(json, "tokens", source);
+  const auto settings = io::require<Json>(json, "settings", source);
+  out.gtd_discount = io::require<double>(settings, "gtd_discount", source + ": \"settings\"");
+  out.gtd_hops = io::require<int64_t>(settings, "gtd_hops", source + ": \"settings\"");
+  if (out.gtd_hops < 2 || out.gtd_hops > 1000)
+    fail(source, ": \"gtd_hops\" is ", out.gtd_hops, "; 2 or more was expected");
+  // From the settings, so that an analysis without the figure is readable too.
+  double power = 1, weight = 0;
+  for (int64_t t = 2; t <= out.gtd_hops; ++t) weight += power *= out.gtd_discount;
+  out.idempotent_gtd = weight * weight / (1 + weight * weight);
+  const auto matrices = io::require<Json>(json, "matrices", source);
+  out.raw = read_matrix(matrices, "A", source);
+  out.refined = read_matrix(matrices, "B", source);
+  require_equal_layers(out, source);
+  return out;
+}
+
+}  // namespace
+
+RunInput read_run(const fs::path& folder) {
+  if (!fs::is_directory(folder)) fail(folder.string(), ": not a folder; a run folder was expected");
+  RunInput run;
+  run.folder = folder;
+  // "runs/mini/" and "." have an empty or useless last part.
+  const auto whole = fs::weakly_canonical(folder);
+  run.name = whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
+
+  const fs::path record = folder / "run.json", metrics = folder / "metrics.jsonl", analyses = folder / "analysis";
+  if (!fs::exists(record) && !fs::exists(metrics))
+    fail(folder.string(), ": holds neither run.json nor metrics.jsonl; a run folder was expected");
+  if (fs::exists(record)) {
+    run.record = io::read_json(record);
+    if (!run.record.is_object()) fail(record.string(), ": ", io::type_name(run.record), "; an object was expected");
+  } else {
+    run.remarks.push_back("run.json is missing: settings and final figures were not recorded.");
+  }
+  if (fs::exists(metrics))
+    MetricsReader{run}.read(metrics);
+  else
+    run.remarks.push_back("metrics.jsonl is missing: no losses were recorded.");
+
+  if (fs::is_directory(analyses)) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(analyses))
+      if (entry.is_regular_file() && entry.path().extension() == ".json") files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const auto& file : files) run.analyses.push_back(read_analysis(file));
+  }
+  if (run.analyses.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
+  return run;
+}
+
+}  // namespace saobp::report

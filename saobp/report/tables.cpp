@@ -1,0 +1,253 @@
+#include "saobp/report/tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "saobp/report/chart.h"
+#include "saobp/report/html.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+using Layers = std::vector<std::vector<double>>;
+
+const std::string kAbsent = "<span class='absent'>not recorded</span>";
+
+const Json* find_in(const Json& json, const std::vector<std::string>& names) {
+  if (!json.is_object()) return nullptr;
+  for (const auto& name : names)
+    if (json.contains(name) && !json.at(name).is_null() && !json.at(name).is_object()) return &json.at(name);
+  for (const auto& [key, value] : json.items())
+    if (const Json* found = find_in(value, names)) return found;
+  return nullptr;
+}
+
+std::string number_cell(const std::optional<std::string>& text) {
+  return "<td class='number'>" + (text ? escape(*text) : kAbsent) + "</td>";
+}
+
+std::string head_row(const std::vector<RunInput>& runs, const std::string& first, const char* css) {
+  std::string out = "<thead><tr><th scope='col'>" + escape(first) + "</th>";
+  for (const auto& run : runs) out += std::string("<th scope='col' class='") + css + "'>" + escape(run.name) + "</th>";
+  return out + "</tr></thead>\n";
+}
+
+// How a final figure is called and written.
+struct FinalFigure {
+  const char* key;
+  const char* label;
+  int digits;  // −1: grouped integer
+};
+constexpr FinalFigure kFinalFigures[] = {{"parameters", "Parameters", -1},
+                                         {"steps", "Steps", -1},
+                                         {"tokens", "Tokens trained on", -1},
+                                         {"loss", "Training loss, nats", 4},
+                                         {"validation_loss", "Validation loss, nats", 4},
+                                         {"masked_lm_perplexity", "Masked-LM perplexity", 2},
+                                         {"tokens_per_s", "Tokens per second", -1}};
+
+std::string written(const Json& value, int digits) {
+  if (!value.is_number()) return plain_text(value);
+  const double number = value.get<double>();
+  if (digits >= 0) return fixed(number, digits);
+  return std::abs(number) < 9e18 ? grouped(std::llround(number)) : plain_text(value);
+}
+
+const Json* final_of(const RunInput& run) {
+  if (!run.record.is_object() || !run.record.contains("final") || !run.record.at("final").is_object()) return nullptr;
+  return &run.record.at("final");
+}
+
+template <class TextOf>
+std::string row(const std::vector<RunInput>& runs, const std::string& label, const TextOf& text_of) {
+  std::string out = "<tr><th scope='row'>" + escape(label) + "</th>";
+  for (size_t i = 0; i < runs.size(); ++i) out += number_cell(text_of(i));
+  return out + "</tr>\n";
+}
+
+std::optional<std::string> final_value(const RunInput& run, const std::string& key, int digits) {
+  const Json* final = final_of(run);
+  if (final && final->contains(key) && !final->at(key).is_null()) return written(final->at(key), digits);
+  // A run that was stopped has no final figures, but its last validation was measured.
+  if (key == "validation_loss" && !run.validation_loss.empty()) {
+    const auto& last = run.validation_loss.back();
+    return concat(fixed(last.value, digits), " (step ", grouped(last.step), ")");
+  }
+  return {};
+}
+
+}  // namespace
+
+const Json* find_setting(const RunInput& run, const std::vector<std::string>& names) {
+  for (const char* part : {"model", "options"})
+    if (run.record.is_object() && run.record.contains(part))
+      if (const Json* found = find_in(run.record.at(part), names)) return found;
+  return find_in(run.record, names);
+}
+
+std::string run_cards(const std::vector<RunInput>& runs) {
+  std::string out = "<div class='cards'>\n";
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& run = runs[i];
+    const auto text_of = [&](std::vector<std::string> names) -> std::optional<std::string> {
+      const Json* value = find_setting(run, names);
+      return value ? std::optional(plain_text(*value)) : std::nullopt;
+    };
+    const auto variant = text_of({"variant", "attention"}), strength = text_of({"strength"});
+    std::string attention = "Attention: " + (variant ? "<strong>" + escape(*variant) + "</strong>" : kAbsent);
+    // Original attention has a strength in its settings too, but does not use it.
+    if (variant && strength && *variant != "original" && *variant != "elemmul")
+      attention += ", λ = " + escape(*strength);
+    const auto layers = text_of({"num_hidden_layers", "layers"}), hidden = text_of({"hidden_size", "hidden"}),
+               heads = text_of({"num_attention_heads", "heads"});
+    const auto seed = text_of({"seed"}), started = text_of({"started"}), host = text_of({"host"});
+    const auto or_absent = [](const std::optional<std::string>& text) { return text ? escape(*text) : kAbsent; };
+    out += concat("<section class='card run-", i % 6, "'><h3 class='run-", i % 6, "'>",
+                  legend_mark(static_cast<int>(i), Series::Look::marked), escape(run.name), "</h3>\n<p>", attention,
+                  "</p>\n");
+    if (layers || hidden || heads)
+      out += "<p>" + or_absent(layers) + " layers · " + or_absent(hidden) + " channels · " + or_absent(heads) +
+             " heads</p>\n";
+    if (const auto parameters = final_value(run, "parameters", -1))
+      out += "<p>" + escape(*parameters) + " parameters</p>\n";
+    out += "<p class='fine'>Seed " + or_absent(seed) + " · started " + or_absent(started) +
+           (host ? " · on " + escape(*host) : "") + "</p></section>\n";
+  }
+  return out + "</div>\n";
+}
+
+std::string final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups) {
+  std::string out = "<div class='scroll'><table>" + head_row(runs, "Figure", "number") + "<tbody>\n";
+  std::set<std::string> known;
+  for (const auto& figure : kFinalFigures) {
+    known.insert(figure.key);
+    out += row(runs, figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
+  }
+  // What else the runs recorded, under its own name.
+  std::vector<std::string> others;
+  for (const auto& run : runs)
+    if (const Json* final = final_of(run))
+      for (const auto& [key, value] : final->items())
+        if (known.insert(key).second && !value.is_structured()) others.push_back(key);
+  for (const auto& key : others) out += row(runs, key, [&](size_t i) { return final_value(runs[i], key, -2); });
+
+  const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, Layers MatrixMetrics::* metric,
+                                bool refined) {
+    out += row(runs, label, [&](size_t i) -> std::optional<std::string> {
+      const Analysis* analysis = group.of_run[i];
+      if (!analysis) return {};
+      const Layers& layers = (refined ? analysis->refined : analysis->raw).*metric;
+      return layers.empty() ? std::nullopt : std::optional(fixed(mean(layers), 4));
+    });
+  };
+  for (const auto& group : groups) {
+    const std::string tail = groups.size() > 1 ? " (" + group.name + ")" : "";
+    analysis_row(group, "Attention entropy of A, nats" + tail, &MatrixMetrics::attention_entropy, false);
+    analysis_row(group, "Attention entropy of B, nats" + tail, &MatrixMetrics::attention_entropy, true);
+    analysis_row(group, "GTD of A" + tail, &MatrixMetrics::gtd, false);
+    analysis_row(group, "GTD of B" + tail, &MatrixMetrics::gtd, true);
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
+  struct Metric {
+    const char* label;
+    Layers MatrixMetrics::* values;
+  };
+  constexpr Metric kMetrics[] = {{"Attention entropy, nats", &MatrixMetrics::attention_entropy},
+                                 {"GTD", &MatrixMetrics::gtd},
+                                 {"Indirect entropy, nats", &MatrixMetrics::indirect_entropy},
+                                 {"Sparsity, share of entries", &MatrixMetrics::sparsity}};
+  size_t layers = 0;
+  for (const Analysis* analysis : group.of_run)
+    for (const auto& metric : kMetrics)
+      if (analysis) layers = std::max(layers, (analysis->refined.*metric.values).size());
+  if (layers == 0) return "";
+
+  std::string out =
+      "<div class='scroll'><table><caption>Means over heads, layer by layer</caption><thead><tr>"
+      "<th scope='col'>Run and matrix</th>";
+  for (size_t layer = 0; layer < layers; ++layer) out += concat("<th scope='col' class='number'>", layer, "</th>");
+  out += "<th scope='col' class='number'>mean</th></tr></thead>\n<tbody>\n";
+  for (const auto& metric : kMetrics) {
+    out += concat("<tr><th class='group' scope='colgroup' colspan='", layers + 2, "'>", metric.label, "</th></tr>\n");
+    const auto line = [&](const std::string& label, const Layers& values) {
+      out += "<tr><th scope='row'>" + escape(label) + "</th>";
+      for (size_t layer = 0; layer < layers; ++layer)
+        out += number_cell(layer < values.size() ? fixed(mean(values[layer]), 3) : std::string("–"));
+      out += number_cell(values.empty() ? std::string("–") : fixed(mean(values), 3)) + "</tr>\n";
+    };
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const Analysis* analysis = group.of_run[i];
+      if (!analysis) continue;
+      if (is_unrefined(*analysis)) {
+        line(runs[i].name + ", A = B", analysis->refined.*metric.values);
+      } else {
+        line(runs[i].name + ", A", analysis->raw.*metric.values);
+        line(runs[i].name + ", B", analysis->refined.*metric.values);
+      }
+    }
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+namespace {
+
+// "options.steps" → value, in the order of the file; what the final table shows is left out.
+void flatten(const Json& json, const std::string& prefix, std::vector<std::pair<std::string, std::string>>& out) {
+  for (const auto& [key, value] : json.items()) {
+    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    if (value.is_object() && !value.empty())
+      flatten(value, path, out);
+    else
+      out.emplace_back(path, plain_text(value));
+  }
+}
+
+}  // namespace
+
+std::string settings_table(const std::vector<RunInput>& runs) {
+  std::vector<std::string> paths;
+  std::vector<std::vector<std::optional<std::string>>> values;  // [path][run]
+  for (size_t i = 0; i < runs.size(); ++i) {
+    std::vector<std::pair<std::string, std::string>> flat;
+    Json record = runs[i].record;
+    if (record.is_object()) record.erase("final");
+    if (record.is_object()) flatten(record, "", flat);
+    for (const auto& [path, value] : flat) {
+      const auto at = static_cast<size_t>(std::find(paths.begin(), paths.end(), path) - paths.begin());
+      if (at == paths.size()) {
+        paths.push_back(path);
+        values.emplace_back(runs.size());
+      }
+      values[at][i] = value;
+    }
+  }
+  if (paths.empty()) return "<p class='missing'>Settings were not recorded.</p>\n";
+
+  std::string differing, shared;
+  for (size_t at = 0; at < paths.size(); ++at) {
+    const auto& row = values[at];
+    const bool same = std::all_of(row.begin(), row.end(), [&](const auto& value) { return value == row.front(); });
+    std::string& out = same ? shared : differing;
+    out += "<tr><th scope='row'>" + escape(paths[at]) + "</th>";
+    if (same)
+      out += concat("<td class='value' colspan='", runs.size(), "'>", escape(*row.front()), "</td>");
+    else
+      for (const auto& value : row) out += "<td class='value'>" + (value ? escape(*value) : kAbsent) + "</td>";
+    out += "</tr>\n";
+  }
+  const auto group = [&](const char* label) {
+    return concat("<tr><th class='group' scope='colgroup' colspan='", runs.size() + 1, "'>", label, "</th></tr>\n");
+  };
+  std::string out = "<div class='scroll'><table class='settings'>" + head_row(runs, "Setting", "") + "<tbody>\n";
+  if (runs.size() > 1 && !differing.empty()) out += group("Different") + differing;
+  if (runs.size() > 1 && !shared.empty()) out += group("The same in all runs");
+  return out + shared + "</tbody></table></div>\n";
+}
+
+}  // namespace saobp::report
