@@ -1,5 +1,6 @@
-# Shared by the scripts, which source it; it goes to the project's root.
+# Shared by the scripts, which source it; it goes to the project's root. CALLER is the folder that it came from.
 set -euo pipefail
+CALLER="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT="$PWD"
 # Precompiled headers spoil the cache without these.

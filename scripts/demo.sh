@@ -7,12 +7,16 @@ output=""
 arguments=()
 while (($# > 0)); do
   case "$1" in
-    --output) output="${2:?--output needs a folder}"; shift 2 ;;
+    --output)
+      (($# > 1)) || { echo "scripts/demo.sh: --output needs a folder" >&2; exit 2; }
+      output="$2"; shift 2 ;;
     --output=*) output="${1#--output=}"; shift ;;
     *) arguments+=("$1"); shift ;;
   esac
 done
-if [[ -z "${output}" ]]; then
+if [[ -n "${output}" ]]; then
+  [[ "${output}" == /* ]] || output="${CALLER}/${output}"
+else
   output=runs/demo
   for ((n = 2; ; ++n)); do
     [[ -e "${output}" ]] || break
