@@ -1,109 +1,246 @@
-#include "saobp/cli/tokenizer.h"
-
-#include <CLI/CLI.hpp>
+// saobp tokenizer train | encode | decode
 #include <chrono>
-#include <iostream>
+#include <cstring>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
+#include <sstream>
 #include <thread>
 
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/io/npy.h"
 #include "saobp/text/batch.h"
 #include "saobp/text/tokenizer.h"
+#include "saobp/text/wordpiece_trainer.h"
 
 namespace saobp::cli {
 namespace {
 
 using io::Json;
 
+constexpr const char* kTokenizerHelp = "tokenizer.json, vocab.txt, vocab.json (merges.txt beside it), or a folder with one";
+
+std::string read_input(const std::string& path) {
+  if (path != "-") return io::read_file(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+// encode ----------------------------------------------------------------------------------------------------------
+
 struct EncodeOptions {
   std::string tokenizer, input, output;
   std::optional<std::string> text;
   int threads = 0;
-  bool json = false;
+  Console console;
 };
 
-std::string read_input(const std::string& path) {
-  std::string text;
-  if (path == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  else text = io::read_file(path);
-  io::require_utf8(text, path == "-" ? "standard input" : path);
-  return text;
-}
-
-void print_line(const text::Tokenizer& tokenizer, std::span<const int32_t> ids, bool with_tokens) {
+std::string join(std::span<const int32_t> ids) {
   std::string line;
   for (int32_t id : ids) line += (line.empty() ? "" : " ") + std::to_string(id);
-  if (with_tokens && !ids.empty()) line += "\n";
-  for (size_t i = 0; with_tokens && i < ids.size(); ++i) line += (i ? " " : "") + tokenizer.token(ids[i]);
-  std::cout << line << '\n';
+  return line;
 }
 
-void encode_file(const text::Tokenizer& tokenizer, const EncodeOptions& o) {
+void write_ids(const std::string& path, const std::vector<int32_t>& ids) {
+  io::write_npy(path, "<i4", {static_cast<int64_t>(ids.size())}, std::as_bytes(std::span(ids)));
+}
+
+void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
+  io::require_utf8(*o.text, "--text");
+  const std::vector<int32_t> ids = tokenizer.encode(*o.text);
+  if (!o.output.empty()) write_ids(o.output, ids);
+  Json tokens = Json::array();
+  std::string line;
+  for (int32_t id : ids) {
+    tokens.push_back(tokenizer.token(id));
+    line += (line.empty() ? "" : " ") + tokenizer.token(id);
+  }
+  o.console.line(join(ids) + "\n" + line);
+  o.console.result({{"ids", ids}, {"tokens", tokens}, {"kind", tokenizer.kind()}});
+}
+
+void encode_file(const text::Tokenizer& tokenizer, EncodeOptions& o) {
   const std::string input = read_input(o.input);
-  int threads = o.threads > 0 ? o.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  io::require_utf8(input, name_of(o.input));
+  if (o.threads == 0) o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   auto start = std::chrono::steady_clock::now();
-  text::EncodedLines lines = text::encode_lines(tokenizer, input, threads);
+  const text::EncodedLines lines = text::encode_lines(tokenizer, input, o.threads);
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  double mb = static_cast<double>(input.size()) / 1e6;
-  if (!o.output.empty())
-    io::write_npy(o.output, "<i4", {static_cast<int64_t>(lines.ids.size())}, std::as_bytes(std::span(lines.ids)));
-  if (o.json) {
-    Json result = {{"mb_per_s", seconds > 0 ? mb / seconds : 0.0}, {"mb", mb}, {"seconds", seconds},
-                   {"tokens", lines.ids.size()}, {"lines", lines.ends.size()}, {"threads", threads},
-                   {"kind", tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()}};
-    std::cout << result.dump() << std::endl;
-  } else if (o.output.empty()) {
+  double mb = static_cast<double>(input.size()) / 1e6, rate = seconds > 0 ? mb / seconds : 0;
+
+  if (o.output.empty() && !o.console.json()) {
     int64_t begin = 0;
     for (int64_t end : lines.ends) {
-      print_line(tokenizer, std::span(lines.ids).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
-                 false);
+      o.console.line(join({lines.ids.data() + begin, lines.ids.data() + end}));
       begin = end;
     }
-  } else {
-    std::cout << o.output << ": " << lines.ids.size() << " tokens of " << lines.ends.size() << " lines, "
-              << mb / seconds << " MB/s\n";
+    return;
   }
+  if (!o.output.empty()) write_ids(o.output, lines.ids);
+  o.console.line(concat(name_of(o.input), ": ", lines.ends.size(), " lines, ", mb, " MB, ", lines.ids.size(),
+                        " tokens, ", rate, " MB/s with ", o.threads, o.threads == 1 ? " thread" : " threads"));
+  o.console.result({{"mb_per_s", rate},
+                    {"mb", mb},
+                    {"seconds", seconds},
+                    {"tokens", lines.ids.size()},
+                    {"lines", lines.ends.size()},
+                    {"threads", o.threads},
+                    {"kind", tokenizer.kind()},
+                    {"vocab_size", tokenizer.vocab_size()}});
 }
 
-void encode(const EncodeOptions& o) {
-  if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: give either --input or --text");
+void encode(EncodeOptions& o) {
+  if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: one of --input and --text is needed");
+  if (o.threads < 0) fail_usage("--threads is ", o.threads, "; at least 1 was expected (0: all cores)");
   auto tokenizer = text::load_tokenizer(o.tokenizer);
-  if (!o.text) return encode_file(*tokenizer, o);
-  io::require_utf8(*o.text, "--text");
-  auto ids = tokenizer->encode(*o.text);
-  if (!o.output.empty())
-    io::write_npy(o.output, "<i4", {static_cast<int64_t>(ids.size())}, std::as_bytes(std::span(ids)));
-  if (o.json) {
-    Json tokens = Json::array();
-    for (int32_t id : ids) tokens.push_back(tokenizer->token(id));
-    std::cout << Json{{"ids", ids}, {"tokens", tokens}, {"kind", tokenizer->kind()}}.dump() << std::endl;
-  } else {
-    print_line(*tokenizer, ids, true);
-  }
+  o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, o);
 }
 
 void add_encode(CLI::App& parent) {
   auto o = std::make_shared<EncodeOptions>();
-  auto* command = parent.add_subcommand("encode", "text to ids, without special tokens; every line is a document");
-  command->add_option("--tokenizer", o->tokenizer, "tokenizer.json, vocab.txt, vocab.json, or a folder with one")->required();
+  auto* command = parent.add_subcommand("encode", "Text to ids, without special tokens; every line is a document");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
   command->add_option("--input", o->input, "UTF-8 text; - is standard input");
-  command->add_option("--text", o->text, "encode this instead, and show its tokens");
+  command->add_option("--text", o->text, "encode this text instead, and show its tokens");
   command->add_option("--output", o->output, "write all ids as one flat int32 array (.npy)");
-  command->add_option("--threads", o->threads, "default: all cores");
-  command->add_flag("--json", o->json, "the last line of standard output is a JSON object");
+  command->add_option("--threads", o->threads, "0: all cores")->capture_default_str();
+  o->console.add_flag(*command);
   command->callback([o] { encode(*o); });
+}
+
+// decode ----------------------------------------------------------------------------------------------------------
+
+struct DecodeOptions {
+  std::string tokenizer, input;
+  std::vector<int32_t> ids;
+  bool skip_special = false;
+  Console console;
+};
+
+// A flat array of little-endian int32 or int64, as `encode --output` and numpy.save write it.
+std::vector<int32_t> parse_npy(const std::string& bytes, const std::string& source) {
+  auto size_at = [&](size_t at, size_t length) {
+    size_t value = 0;
+    if (bytes.size() >= at + length) std::memcpy(&value, bytes.data() + at, length);
+    return value;
+  };
+  bool first_version = bytes.size() > 6 && bytes[6] == 1;
+  size_t prefix = first_version ? 10 : 12, data = prefix + size_at(8, first_version ? 2 : 4);
+  if (data > bytes.size()) fail(source, ": truncated: its header ends at byte ", data, ", the file at ", bytes.size());
+  const std::string header = bytes.substr(prefix, data - prefix);
+  auto has = [&](const char* text) { return header.find(text) != std::string::npos; };
+  size_t width = has("'<i4'") ? 4 : has("'<i8'") ? 8 : 0;
+  if (width == 0) fail(source, ": its element type is not <i4 or <i8 (int32, int64)");
+  if ((bytes.size() - data) % width != 0) fail(source, ": truncated: ", bytes.size() - data, " bytes of data");
+  std::vector<int32_t> ids;
+  for (size_t at = data; at < bytes.size(); at += width) {
+    int64_t id = 0;
+    if (width == 8) std::memcpy(&id, bytes.data() + at, 8);
+    else id = static_cast<int32_t>(size_at(at, 4));
+    if (id < 0 || id > INT32_MAX) fail(source, ": ", id, " is not an id");
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+// Each line of numbers is a document; an .npy file is one.
+std::vector<std::vector<int32_t>> read_ids(const std::string& path) {
+  const std::string bytes = read_input(path), source = name_of(path);
+  if (bytes.starts_with("\x93NUMPY")) return {parse_npy(bytes, source)};
+  std::vector<std::vector<int32_t>> documents;
+  std::istringstream lines(bytes);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream numbers(line);
+    std::vector<int32_t> ids{std::istream_iterator<int32_t>(numbers), {}};
+    if (!numbers.eof()) fail(source, ": line ", documents.size() + 1, ": ids with spaces between were expected");
+    documents.push_back(std::move(ids));
+  }
+  return documents;
+}
+
+void decode(DecodeOptions& o) {
+  if (o.ids.empty() == o.input.empty()) fail_usage("tokenizer decode: ids or --input is needed, and not both");
+  auto tokenizer = text::load_tokenizer(o.tokenizer);
+  Json texts = Json::array();
+  const auto documents = o.input.empty() ? std::vector<std::vector<int32_t>>{o.ids} : read_ids(o.input);
+  for (const auto& ids : documents) {
+    std::string text = tokenizer->decode(ids, o.skip_special);
+    o.console.line(text);
+    texts.push_back(std::move(text));
+  }
+  o.console.result({{"texts", texts}});
+}
+
+void add_decode(CLI::App& parent) {
+  auto o = std::make_shared<DecodeOptions>();
+  auto* command = parent.add_subcommand("decode", "Ids to text");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
+  command->add_option("ids", o->ids, "the ids");
+  command->add_option("--input", o->input, "a file of ids: a line a document, or one flat .npy array; - is standard input");
+  command->add_flag("--skip-special", o->skip_special, "leave special tokens out");
+  o->console.add_flag(*command);
+  command->callback([o] { decode(*o); });
+}
+
+// train -----------------------------------------------------------------------------------------------------------
+
+struct TrainOptions {
+  std::vector<std::string> input;
+  std::string output, kind = "wordpiece";
+  bool force = false;
+  text::WordPieceTrainOptions wordpiece;
+  Console console;
+};
+
+void train(TrainOptions& o) {
+  if (o.kind != "wordpiece") fail_usage("--kind: \"", o.kind, "\" is not known; wordpiece was expected");
+  if (o.wordpiece.vocab_size < 1) fail_usage("--vocab-size is ", o.wordpiece.vocab_size, "; at least 1 was expected");
+  std::filesystem::path path = o.output;
+  if (path.extension() != ".json") path /= "tokenizer.json";
+  if (std::filesystem::exists(path) && !o.force)
+    fail(path.string(), ": is there already; --force replaces it");
+  text::WordPieceTrainer trainer(o.wordpiece);
+  double mb = 0;
+  for (const std::string& input : o.input) {
+    const std::string text = read_input(input);
+    trainer.add(text, name_of(input));
+    mb += static_cast<double>(text.size()) / 1e6;
+  }
+  auto tokenizer = trainer.train();
+  if (path.has_parent_path()) io::make_folder(path.parent_path());
+  io::write_file(path, tokenizer->to_json());
+  o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text"));
+  o.console.result({{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()},
+                    {"mb", mb}});
+}
+
+void add_train(CLI::App& parent) {
+  auto o = std::make_shared<TrainOptions>();
+  auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
+  command->add_option("--input", o->input, "UTF-8 text files; - is standard input")->required();
+  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
+  command->add_option("--kind", o->kind, "wordpiece")->capture_default_str();
+  add_flags(*command, o->wordpiece);
+  command->add_flag("--force", o->force, "replace a file that is there");
+  o->console.add_flag(*command);
+  command->callback([o] { train(*o); });
 }
 
 }  // namespace
 
 void add_tokenizer_command(CLI::App& app) {
-  auto* tokenizer = app.add_subcommand("tokenizer", "make and use tokenizers (WordPiece, byte-level BPE)");
+  auto* tokenizer = app.add_subcommand("tokenizer", "Make and use tokenizers (WordPiece, byte-level BPE)");
   tokenizer->require_subcommand(1);
+  add_train(*tokenizer);
   add_encode(*tokenizer);
+  add_decode(*tokenizer);
 }
 
 }  // namespace saobp::cli
