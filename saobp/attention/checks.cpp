@@ -9,16 +9,16 @@ namespace saobp::attention {
 namespace {
 
 void check_agree(const char* first, int64_t first_size, const char* second, int64_t second_size, const char* what) {
-  TORCH_CHECK(first_size == second_size, "refined_attention: ", first, " has ", first_size, " ", what, ", ", second, " has ",
-              second_size, "; they must agree");
+  TORCH_CHECK(first_size == second_size, "refined_attention: ", first, " has ", first_size, " ", what, ", ", second,
+              " has ", second_size, "; they must agree");
 }
 
 void check_tensor(const at::Tensor& tensor, const char* name) {
   TORCH_CHECK(tensor.defined(), "refined_attention: ", name, " is undefined");
   TORCH_CHECK(tensor.dim() == 4, "refined_attention: ", name, " has ", tensor.dim(),
               " dimensions; expected 4: batch, heads, length, channels");
-  TORCH_CHECK(at::isFloatingType(tensor.scalar_type()), "refined_attention: ", name, " is of type ", tensor.scalar_type(),
-              "; expected a floating point type");
+  TORCH_CHECK(at::isFloatingType(tensor.scalar_type()), "refined_attention: ", name, " is of type ",
+              tensor.scalar_type(), "; expected a floating point type");
   TORCH_CHECK(tensor.size(3) > 0, "refined_attention: ", name, " has 0 channels; expected at least 1");
 }
 
@@ -26,8 +26,8 @@ void check_pair(const at::Tensor& query, const at::Tensor& other, const char* na
   check_agree(name, other.size(0), "query", query.size(0), "batch rows");
   check_agree(name, other.size(1), "query", query.size(1), "heads");
   check_agree(name, other.size(3), "query", query.size(3), "channels");
-  TORCH_CHECK(other.scalar_type() == query.scalar_type(), "refined_attention: ", name, " is of type ", other.scalar_type(),
-              ", query of type ", query.scalar_type(), "; they must agree");
+  TORCH_CHECK(other.scalar_type() == query.scalar_type(), "refined_attention: ", name, " is of type ",
+              other.scalar_type(), ", query of type ", query.scalar_type(), "; they must agree");
   TORCH_CHECK(other.device() == query.device(), "refined_attention: ", name, " is on ", other.device(), ", query on ",
               query.device(), "; they must agree");
 }
@@ -36,8 +36,9 @@ void check_mask(const std::optional<at::Tensor>& mask, const char* name, const a
   if (!mask.has_value()) return;
   TORCH_CHECK(mask->scalar_type() == at::kBool, "refined_attention: ", name, " is of type ", mask->scalar_type(),
               "; expected Bool, true where a position is real");
-  TORCH_CHECK(mask->dim() == 2 && mask->size(0) == query.size(0) && mask->size(1) == length, "refined_attention: ", name,
-              " has shape ", mask->sizes(), "; expected [batch, length] = [", query.size(0), ", ", length, "]");
+  TORCH_CHECK(mask->dim() == 2 && mask->size(0) == query.size(0) && mask->size(1) == length,
+              "refined_attention: ", name, " has shape ", mask->sizes(), "; expected [batch, length] = [",
+              query.size(0), ", ", length, "]");
   TORCH_CHECK(mask->device() == query.device(), "refined_attention: ", name, " is on ", mask->device(), ", query on ",
               query.device(), "; they must agree");
 }
@@ -60,9 +61,9 @@ void check_arguments(const at::Tensor& query, const at::Tensor& key, const Atten
   check_pair(query, key, "key");
   check_mask(options.key_mask, "key_mask", query, key.size(2));
   check_mask(options.query_mask, "query_mask", query, query.size(2));
-  TORCH_CHECK(!(options.causal || options.elemmul) || query.size(2) == key.size(2), "refined_attention: ",
-              options.causal ? "causal" : "elemmul", " needs as many queries as keys, found ", query.size(2), " and ",
-              key.size(2));
+  TORCH_CHECK(!(options.causal || options.elemmul) || query.size(2) == key.size(2),
+              "refined_attention: ", options.causal ? "causal" : "elemmul", " needs as many queries as keys, found ",
+              query.size(2), " and ", key.size(2));
 }
 
 void check_arguments(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

@@ -95,14 +95,12 @@ at::Tensor elemmul_output(const at::Tensor& attention, const at::Tensor& left, c
 }
 
 // x >> n as on unsigned 64-bit numbers.
-at::Tensor shift_right(const at::Tensor& x, int n) {
-  return x.__rshift__(n).bitwise_and((int64_t{1} << (64 - n)) - 1);
-}
+at::Tensor shift_right(const at::Tensor& x, int n) { return x.__rshift__(n).bitwise_and((int64_t{1} << (64 - n)) - 1); }
 
 }  // namespace
 
-at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability, int64_t seed,
-                           at::TensorOptions tensor_options) {
+at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability,
+                           int64_t seed, at::TensorOptions tensor_options) {
   // dropout.h in whole tensors: the same arithmetic modulo 2^64 and 2^32.
   const auto integers = tensor_options.dtype(at::kLong);
   const auto signed64 = [](uint64_t x) { return static_cast<int64_t>(x); };
@@ -136,8 +134,8 @@ at::Tensor reference_attention(const at::Tensor& query_in, const at::Tensor& key
     weights = weights * dropout_factors(query.size(0), query.size(1), query.size(2), key.size(2), options.dropout,
                                         options.seed, query.options());
   }
-  const auto output = options.elemmul ? elemmul_output(attention, weights, value, pairs, options.causal)
-                                      : at::matmul(weights, value);
+  const auto output =
+      options.elemmul ? elemmul_output(attention, weights, value, pairs, options.causal) : at::matmul(weights, value);
   return output.to(query_in.scalar_type());
 }
 

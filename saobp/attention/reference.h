@@ -1,6 +1,6 @@
 // The readable reference: refined attention in plain ATen, for every variant, dtype and device, differentiable by
-// autograd any number of times. It makes the L×L matrices. It is the oracle of the fused kernels' tests and the path for
-// whatever they do not cover. Arguments are expected to have passed check_arguments.
+// autograd any number of times. It makes the L×L matrices. It is the oracle of the fused kernels' tests and the path
+// for whatever they do not cover. Arguments are expected to have passed check_arguments.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,7 @@ std::pair<at::Tensor, at::Tensor> reference_matrices(const at::Tensor& query, co
                                                      const AttentionOptions& options);
 
 // The factor that dropout puts on each refined weight, 0 or 1/(1 − p): [batch, heads, L_q, L_k].
-at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability, int64_t seed,
-                           at::TensorOptions tensor_options);
+at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability,
+                           int64_t seed, at::TensorOptions tensor_options);
 
 }  // namespace saobp::attention

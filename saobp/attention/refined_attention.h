@@ -5,8 +5,8 @@
 //   strength λ < 0 (Low)    the contrast case: they are favoured
 //   strength 0 (Original)   B = A
 //   elemmul                 B = A Aᵀ with its rows normalised
-// With m_ik = log(1 − (1 − e^{−λ}) A_ik) and c_k = Σ_i m_ik over the queries that may send, B = softmax(S_jk + c_k − m_jk);
-// docs/method.md derives this from the paper's Algorithm 1.
+// With m_ik = log(1 − (1 − e^{−λ}) A_ik) and c_k = Σ_i m_ik over the queries that may send, B = softmax(S_jk + c_k −
+// m_jk); docs/method.md derives this from the paper's Algorithm 1.
 #pragma once
 
 #include <ATen/core/Tensor.h>

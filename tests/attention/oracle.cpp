@@ -140,7 +140,9 @@ OracleResult oracle(const at::Tensor& query_in, const at::Tensor& key_in, const 
         refined = algorithm_1(a, options.strength, options.exclude_self, rules);
       }
       Matrix weights = refined;
-      const auto factor = [&](int64_t i, int64_t k) { return factors.defined() ? factors[b][h][i][k].item<double>() : 1.0; };
+      const auto factor = [&](int64_t i, int64_t k) {
+        return factors.defined() ? factors[b][h][i][k].item<double>() : 1.0;
+      };
       if (options.elemmul) {
         std::vector<double> totals(queries, 0.0);
         for (int64_t i = 0; i < queries; ++i) {

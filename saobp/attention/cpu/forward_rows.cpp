@@ -1,0 +1,246 @@
+#include "saobp/attention/cpu/forward_rows.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "saobp/attention/cpu/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "saobp/attention/cpu/forward_rows.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "saobp/attention/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace saobp::attention::cpu::HWY_NAMESPACE {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// Calls f(pointer, column, count) for each contiguous part of a row.
+template <class F>
+HWY_INLINE void for_segments(const Block& block, int64_t row, F&& f) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    f(row_segment(block, row, column), column, std::min(kTileColumns, block.columns - column));
+  }
+}
+
+void hide_missing_columns(const Block& scores, int64_t row, int64_t real_columns) {
+  for (int64_t k = real_columns; k < scores.columns; ++k)
+    row_segment(scores, row, k)[k % kTileColumns] = kMinusInfinity;
+}
+
+float row_maximum(const Block& block, int64_t row) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  auto first = hn::Set(f, kMinusInfinity), second = first;
+  for_segments(block, row, [&](const float* x, int64_t, int64_t count) HWY_ATTR {
+    int64_t k = 0;
+    for (; k + 2 * lanes <= count; k += 2 * lanes) {
+      first = hn::Max(first, hn::LoadU(f, x + k));
+      second = hn::Max(second, hn::LoadU(f, x + k + lanes));
+    }
+    for (; k < count; k += lanes) first = hn::Max(first, hn::LoadU(f, x + k));
+  });
+  return hn::GetLane(hn::MaxOfLanes(f, hn::Max(first, second)));
+}
+
+void Exponentials(const Block& scores, int64_t real_columns, float* row_max, float* row_sum) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  for (int64_t i = 0; i < scores.rows; ++i) {
+    hide_missing_columns(scores, i, real_columns);
+    row_max[i] = row_maximum(scores, i);
+    const auto maximum = hn::Set(f, row_max[i]);
+    auto first = hn::Zero(f), second = first;
+    for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
+      int64_t k = 0;
+      for (; k + 2 * lanes <= count; k += 2 * lanes) {
+        const auto e0 = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
+        const auto e1 = exp2(hn::Sub(hn::LoadU(f, x + k + lanes), maximum));
+        first = hn::Add(first, e0);
+        second = hn::Add(second, e1);
+        hn::StoreU(e0, f, x + k);
+        hn::StoreU(e1, f, x + k + lanes);
+      }
+      for (; k < count; k += lanes) {
+        const auto e = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
+        first = hn::Add(first, e);
+        hn::StoreU(e, f, x + k);
+      }
+    });
+    row_sum[i] = hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
+  }
+}
+
+void Logsumexps(const float* row_max, const float* row_sum, int64_t rows, float* logsumexp) {
+  const Floats f;
+  for (int64_t i = 0; i < rows; i += hn::Lanes(f)) {
+    const int64_t count = std::min<int64_t>(hn::Lanes(f), rows - i);
+    HWY_ALIGN float buffer[kLanes];
+    for (int64_t n = 0; n < static_cast<int64_t>(hn::Lanes(f)); ++n) buffer[n] = row_sum[i + std::min(n, count - 1)];
+    hn::Store(log2(hn::Load(f, buffer)), f, buffer);
+    for (int64_t n = 0; n < count; ++n) logsumexp[i + n] = row_max[i + n] + buffer[n];
+  }
+}
+
+void Powers(const float* exponents, int64_t count, float* weights) {
+  const Floats f;
+  for (int64_t k = 0; k < count; k += hn::Lanes(f)) hn::StoreU(exp2(hn::LoadU(f, exponents + k)), f, weights + k);
+}
+
+// kVectors neighbouring vectors of columns, all rows: the products stay in registers.
+template <int kVectors, bool kDivide>
+HWY_INLINE void fold_strip(float* e, int64_t rows, const float* inverse_sum, const Messages& messages,
+                           double* column_sum) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  const auto decay = hn::Set(f, messages.decay);
+  for (int64_t start = 0; start < rows; start += messages.fold) {
+    const int64_t stop = std::min(rows, start + messages.fold);
+    Vector product[kVectors];
+    for (auto& p : product) p = hn::Set(f, 1.0f);
+    for (int64_t i = start; i < stop; ++i) {
+      const auto inverse = hn::Set(f, inverse_sum[i]);
+      for (int v = 0; v < kVectors; ++v) {
+        float* x = e + i * kTileColumns + v * lanes;
+        const auto loaded = hn::LoadU(f, x);
+        const auto u = message(hn::Mul(loaded, inverse), decay);
+        product[v] = hn::Mul(product[v], u);
+        if (kDivide) hn::StoreU(hn::Div(loaded, u), f, x);
+      }
+    }
+    HWY_ALIGN float logarithms[kVectors * kLanes];
+    for (int v = 0; v < kVectors; ++v) hn::Store(log2(product[v]), f, logarithms + v * lanes);
+    for (int64_t k = 0; k < kVectors * lanes; ++k) column_sum[k] += logarithms[k];
+  }
+}
+
+template <bool kDivide>
+void fold_block(const Block& e, const float* inverse_sum, const Messages& messages, double* column_sum) {
+  const int64_t lanes = hn::Lanes(Floats());
+  for (int64_t column = 0; column < e.columns;) {
+    float* x = row_segment(e, 0, column) + column % kTileColumns;
+    const int64_t left = std::min(kTileColumns - column % kTileColumns, e.columns - column);
+    const int64_t vectors = left >= 4 * lanes ? 4 : 1;
+    if (vectors == 4) {
+      fold_strip<4, kDivide>(x, e.rows, inverse_sum, messages, column_sum + column);
+    } else {
+      fold_strip<1, kDivide>(x, e.rows, inverse_sum, messages, column_sum + column);
+    }
+    column += vectors * lanes;
+  }
+}
+
+void FoldMessages(const Block& e, const float* row_sum, const Messages& messages, double* column_sum) {
+  float inverse_sum[kTileRows];
+  for (int64_t i = 0; i < e.rows; ++i) inverse_sum[i] = 1.0f / row_sum[i];
+  if (messages.exclude_self) {
+    fold_block<true>(e, inverse_sum, messages, column_sum);
+  } else {
+    fold_block<false>(e, inverse_sum, messages, column_sum);
+  }
+}
+
+void WeightedTotals(const Block& p, const float* column_weights, float* row_total) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  for (int64_t i = 0; i < p.rows; ++i) {
+    auto first = hn::Zero(f), second = first;
+    for_segments(p, i, [&](const float* x, int64_t column, int64_t count) HWY_ATTR {
+      const float* w = column_weights + column;
+      int64_t k = 0;
+      for (; k + 2 * lanes <= count; k += 2 * lanes) {
+        first = hn::MulAdd(hn::LoadU(f, x + k), hn::LoadU(f, w + k), first);
+        second = hn::MulAdd(hn::LoadU(f, x + k + lanes), hn::LoadU(f, w + k + lanes), second);
+      }
+      for (; k < count; k += lanes) first = hn::MulAdd(hn::LoadU(f, x + k), hn::LoadU(f, w + k), first);
+    });
+    row_total[i] = hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
+  }
+}
+
+void Drop(const Block& weights, const DropoutBlock& dropout) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  for (int64_t i = 0; i < weights.rows; ++i) {
+    const DropoutRow row(dropout.row_keys[i], dropout.threshold);
+    for_segments(weights, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
+      for (int64_t k = 0; k < count; k += lanes) {
+        hn::StoreU(row.keep(hn::LoadU(f, x + k), dropout.columns + column + k), f, x + k);
+      }
+    });
+  }
+}
+
+void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* logsumexp, const float* column_bias,
+                        const Messages& messages, float* refined_logsumexp) {
+  const Floats f;
+  const int64_t lanes = hn::Lanes(f);
+  const auto decay = hn::Set(f, messages.decay);
+  for (int64_t i = 0; i < scores.rows; ++i) {
+    hide_missing_columns(scores, i, real_columns);
+    const auto normaliser = hn::Set(f, logsumexp[i]);
+    for_segments(scores, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
+      for (int64_t k = 0; k < count; k += lanes) {
+        const auto s = hn::LoadU(f, x + k);
+        auto logit = hn::Add(s, hn::LoadU(f, column_bias + column + k));
+        if (messages.exclude_self) logit = hn::Sub(logit, log2(message(exp2(hn::Sub(s, normaliser)), decay)));
+        hn::StoreU(logit, f, x + k);
+      }
+    });
+  }
+  float row_max[kTileRows], row_sum[kTileRows];
+  Exponentials(scores, real_columns, row_max, row_sum);
+  Logsumexps(row_max, row_sum, scores.rows, refined_logsumexp);
+  for (int64_t i = 0; i < scores.rows; ++i) {
+    const auto inverse = hn::Set(f, 1.0f / row_sum[i]);
+    for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
+      for (int64_t k = 0; k < count; k += lanes) hn::StoreU(hn::Mul(hn::LoadU(f, x + k), inverse), f, x + k);
+    });
+  }
+}
+
+}  // namespace saobp::attention::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace saobp::attention::cpu {
+
+HWY_EXPORT(Exponentials);
+HWY_EXPORT(Logsumexps);
+HWY_EXPORT(Powers);
+HWY_EXPORT(FoldMessages);
+HWY_EXPORT(WeightedTotals);
+HWY_EXPORT(Drop);
+HWY_EXPORT(RefineByLogarithms);
+
+void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* row_sum) {
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, row_max, row_sum);
+}
+
+void logsumexps(const float* row_max, const float* row_sum, int64_t rows, float* logsumexp) {
+  HWY_DYNAMIC_DISPATCH(Logsumexps)(row_max, row_sum, rows, logsumexp);
+}
+
+void powers(const float* exponents, int64_t count, float* weights) {
+  HWY_DYNAMIC_DISPATCH(Powers)(exponents, count, weights);
+}
+
+void fold_messages(const Block& e, const float* row_sum, const Messages& messages, double* column_sum) {
+  HWY_DYNAMIC_DISPATCH(FoldMessages)(e, row_sum, messages, column_sum);
+}
+
+void weighted_totals(const Block& p, const float* column_weights, float* row_total) {
+  HWY_DYNAMIC_DISPATCH(WeightedTotals)(p, column_weights, row_total);
+}
+
+void drop(const Block& weights, const DropoutBlock& dropout) { HWY_DYNAMIC_DISPATCH(Drop)(weights, dropout); }
+
+void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* logsumexp, const float* column_bias,
+                          const Messages& messages, float* refined_logsumexp) {
+  HWY_DYNAMIC_DISPATCH(RefineByLogarithms)(scores, real_columns, logsumexp, column_bias, messages, refined_logsumexp);
+}
+
+}  // namespace saobp::attention::cpu
+#endif

@@ -1,0 +1,98 @@
+#include "saobp/attention/cpu/head.h"
+
+#include <ATen/native/CPUBlas.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+
+#include "saobp/attention/dropout.h"
+
+namespace saobp::attention::cpu {
+namespace {
+
+Indices real_positions(const bool* mask, int64_t length) {
+  Indices indices;
+  indices.reserve(length);
+  for (int64_t i = 0; i < length; ++i) {
+    if (!mask || mask[i]) indices.push_back(static_cast<uint32_t>(i));
+  }
+  return indices;
+}
+
+// A product of so many messages, each within [e^{−|λ|}, e^{|λ|}], stays within float's range.
+int64_t fold_length(double strength) {
+  const double limit = strength == 0 ? kTileRows : std::floor(60 / std::abs(strength));
+  return std::clamp<int64_t>(static_cast<int64_t>(std::min<double>(limit, kTileRows)), 1, kTileRows);
+}
+
+}  // namespace
+
+Constants::Constants(const Problem& problem)
+    : refine(problem.strength != 0),
+      score_scale(static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(problem.channels)))),
+      gradient_scale(static_cast<float>(1 / std::sqrt(static_cast<double>(problem.channels)))),
+      t(static_cast<float>(-std::expm1(-problem.strength))),
+      messages{static_cast<float>(std::exp(-problem.strength)), fold_length(problem.strength), problem.exclude_self},
+      dropout(problem.dropout > 0),
+      dropout_threshold(attention::dropout_threshold(problem.dropout)),
+      kept_scale(static_cast<float>(1 / (1 - problem.dropout))) {}
+
+RealRows::RealRows(const Problem& problem, int64_t batch)
+    : queries(
+          real_positions(problem.query_mask ? problem.query_mask + batch * problem.queries : nullptr, problem.queries)),
+      keys(real_positions(problem.key_mask ? problem.key_mask + batch * problem.keys : nullptr, problem.keys)),
+      key_columns(round_up(keys.size(), kLanes)) {}
+
+int64_t RealRows::block_rows(int64_t block) const {
+  return std::min<int64_t>(kTileRows, static_cast<int64_t>(queries.size()) - block * kTileRows);
+}
+
+Scratch::Scratch(int64_t floats) : size_(round_up(floats, kLanes)) {
+  memory_.reset(static_cast<float*>(std::aligned_alloc(64, size_ * sizeof(float))));
+  if (!memory_) throw std::bad_alloc();
+}
+
+void Scratch::Free::operator()(float* p) const { std::free(p); }
+
+float* Scratch::floats(int64_t count) {
+  float* part = memory_.get() + used_;
+  used_ += round_up(count, kLanes);
+  if (used_ > size_) throw std::bad_alloc();
+  return part;
+}
+
+void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* queries, int64_t rows, uint64_t* keys) {
+  for (int64_t i = 0; i < rows; ++i) keys[i] = dropout_row_key(problem.seed, head, queries[i]);
+}
+
+void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
+              int64_t ldc, bool add) {
+  at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c, /*is_vnni=*/false);
+}
+
+void multiply_into_block(const Block& block, int64_t m, const float* rows, int64_t channels, const float* transposed) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    multiply(m, std::min(kTileColumns, block.columns - column), channels, rows, channels,
+             transposed + column * channels, kTileColumns, row_segment(block, 0, column), kTileColumns, false);
+  }
+}
+
+void multiply_block(const Block& block, int64_t m, const float* columns, int64_t channels, float* target) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    multiply(m, channels, std::min(kTileColumns, block.columns - column), row_segment(block, 0, column), kTileColumns,
+             columns + column * channels, channels, target, channels, column > 0);
+  }
+}
+
+void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,
+                           float* transposed, bool add) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    multiply(channels, std::min(kTileColumns, block.columns - column), k, rows_transposed, kTileRows,
+             row_segment(block, 0, column), kTileColumns, transposed + column * channels, kTileColumns, add);
+  }
+}
+
+}  // namespace saobp::attention::cpu

@@ -1,0 +1,82 @@
+// What the forward and the backward kernel share: which rows of a head are real, the derived constants, scratch memory,
+// and the matrix products on tiles.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "saobp/attention/cpu/forward_rows.h"
+#include "saobp/attention/cpu/kernel.h"
+#include "saobp/attention/cpu/layout.h"
+#include "saobp/attention/cpu/packing.h"
+
+namespace saobp::attention::cpu {
+
+// Where the L×L matrices of one head take less than this they are kept from the first sweep for the second one;
+// beyond it they are made again. (Per matrix and thread; 4 MB: up to L = 1024.)
+inline constexpr int64_t kKeptFloats = int64_t{1} << 20;
+
+// The constants of a call.
+struct Constants {
+  explicit Constants(const Problem& problem);
+  bool refine;           // strength ≠ 0
+  float score_scale;     // log2 e / √channels: scores to base 2
+  float gradient_scale;  // 1 / √channels
+  float t;               // 1 − e^{−λ}
+  Messages messages;
+  bool dropout;
+  uint32_t dropout_threshold;
+  float kept_scale;  // 1 / (1 − p)
+};
+
+// The real rows of one batch row: padding takes no part in anything.
+struct RealRows {
+  RealRows(const Problem& problem, int64_t batch);
+  Indices queries, keys;  // original positions
+  int64_t key_columns;    // number of keys, rounded up to 16
+  int64_t row_blocks() const { return divide_up(queries.size(), kTileRows); }
+  int64_t column_tiles() const { return divide_up(keys.size(), kTileColumns); }
+  // Rows of a block, and what the matrix products take for it: rounded up to 8, so that they see few shapes.
+  int64_t block_rows(int64_t block) const;
+  int64_t product_rows(int64_t block) const { return round_up(block_rows(block), 8); }
+};
+
+// One aligned allocation that hands out parts of itself.
+class Scratch {
+ public:
+  explicit Scratch(int64_t floats);
+  float* floats(int64_t count);
+  double* doubles(int64_t count) { return reinterpret_cast<double*>(floats(2 * count)); }
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+  std::unique_ptr<float, Free> memory_;
+  int64_t used_ = 0, size_;
+};
+
+// The keys of the dropout rows of a block.
+void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* queries, int64_t rows, uint64_t* keys);
+
+// C[m][n] (+)= A[m][k] B[k][n], row-major with leading dimensions.
+void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
+              int64_t ldc, bool add);
+
+// block = rows[m][channels] · transposed, with `transposed` in tiles of [channels][128] (pack_transposed).
+void multiply_into_block(const Block& block, int64_t m, const float* rows, int64_t channels, const float* transposed);
+
+// target[m][channels] = block · columns[·][channels].
+void multiply_block(const Block& block, int64_t m, const float* columns, int64_t channels, float* target);
+
+// transposed (+)= rowsᵀ · block, with rows_transposed [channels][64] and `transposed` in tiles of [channels][128].
+void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,
+                           float* transposed, bool add);
+
+template <class T>
+Rows<T> head_rows(const View<T>& view, int64_t batch, int64_t head) {
+  return {view.data + batch * view.batch_stride + head * view.head_stride, view.row_stride};
+}
+
+}  // namespace saobp::attention::cpu

@@ -1,0 +1,89 @@
+// Vector helpers of the fused kernels, compiled once for each instruction set (see hwy/foreach_target.h). All
+// logarithms and exponentials are to base 2: the scores are scaled by log2 e when they are made, which spares a
+// multiplication.
+
+// clang-format off
+#if defined(SAOBP_ATTENTION_CPU_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SAOBP_ATTENTION_CPU_SIMD_INL_H_
+#undef SAOBP_ATTENTION_CPU_SIMD_INL_H_
+#else
+#define SAOBP_ATTENTION_CPU_SIMD_INL_H_
+#endif
+// clang-format on
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include "saobp/attention/cpu/layout.h"
+#include "saobp/attention/dropout.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace saobp::attention::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, kLanes>;
+using Vector = hn::Vec<Floats>;
+using Words = hn::RebindToUnsigned<Floats>;
+
+// 2^x for x < 127; exactly 0 below −126 (so at −∞), NaN at NaN. Relative error 1e-7.
+HWY_INLINE Vector exp2(Vector x) {
+  const Floats f;
+  const hn::RebindToSigned<Floats> i;
+  const auto tiny = hn::Lt(x, hn::Set(f, -126.0f));
+  // The second argument of Max is what comes back for NaN.
+  const auto clamped = hn::Max(hn::Set(f, -126.0f), x);
+  const auto magic = hn::Set(f, 12582912.0f);  // 1.5·2^23: adding it rounds to an integer, held in the lowest bits
+  const auto shifted = hn::Add(clamped, magic);
+  const auto r = hn::Sub(clamped, hn::Sub(shifted, magic));  // in [−1/2, 1/2]
+  // Minimax polynomial of 2^r.
+  auto p = hn::MulAdd(hn::Set(f, 1.5353362e-4f), r, hn::Set(f, 1.3398874e-3f));
+  p = hn::MulAdd(p, r, hn::Set(f, 9.6184370e-3f));
+  p = hn::MulAdd(p, r, hn::Set(f, 5.5503324e-2f));
+  p = hn::MulAdd(p, r, hn::Set(f, 2.4022648e-1f));
+  p = hn::MulAdd(p, r, hn::Set(f, 6.9314720e-1f));
+  p = hn::MulAdd(p, r, hn::Set(f, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(i, shifted));
+  return hn::IfThenZeroElse(tiny, hn::BitCast(f, hn::Add(hn::BitCast(i, p), exponent)));
+}
+
+// log2 x for x > 0, NaN at NaN (which Highway's own would swallow).
+HWY_INLINE Vector log2(Vector x) { return hn::IfThenElse(hn::IsNaN(x), x, hn::Log2(Floats(), x)); }
+
+// dropout.h: the 31 bits of each column, for the row whose key has the halves `low` and `high`.
+HWY_INLINE hn::Vec<Words> dropout_bits(hn::Vec<Words> columns, hn::Vec<Words> low, hn::Vec<Words> high) {
+  const Words w;
+  auto x = hn::Add(columns, low);
+  x = hn::Xor(hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(w, kDropoutHash1)), high);
+  x = hn::Mul(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(w, kDropoutHash2));
+  return hn::ShiftRight<1>(hn::Xor(x, hn::ShiftRight<16>(x)));
+}
+
+// The mask of one row: keeps or zeroes vectors of weights, given the key and the original numbers of the columns.
+class DropoutRow {
+ public:
+  HWY_INLINE DropoutRow(uint64_t key, uint32_t threshold)
+      : low_(hn::Set(Words(), static_cast<uint32_t>(key))),
+        high_(hn::Set(Words(), static_cast<uint32_t>(key >> 32))),
+        threshold_(hn::Set(hn::RebindToSigned<Floats>(), static_cast<int32_t>(threshold))) {}
+
+  HWY_INLINE Vector keep(Vector weights, const uint32_t* columns) const {
+    const hn::RebindToSigned<Floats> i;
+    const auto bits = hn::BitCast(i, dropout_bits(hn::LoadU(Words(), columns), low_, high_));
+    return hn::IfThenZeroElse(hn::RebindMask(Floats(), hn::Lt(bits, threshold_)), weights);
+  }
+
+ private:
+  hn::Vec<Words> low_, high_;
+  hn::Vec<hn::RebindToSigned<Floats>> threshold_;
+};
+
+// u = 1 − tA as (1 − A) + e^{−λ}A, which keeps its digits when A is close to 1.
+HWY_INLINE Vector message(Vector attention, Vector decay) {
+  const auto one = hn::Set(Floats(), 1.0f);
+  return hn::MulAdd(decay, attention, hn::Sub(one, attention));
+}
+
+}  // namespace saobp::attention::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

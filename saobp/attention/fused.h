@@ -1,0 +1,30 @@
+// The fused CPU kernels behind tensors: which calls they cover, and the pair of internal operators
+//   saobp::_refined_attention_fused           → (output, saved rows, saved columns)
+//   saobp::_refined_attention_fused_backward  → (query, key, value gradients)
+// that the autograd function of saobp::refined_attention calls.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "saobp/attention/refined_attention.h"
+
+namespace saobp::attention {
+
+// Original, High and Low in encoder form, on the CPU, float or the half types (which are computed in float).
+bool fused_covers(const at::Tensor& query, const AttentionOptions& options);
+
+// "cpu/avx2", …
+const char* fused_kernel_name();
+
+// The fused forward pass in one call, differentiable in query, key and value, which are float.
+at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           const AttentionOptions& options);
+
+// What this thread's calls took, for last_kernel() and last_backward_kernel().
+struct LastKernels {
+  const char* forward = "";
+  const char* backward = "";
+};
+LastKernels& last_kernels();
+
+}  // namespace saobp::attention
