@@ -10,7 +10,7 @@ namespace saobp::report {
 namespace {
 
 constexpr int kPalette = 6;  // colours in the style sheet
-constexpr double kLeft = 62, kRight = 16, kTop = 30, kBottom = 46;
+constexpr double kLeft = 62, kRight = 26, kTop = 30, kBottom = 46;
 
 struct Frame {
   double left, right, top, bottom;  // of the plotting area, in the drawing's units
@@ -144,7 +144,7 @@ std::string render_chart(const Chart& chart) {
          coordinate(frame.bottom - frame.top + 12) + "'/></clipPath>\n";
   if (chart.reference) {
     out += horizontal(frame, chart.reference->y, "reference");
-    out += "<text class='tick reference-label' text-anchor='end' x='" + coordinate(frame.right) + "' y='" +
+    out += "<text class='tick reference-label' x='" + coordinate(frame.left + 4) + "' y='" +
            coordinate(frame.to_y(chart.reference->y) - 6) + "'>" + escape(chart.reference->label) + "</text>\n";
   }
   out += "<g clip-path='url(#" + chart.id + "-clip)'>\n";

@@ -1,12 +1,10 @@
 #include "saobp/report/figures.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
-#include <set>
 
-#include "saobp/report/chart.h"
+#include "saobp/report/figure_parts.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
@@ -15,88 +13,7 @@ namespace {
 using Layers = std::vector<std::vector<double>>;
 using Look = Series::Look;
 
-std::string legend_entry(int run, Look look, const std::string& label) {
-  return "<span class='entry'>" + legend_mark(run, look) + escape(label) + "</span>";
-}
-
-std::string figure(const Chart& chart, const std::string& legend, const std::string& caption, const char* css) {
-  return std::string("<figure class='") + css + "'><h3>" + escape(chart.title) + "</h3>\n<div class='legend'>" +
-         legend + "</div>\n" + render_chart(chart) + "<figcaption>" + caption + "</figcaption></figure>\n";
-}
-
-struct Extent {
-  double low = 0, high = 0;
-  bool empty = true;
-  void add(double value) {
-    low = empty ? value : std::min(low, value);
-    high = empty ? value : std::max(high, value);
-    empty = false;
-  }
-  // Ticks over at least `least`, so that noise does not fill the chart.
-  std::vector<double> ticks(double least, int count) const {
-    const double more = std::max(0.0, (least - (high - low)) / 2);
-    return round_ticks({low - more, high + more}, count);
-  }
-};
-
-int digits_for(const std::vector<double>& ticks) {
-  const double step = ticks[1] - ticks[0];
-  return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 4);
-}
-
-// At most two values (lowest and highest) for each of `columns` stretches, so that a long run stays a small page and
-// keeps its spikes.
-std::vector<Point> thinned(const std::vector<Point>& points, size_t columns) {
-  if (points.size() <= 2 * columns) return points;
-  std::vector<Point> out;
-  for (size_t column = 0; column < columns; ++column) {
-    const auto first = points.begin() + static_cast<std::ptrdiff_t>(points.size() * column / columns);
-    const auto last = points.begin() + static_cast<std::ptrdiff_t>(points.size() * (column + 1) / columns);
-    auto [low, high] = std::minmax_element(first, last, [](const Point& a, const Point& b) { return a.y < b.y; });
-    if (high < low) std::swap(low, high);
-    out.push_back(*low);
-    if (low != high) out.push_back(*high);
-  }
-  return out;
-}
-
-int64_t window_for(const RunInput& run) {
-  return std::max<int64_t>(1, static_cast<int64_t>(run.train_loss.size()) / 40);
-}
-
-void add_loss_series(const RunInput& run, int index, std::vector<Series>& behind, std::vector<Series>& front,
-                     Extent& extent) {
-  std::vector<Point> raw, smooth, validation;
-  const auto values = smoothed(run.train_loss, window_for(run));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const auto step = static_cast<double>(run.train_loss[i].step);
-    raw.push_back({step, run.train_loss[i].value, ""});
-    smooth.push_back({step, values[i], ""});
-    extent.add(values[i]);
-  }
-  for (const auto& point : run.validation_loss) {
-    validation.push_back({static_cast<double>(point.step), point.value,
-                          concat(run.name, ", validation at step ", grouped(point.step), ": ", fixed(point.value, 4))});
-    extent.add(point.value);
-  }
-  behind.push_back({"", index, Look::faint, thinned(raw, 400)});
-  front.push_back({run.name + ", training loss, smoothed", index, Look::line, thinned(smooth, 400)});
-  front.push_back({run.name + ", validation loss", index, Look::hollow, validation});
-}
-
 }  // namespace
-
-std::vector<double> smoothed(const std::vector<LossPoint>& points, int64_t window) {
-  const double keep = 1 - 2.0 / (static_cast<double>(window) + 1);
-  std::vector<double> out;
-  double sum = 0, weight = 0;
-  for (const auto& point : points) {
-    sum = keep * sum + point.value;
-    weight = keep * weight + 1;
-    out.push_back(sum / weight);
-  }
-  return out;
-}
 
 double mean(const std::vector<double>& heads) {
   return std::accumulate(heads.begin(), heads.end(), 0.0) / static_cast<double>(heads.size());
@@ -106,56 +23,6 @@ double mean(const Layers& layers) {
   double sum = 0;
   for (const auto& heads : layers) sum += mean(heads);
   return sum / static_cast<double>(layers.size());
-}
-
-std::string loss_figure(const std::vector<RunInput>& runs) {
-  Chart chart{.id = "loss",
-              .title = "Loss",
-              .description = "",
-              .x_title = "step",
-              .y_title = "nats per masked token",
-              .width = 900,
-              .height = 380,
-              .x_ticks = {},
-              .y_ticks = {},
-              .series = {},
-              .reference = {}};
-  std::vector<Series> front;
-  Extent extent, steps;
-  std::string legend, description;
-  std::set<std::string> windows;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    const auto& run = runs[i];
-    add_loss_series(run, static_cast<int>(i), chart.series, front, extent);
-    for (const auto* points : {&run.train_loss, &run.validation_loss})
-      for (const auto& point : *points) steps.add(static_cast<double>(point.step));
-    if (!run.train_loss.empty()) {
-      legend += legend_entry(static_cast<int>(i), Look::line, run.name + ", training");
-      windows.insert(grouped(window_for(run)));
-      description += concat(run.name, ": training loss from ", fixed(run.train_loss.front().value, 3), " at step ",
-                            run.train_loss.front().step, " to ", fixed(run.train_loss.back().value, 3), " at step ",
-                            run.train_loss.back().step, ". ");
-    }
-    if (!run.validation_loss.empty()) {
-      legend += legend_entry(static_cast<int>(i), Look::hollow, run.name + ", validation");
-      description += concat(run.name, ": last validation loss ", fixed(run.validation_loss.back().value, 3), ". ");
-    }
-  }
-  if (extent.empty) return "<p class='missing'>Losses were not recorded.</p>\n";
-  chart.series.insert(chart.series.end(), front.begin(), front.end());
-  chart.x_ticks = round_ticks({0, std::max(steps.high, 1.0)}, 6);
-  chart.y_ticks = extent.ticks(0.5, 6);
-  chart.y_digits = digits_for(chart.y_ticks);
-  chart.description = description;
-  std::string caption = "Lower is better.";
-  if (!windows.empty()) {
-    std::string sizes;
-    for (const auto& window : windows) sizes += (sizes.empty() ? "" : " and ") + window;
-    caption += " Bold lines: training loss as an exponential mean over about " + sizes +
-               (sizes == "1" ? " logged value" : " logged values") + "; pale lines: as logged.";
-  }
-  caption += " Marks on dashes: loss on the validation text. The loss axis need not start at zero.";
-  return figure(chart, legend, caption, "wide");
 }
 
 std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
@@ -277,8 +144,7 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
       out += figure(chart, legend,
                     "How widely a token looks in one step: 0 is one key only, the logarithm of the length is all keys "
                     "alike." +
-                        reading,
-                    "half");
+                        reading);
     }
   }
   const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", &MatrixMetrics::gtd,
@@ -303,7 +169,7 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
   }
   chart.y_ticks = extent.ticks(metric.least, 5);
   chart.y_digits = std::max(2, digits_for(chart.y_ticks));
-  return out + figure(chart, legend, caption + reading, "half") + "</div>\n";
+  return out + figure(chart, legend, caption + reading) + "</div>\n";
 }
 
 }  // namespace saobp::report

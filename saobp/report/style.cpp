@@ -39,8 +39,9 @@ p { margin: 0 0 .8rem; max-width: 75ch; }
 .lead, .missing, .fine, figcaption { color: var(--soft); }
 .lead { font-size: 1.05rem; }
 .fine, figcaption { font-size: .86rem; }
+p.fine { margin-top: .9rem; }
 
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); gap: 14px; margin: 1.4rem 0 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 225px), 1fr)); gap: 14px; margin: 1.4rem 0 0; }
 .card { background: var(--panel); border: 1px solid var(--rule); border-top: 4px solid currentColor; border-radius: 8px; padding: 14px 16px; }
 .card > * { color: var(--ink); }
 .card h3 { display: flex; align-items: center; gap: 8px; overflow-wrap: anywhere; }
@@ -48,7 +49,6 @@ p { margin: 0 0 .8rem; max-width: 75ch; }
 .card p.fine { color: var(--soft); font-size: .86rem; margin-top: .35rem; }
 
 figure { margin: 0; min-width: 0; }
-figure.wide { margin-top: .4rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 28px; }
 figure > svg { display: block; width: 100%; height: auto; margin: .3rem 0; }
 figcaption { max-width: 75ch; }
@@ -57,7 +57,6 @@ figcaption { max-width: 75ch; }
 .legend-mark { width: 34px; height: 14px; flex: none; }
 
 svg text { font-size: 13px; fill: var(--soft); font-variant-numeric: tabular-nums; }
-.wide svg text { font-size: 13px; }
 .grid { stroke: var(--grid); stroke-width: 1; }
 .reference { stroke: var(--ink); stroke-width: 1.3; stroke-dasharray: 2 4; }
 svg text.reference-label { fill: var(--ink); paint-order: stroke; stroke: var(--page); stroke-width: 4px; }
@@ -89,8 +88,6 @@ li { margin: .25rem 0; }
 @media (max-width: 620px) {
   main { padding: 24px 16px 40px; }
   h1 { font-size: 1.5rem; }
-  .wide svg text { font-size: 25px; }
-  .wide .line polyline, .wide .hollow polyline { stroke-width: 4; }
   td.number, th.number { padding-left: 12px; }
 }
 @media print {

@@ -71,7 +71,8 @@ std::string row(const std::vector<RunInput>& runs, const std::string& label, con
 std::optional<std::string> final_value(const RunInput& run, const std::string& key, int digits) {
   const Json* final = final_of(run);
   if (final && final->contains(key) && !final->at(key).is_null()) return written(final->at(key), digits);
-  // A run that was stopped has no final figures, but its last validation was measured.
+  // A run that was stopped has no final figures, but what it logged last was measured.
+  if (key == "steps" && !run.train_loss.empty()) return grouped(run.train_loss.back().step);
   if (key == "validation_loss" && !run.validation_loss.empty()) {
     const auto& last = run.validation_loss.back();
     return concat(fixed(last.value, digits), " (step ", grouped(last.step), ")");
@@ -120,10 +121,16 @@ std::string run_cards(const std::vector<RunInput>& runs) {
 }
 
 std::string final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups) {
-  std::string out = "<div class='scroll'><table>" + head_row(runs, "Figure", "number") + "<tbody>\n";
+  std::string out = "<div class='scroll' tabindex='0'><table>" + head_row(runs, "Figure", "number") + "<tbody>\n";
   std::set<std::string> known;
   for (const auto& figure : kFinalFigures) {
     known.insert(figure.key);
+    // Not every command counts tokens; a row of gaps would say nothing.
+    const bool optional = std::string(figure.key) == "tokens";
+    if (optional && std::none_of(runs.begin(), runs.end(), [&](const RunInput& run) {
+          return final_value(run, figure.key, figure.digits).has_value();
+        }))
+      continue;
     out += row(runs, figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
   }
   // What else the runs recorded, under its own name.
@@ -169,7 +176,7 @@ std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& 
   if (layers == 0) return "";
 
   std::string out =
-      "<div class='scroll'><table><caption>Means over heads, layer by layer</caption><thead><tr>"
+      "<div class='scroll' tabindex='0'><table><caption>Means over heads, layer by layer</caption><thead><tr>"
       "<th scope='col'>Run and matrix</th>";
   for (size_t layer = 0; layer < layers; ++layer) out += concat("<th scope='col' class='number'>", layer, "</th>");
   out += "<th scope='col' class='number'>mean</th></tr></thead>\n<tbody>\n";
@@ -244,7 +251,8 @@ std::string settings_table(const std::vector<RunInput>& runs) {
   const auto group = [&](const char* label) {
     return concat("<tr><th class='group' scope='colgroup' colspan='", runs.size() + 1, "'>", label, "</th></tr>\n");
   };
-  std::string out = "<div class='scroll'><table class='settings'>" + head_row(runs, "Setting", "") + "<tbody>\n";
+  std::string out =
+      "<div class='scroll' tabindex='0'><table class='settings'>" + head_row(runs, "Setting", "") + "<tbody>\n";
   if (runs.size() > 1 && !differing.empty()) out += group("Different") + differing;
   if (runs.size() > 1 && !shared.empty()) out += group("The same in all runs");
   return out + shared + "</tbody></table></div>\n";

@@ -1,0 +1,357 @@
+#include "saobp/report/report.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <limits>
+#include <regex>
+
+#include "saobp/io/error.h"
+#include "saobp/io/file.h"
+#include "saobp/report/chart.h"
+#include "saobp/report/figures.h"
+#include "saobp/report/html.h"
+#include "saobp/report/tables.h"
+
+namespace saobp::report {
+namespace {
+
+namespace fs = std::filesystem;
+using io::Json;
+
+// A folder of made-up runs, removed at the end.
+class Report : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    root_ = fs::temp_directory_path() / concat("saobp-report-", test->name(), "-", ::getpid());
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void write(const fs::path& path, const std::string& text) {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path, std::ios::binary) << text;
+  }
+
+  static Json record(const std::string& variant) {
+    Json json = {{"command", "pretrain"}, {"seed", 42}, {"started", "2026-01-02T03:04:05Z"}};
+    json["options"] = {{"steps", 30}, {"learning_rate", 5e-4}};
+    json["model"] = {{"num_hidden_layers", 2}, {"hidden_size", 8}, {"num_attention_heads", 2}};
+    json["model"]["refined_attention"] = {{"variant", variant}, {"strength", 0.2}};
+    json["final"] = {{"loss", 3.25},           {"validation_loss", 3.5}, {"masked_lm_perplexity", 33.12},
+                     {"tokens_per_s", 5231.4}, {"parameters", 11171130}, {"peak_memory_mb", 812}};
+    return json;
+  }
+
+  static Json analysis(double refined_more) {
+    Json json = {{"model", "m"}, {"text", "dev.txt"}, {"sequences", 12}, {"tokens", 1234}};
+    json["settings"] = {{"gtd_discount", 0.9}, {"gtd_hops", 4}, {"sparsity_threshold", 0.01}};
+    for (const char* which : {"A", "B"}) {
+      const double more = *which == 'B' ? refined_more : 0;
+      json["matrices"][which] = {{"attention_entropy", {{2.0 + more, 2.5 + more}, {1.0 + more, 1.5 + more}}},
+                                 {"gtd", {{0.70 + more / 10, 0.72 + more / 10}, {0.80, 0.84}}},
+                                 {"indirect_entropy", {{3.0, 3.0}, {3.0, 3.0}}},
+                                 {"sparsity", {{0.5, 0.7}, {0.9, 0.9}}}};
+    }
+    return json;
+  }
+
+  void write_run(const std::string& name, const std::string& variant, double refined_more) {
+    write(name + "/run.json", record(variant).dump());
+    write(name + "/analysis/dev.json", analysis(refined_more).dump());
+    std::string lines;
+    for (int step = 1; step <= 30; ++step) {
+      lines += Json({{"step", step}, {"loss", 10.0 - step / 10.0}, {"learning_rate", 1e-4}}).dump() + "\n";
+      if (step % 10 == 0)
+        lines +=
+            Json({{"step", step}, {"validation_loss", 9.5 - step / 10.0}, {"masked_lm_perplexity", 1.0}}).dump() + "\n";
+    }
+    write(name + "/metrics.jsonl", lines);
+  }
+
+  std::string error_of(const std::string& run) {
+    try {
+      read_run(root_ / run);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  fs::path root_;
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+// Every start tag has its end tag, in the right order; the check that a browser would not make.
+void expect_balanced(const std::string& page) {
+  static const std::regex tag("<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>'\"]|'[^']*'|\"[^\"]*\")*)>");
+  std::vector<std::string> open;
+  const size_t body = page.find("<body>"), end_of_body = page.find("</body>");
+  ASSERT_NE(body, std::string::npos);
+  ASSERT_NE(end_of_body, std::string::npos);
+  const std::string inside = page.substr(body + 6, end_of_body - body - 6);
+  for (std::sregex_iterator at(inside.begin(), inside.end(), tag), end; at != end; ++at) {
+    const std::string name = (*at)[2], rest = (*at)[3];
+    if (!rest.empty() && rest.back() == '/') continue;
+    if ((*at)[1].length() == 0) {
+      open.push_back(name);
+    } else {
+      ASSERT_FALSE(open.empty()) << "</" << name << "> without a start";
+      ASSERT_EQ(open.back(), name);
+      open.pop_back();
+    }
+  }
+  EXPECT_TRUE(open.empty()) << "left open: " << open.back();
+}
+
+TEST_F(Report, ReadsARunFolder) {
+  write_run("high", "high", 0.5);
+  const RunInput run = read_run(root_ / "high");
+  EXPECT_EQ(run.name, "high");
+  EXPECT_EQ(read_run(root_ / "high" / "").name, "high");
+  ASSERT_EQ(run.train_loss.size(), 30u);
+  EXPECT_EQ(run.train_loss[9].step, 10);
+  EXPECT_DOUBLE_EQ(run.train_loss[9].value, 9.0);
+  ASSERT_EQ(run.validation_loss.size(), 3u);
+  EXPECT_DOUBLE_EQ(run.validation_loss[2].value, 6.5);
+  ASSERT_EQ(run.analyses.size(), 1u);
+  EXPECT_EQ(run.analyses[0].name, "dev");
+  EXPECT_NEAR(run.analyses[0].idempotent_gtd, 5.948721 / 6.948721, 1e-12);
+  EXPECT_DOUBLE_EQ(run.analyses[0].refined.attention_entropy[1][0], 1.5);
+  EXPECT_FALSE(is_unrefined(run.analyses[0]));
+  EXPECT_TRUE(run.remarks.empty());
+}
+
+TEST_F(Report, PageHoldsTheFiguresOfTheFiles) {
+  write_run("original", "original", 0);
+  write_run("high", "high", 0.5);
+  write_report({root_ / "original", root_ / "high"}, root_ / "report.html", "Two runs & more");
+  const std::string page = io::read_file(root_ / "report.html");
+  expect_balanced(page);
+  for (const char* part : {"<h1>Two runs &amp; more</h1>", "11,171,130", "33.12", "3.2500", "5,231", "peak_memory_mb",
+                           ">812<", "original, A = B", "high, A<", "high, B<", "0.856", "λ = 0.2", "1,234 tokens",
+                           "does not say that one is better", "original: 42 and high: 42", "prefers-color-scheme: dark",
+                           "@media print", "high, validation at step 30: 6.5000", "high, B, layer 1, head 1: 2.0000"})
+    EXPECT_TRUE(contains(page, part)) << part;
+  EXPECT_FALSE(contains(page, "original, B")) << "original attention has no matrix of its own after refinement";
+  EXPECT_FALSE(contains(page, "not recorded"));
+  // Mean of B's entropy: (2.5 + 3.0 + 1.5 + 2.0) / 4; of GTD of A: (0.70 + 0.72 + 0.80 + 0.84) / 4.
+  EXPECT_TRUE(contains(page, "<td class='number'>2.2500</td>"));
+  EXPECT_TRUE(contains(page, "<td class='number'>0.7650</td>"));
+  EXPECT_EQ(count(page, "<svg role='img'"), 4u);
+}
+
+TEST_F(Report, LoadsNothingFromOutside) {
+  write_run("high", "high", 0.5);
+  const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+  for (const char* part : {"http://", "https://", "src=", "href=", "@import", "<script", "<link"})
+    EXPECT_FALSE(contains(page, part)) << part;
+  EXPECT_EQ(count(page, "url("), count(page, "url(#"));
+}
+
+TEST_F(Report, EscapesEverything) {
+  const std::string evil = "<script>alert('1')</script>&\"";
+  write_run("a<b>&'\"", "high", 0.5);
+  auto json = record("<i>high</i>");
+  json["options"]["<b>"] = evil;
+  json["final"]["<u>"] = evil;
+  json["host"] = evil;
+  json["command"] = evil;
+  json["seed"] = evil;
+  write("a<b>&'\"/run.json", json.dump());
+  auto measured = analysis(0.1);
+  measured["text"] = evil;
+  write("a<b>&'\"/analysis/<em>.json", measured.dump());
+  const std::string page = render_comparison_page({read_run(root_ / "a<b>&'\"")}, evil);
+  expect_balanced(page);
+  for (const char* tag : {"<script", "<i>", "<u>", "<b>", "<em>"}) EXPECT_FALSE(contains(page, tag)) << tag;
+  EXPECT_TRUE(contains(page, "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;"));
+}
+
+TEST_F(Report, WhatIsMissingIsSaid) {
+  write("bare/run.json", "{}");
+  const RunInput run = read_run(root_ / "bare");
+  ASSERT_EQ(run.remarks.size(), 2u);
+  const std::string page = render_comparison_page({run}, "t");
+  expect_balanced(page);
+  for (const char* part : {"Losses were not recorded.", "Settings were not recorded.", "No analysis was recorded.",
+                           "metrics.jsonl is missing", "Attention: <span class='absent'>not recorded</span>"})
+    EXPECT_TRUE(contains(page, part)) << part;
+  EXPECT_EQ(count(page, "<svg role='img'"), 0u);
+}
+
+TEST_F(Report, AStoppedRunShowsItsLastValidation) {
+  write_run("high", "high", 0.5);
+  fs::remove(root_ / "high" / "run.json");
+  const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+  EXPECT_TRUE(contains(page, "6.5000 (step 30)"));
+  EXPECT_TRUE(contains(page, "run.json is missing"));
+}
+
+TEST_F(Report, ACutOffLastLineIsARemark) {
+  write_run("high", "high", 0.5);
+  std::ofstream(root_ / "high" / "metrics.jsonl", std::ios::app) << "{\"step\": 31, \"lo";
+  const RunInput run = read_run(root_ / "high");
+  EXPECT_EQ(run.train_loss.size(), 30u);
+  ASSERT_EQ(run.remarks.size(), 1u);
+  EXPECT_TRUE(contains(run.remarks[0], "line 34")) << run.remarks[0];
+  EXPECT_TRUE(contains(render_comparison_page({run}, "t"), "was cut off"));
+}
+
+TEST_F(Report, ACompleteLastLineWithoutNewlineCounts) {
+  write("high/metrics.jsonl", "{\"step\": 1, \"loss\": 3}\n{\"step\": 2, \"loss\": 2}");
+  EXPECT_EQ(read_run(root_ / "high").train_loss.size(), 2u);
+}
+
+TEST_F(Report, DamagedFilesAreErrorsThatNameThePlace) {
+  write("a/metrics.jsonl", "{\"step\": 1, \"loss\": 3}\n{\"step\": 2, \"lo\n{\"step\": 3, \"loss\": 2}\n");
+  EXPECT_TRUE(contains(error_of("a"), "metrics.jsonl, line 2")) << error_of("a");
+  write("b/metrics.jsonl", "{\"loss\": 3}\n");
+  EXPECT_TRUE(contains(error_of("b"), "line 1: \"step\" is missing")) << error_of("b");
+  write("c/run.json", "[1]");
+  EXPECT_TRUE(contains(error_of("c"), "a list; an object was expected")) << error_of("c");
+  write("d/other", "");
+  EXPECT_TRUE(contains(error_of("d"), "neither run.json nor metrics.jsonl")) << error_of("d");
+  EXPECT_TRUE(contains(error_of("nowhere"), "not a folder")) << error_of("nowhere");
+  write_run("e", "high", 0.1);
+  auto broken = analysis(0.1);
+  broken["matrices"]["B"]["gtd"].erase(1);
+  write("e/analysis/dev.json", broken.dump());
+  EXPECT_TRUE(contains(error_of("e"), "\"gtd\" has 2 layers in A and 1 in B")) << error_of("e");
+  EXPECT_THROW(render_comparison_page({}, "t"), UsageError);
+}
+
+TEST_F(Report, LossesThatAreNotFiniteAreCountedNotDrawn) {
+  write("a/metrics.jsonl", "{\"step\": 1, \"loss\": 3}\n{\"step\": 2, \"loss\": null}\n{\"step\": 3, \"loss\": 2}\n");
+  const RunInput run = read_run(root_ / "a");
+  EXPECT_EQ(run.train_loss.size(), 2u);
+  EXPECT_TRUE(contains(concat(run.remarks[0], run.remarks[1]), "1 logged losses were not finite"));
+  EXPECT_FALSE(contains(render_comparison_page({run}, "t"), "nan"));
+}
+
+TEST_F(Report, AResumedRunKeepsTheLaterRecord) {
+  write("a/metrics.jsonl",
+        "{\"step\": 1, \"loss\": 9}\n{\"step\": 2, \"loss\": 8}\n{\"step\": 3, \"loss\": 7}\n{\"step\": 2, \"loss\": "
+        "6}\n");
+  const RunInput run = read_run(root_ / "a");
+  ASSERT_EQ(run.train_loss.size(), 2u);
+  EXPECT_EQ(run.train_loss[1].step, 2);
+  EXPECT_EQ(run.train_loss[1].value, 6);
+  bool said = false;
+  for (const auto& remark : run.remarks) said = said || contains(remark, "resumed");
+  EXPECT_TRUE(said);
+}
+
+TEST_F(Report, ALongRunStaysASmallPage) {
+  std::string lines;
+  for (int step = 1; step <= 40000; ++step)
+    lines += Json({{"step", step}, {"loss", 3 + (step % 97) / 50.0}}).dump() + "\n";
+  write("long/metrics.jsonl", lines);
+  EXPECT_LT(render_comparison_page({read_run(root_ / "long")}, "t").size(), 120'000u);
+}
+
+TEST_F(Report, SettingsThatDifferComeFirst) {
+  write_run("original", "original", 0);
+  write_run("high", "high", 0.5);
+  const std::string table = settings_table({read_run(root_ / "original"), read_run(root_ / "high")});
+  const size_t same = table.find("The same in all runs");
+  ASSERT_NE(same, std::string::npos);
+  EXPECT_LT(table.find("model.refined_attention.variant"), same);
+  EXPECT_GT(table.find("options.learning_rate"), same);
+  EXPECT_TRUE(contains(table, ">0.0005<"));
+  EXPECT_FALSE(contains(table, "peak_memory_mb")) << "final figures have a table of their own";
+}
+
+TEST_F(Report, OneLayerAndManyLayers) {
+  for (const size_t layers : {1, 13, 24}) {
+    write_run("high", "high", 0.5);
+    auto json = analysis(0.5);
+    for (const char* which : {"A", "B"})
+      for (auto& [name, values] : json["matrices"][which].items()) values = Json(layers, values[0]);
+    write("high/analysis/dev.json", json.dump());
+    const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+    expect_balanced(page);
+    EXPECT_TRUE(contains(page, concat("high, B, layer ", layers - 1, ", head 1")));
+  }
+}
+
+TEST(Html, Escape) {
+  EXPECT_EQ(escape("a<b>&\"'c"), "a&lt;b&gt;&amp;&quot;&#39;c");
+  EXPECT_EQ(escape("λ – 語 😀"), "λ – 語 😀");
+  EXPECT_EQ(escape("a\xFF"
+                   "b\xC3"),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
+  EXPECT_EQ(escape("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");  // an overlong slash
+  EXPECT_EQ(escape(std::string("a\0b", 3)),
+            "a\xEF\xBF\xBD"
+            "b");
+}
+
+TEST(Html, Figures) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(-123456), "-123,456");
+  EXPECT_EQ(grouped(1234567), "1,234,567");
+  EXPECT_EQ(fixed(1.005, 1), "1.0");
+  EXPECT_EQ(fixed(std::numeric_limits<double>::infinity(), 2), "not finite");
+  EXPECT_EQ(coordinate(1.5), "1.5");
+  EXPECT_EQ(coordinate(100), "100");
+  EXPECT_EQ(coordinate(-0.001), "0");
+  EXPECT_EQ(plain_text(Json(5e-4)), "0.0005");
+  EXPECT_EQ(plain_text(Json(true)), "yes");
+  EXPECT_EQ(plain_text(Json(nullptr)), "none");
+  EXPECT_EQ(plain_text(Json({"a", 1})), "[\"a\",1]");
+}
+
+TEST(Chart, TicksCoverTheRange) {
+  EXPECT_EQ(round_ticks({0, 1000}, 5), (std::vector<double>{0, 200, 400, 600, 800, 1000}));
+  for (const Range range :
+       {Range{0.701, 0.856}, Range{2, 9.97}, Range{-3, 0.001}, Range{5, 5}, Range{0, 245000}, Range{0, 1}}) {
+    const auto ticks = round_ticks(range, 5);
+    ASSERT_GE(ticks.size(), 2u);
+    EXPECT_LE(ticks.size(), 9u);
+    EXPECT_LE(ticks.front(), range.low + 1e-9);
+    EXPECT_GE(ticks.back(), range.high - 1e-9);
+  }
+}
+
+TEST(Chart, SmoothingKeepsAConstantAndForgetsTheStart) {
+  std::vector<LossPoint> points;
+  for (int64_t i = 0; i < 300; ++i) points.push_back({i, i < 100 ? 8.0 : 2.0});
+  const auto smooth = smoothed(points, 10);
+  EXPECT_NEAR(smooth.front(), 8.0, 1e-12);
+  EXPECT_NEAR(smooth[99], 8.0, 1e-9);
+  EXPECT_GT(smooth[103], 2.5);
+  EXPECT_NEAR(smooth.back(), 2.0, 1e-6);
+  EXPECT_EQ(smoothed(points, 1)[100], 2.0);
+}
+
+TEST(Chart, PointsStandWhereTheAxesSay) {
+  Chart chart;
+  chart.id = "c";
+  chart.width = 460;
+  chart.height = 300;
+  chart.x_ticks = {0, 10};
+  chart.y_ticks = {0, 1};
+  chart.series.push_back({"s", 0, Series::Look::marked, {{0, 0, ""}, {10, 1, "top <right>"}, {5, 0.5, ""}}});
+  const std::string svg = render_chart(chart);
+  // The plotting area reaches from (62, 254) to (434, 30).
+  EXPECT_TRUE(contains(svg, "points='62,254 434,30 248,142'")) << svg;
+  EXPECT_TRUE(contains(svg, "<title>top &lt;right&gt;</title>"));
+  chart.x_ticks = {0};
+  EXPECT_THROW(render_chart(chart), Error);
+}
+
+}  // namespace
+}  // namespace saobp::report
