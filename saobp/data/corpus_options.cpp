@@ -110,6 +110,7 @@ CorpusSource parse_source(const std::string& text, DocumentEnd document) {
 std::vector<CorpusSource> parse_sources(const CorpusOptions& options) {
   if (options.corpus.empty()) fail_usage("--corpus: no text was given; a file, a folder or a glob was expected");
   std::vector<CorpusSource> sources;
+  sources.reserve(options.corpus.size());
   for (const auto& text : options.corpus) sources.push_back(parse_source(text, options.document));
   for (const auto& source : sources)
     if (source.weight.has_value() != sources.front().weight.has_value()) {

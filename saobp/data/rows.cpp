@@ -19,7 +19,7 @@ uint64_t epoch_index(size_t stream, uint64_t epoch) { return (static_cast<uint64
 
 }  // namespace
 
-PackedStream::PackedStream(std::vector<const TokenCache*> sources, const TokenRoles& roles, int64_t length)
+PackedStream::PackedStream(const std::vector<const TokenCache*>& sources, const TokenRoles& roles, int64_t length)
     : cls_(roles.cls), sep_(roles.sep), pad_(roles.pad), width_(static_cast<uint64_t>(length) - 2) {
   if (length <= 2) fail_usage("a row of length ", length, " has no room between [CLS] and [SEP]; at least 3 is needed");
   for (const TokenCache* source : sources)

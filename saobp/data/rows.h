@@ -19,7 +19,7 @@ namespace saobp::data {
 class PackedStream {
  public:
   // UsageError when length ≤ 2.
-  PackedStream(std::vector<const TokenCache*> sources, const TokenRoles& roles, int64_t length);
+  PackedStream(const std::vector<const TokenCache*>& sources, const TokenRoles& roles, int64_t length);
 
   // The documents in the order of the sources, or (order) in a random one; the number of rows does not depend on it.
   void set_order(std::optional<Random> order);

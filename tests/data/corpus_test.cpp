@@ -1,6 +1,10 @@
 #include "saobp/data/corpus.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
 
 #include "fake_tokenizer.h"
 
@@ -194,6 +198,24 @@ TEST_F(CorpusTest, ACacheFolderThatCannotBeMadeIsAnError) {
   blocked.cache = in_the_way + "/cache";
   EXPECT_NE(error_of([&] { Corpus(blocked, tokenizer_); }).find(in_the_way + "/cache: this folder cannot be made"),
             std::string::npos);
+}
+
+// A limit on the size of files stands in for a full disk: both make a write fail half-way.
+TEST_F(CorpusTest, AWriteThatFailsLeavesNothingBehind) {
+  std::string text;
+  for (int i = 0; i < 100000; ++i) text += "1 2 ";
+  folder_.write("a.txt", text);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small{1 << 16, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const std::string error = error_of([&] { Corpus(options({"a.txt"}), tokenizer_); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(error.find(".ids: cannot be written: "), std::string::npos) << error;
+  EXPECT_TRUE(cache_files().empty());
+  EXPECT_EQ(Corpus(options({"a.txt"}), tokenizer_).tokens(), 200000u);
 }
 
 }  // namespace
