@@ -39,15 +39,18 @@ std::string head_row(const std::vector<RunInput>& runs, const std::string& first
 struct FinalFigure {
   const char* key;
   const char* label;
-  int digits;  // −1: grouped integer
+  int digits;   // −1: grouped integer
+  bool always;  // a gap is shown as one; other figures appear where some run has them
 };
-constexpr FinalFigure kFinalFigures[] = {{"parameters", "Parameters", -1},
-                                         {"steps", "Steps", -1},
-                                         {"tokens", "Tokens trained on", -1},
-                                         {"loss", "Training loss, nats", 4},
-                                         {"validation_loss", "Validation loss, nats", 4},
-                                         {"masked_lm_perplexity", "Masked-LM perplexity", 2},
-                                         {"tokens_per_s", "Tokens per second", -1}};
+constexpr FinalFigure kFinalFigures[] = {{"parameters", "Parameters", -1, true},
+                                         {"step", "Steps", -1, true},
+                                         {"tokens", "Tokens trained on", -1, false},
+                                         {"loss", "Training loss, nats", 4, true},
+                                         {"validation_loss", "Validation loss, nats", 4, true},
+                                         {"masked_lm_perplexity", "Masked-LM perplexity", 2, true},
+                                         {"tokens_per_s", "Tokens per second", -1, true},
+                                         {"seconds", "Seconds in all", -1, false},
+                                         {"peak_rss_mb", "Peak memory, MB", -1, false}};
 
 std::string written(const Json& value, int digits) {
   if (!value.is_number()) return plain_text(value);
@@ -72,7 +75,9 @@ std::optional<std::string> final_value(const RunInput& run, const std::string& k
   const Json* final = final_of(run);
   if (final && final->contains(key) && !final->at(key).is_null()) return written(final->at(key), digits);
   // A run that was stopped has no final figures, but what it logged last was measured.
-  if (key == "steps" && !run.train_loss.empty()) return grouped(run.train_loss.back().step);
+  if (key == "parameters")
+    if (const Json* parameters = find_setting(run, {"parameters"})) return written(*parameters, digits);
+  if (key == "step" && !run.train_loss.empty()) return grouped(run.train_loss.back().step);
   if (key == "validation_loss" && !run.validation_loss.empty()) {
     const auto& last = run.validation_loss.back();
     return concat(fixed(last.value, digits), " (step ", grouped(last.step), ")");
@@ -125,12 +130,8 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
   std::set<std::string> known;
   for (const auto& figure : kFinalFigures) {
     known.insert(figure.key);
-    // Not every command counts tokens; a row of gaps would say nothing.
-    const bool optional = std::string(figure.key) == "tokens";
-    if (optional && std::none_of(runs.begin(), runs.end(), [&](const RunInput& run) {
-          return final_value(run, figure.key, figure.digits).has_value();
-        }))
-      continue;
+    const auto recorded = [&](const RunInput& run) { return final_value(run, figure.key, figure.digits).has_value(); };
+    if (!figure.always && std::none_of(runs.begin(), runs.end(), recorded)) continue;
     out += row(runs, figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
   }
   // What else the runs recorded, under its own name.

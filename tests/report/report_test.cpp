@@ -40,8 +40,14 @@ class Report : public ::testing::Test {
     json["options"] = {{"steps", 30}, {"learning_rate", 5e-4}};
     json["model"] = {{"num_hidden_layers", 2}, {"hidden_size", 8}, {"num_attention_heads", 2}};
     json["model"]["refined_attention"] = {{"variant", variant}, {"strength", 0.2}};
-    json["final"] = {{"loss", 3.25},           {"validation_loss", 3.5}, {"masked_lm_perplexity", 33.12},
-                     {"tokens_per_s", 5231.4}, {"parameters", 11171130}, {"peak_memory_mb", 812}};
+    json["final"] = {{"step", 30},
+                     {"loss", 3.25},
+                     {"validation_loss", 3.5},
+                     {"masked_lm_perplexity", 33.12},
+                     {"tokens_per_s", 5231.4},
+                     {"parameters", 11171130},
+                     {"peak_rss_mb", 812},
+                     {"surprise", 77}};
     return json;
   }
 
@@ -137,10 +143,27 @@ TEST_F(Report, PageHoldsTheFiguresOfTheFiles) {
   write_report({root_ / "original", root_ / "high"}, root_ / "report.html", "Two runs & more");
   const std::string page = io::read_file(root_ / "report.html");
   expect_balanced(page);
-  for (const char* part : {"<h1>Two runs &amp; more</h1>", "11,171,130", "33.12", "3.2500", "5,231", "peak_memory_mb",
-                           ">812<", "original, A = B", "high, A<", "high, B<", "0.856", "λ = 0.2", "1,234 tokens",
-                           "does not say that one is better", "original: 42 and high: 42", "prefers-color-scheme: dark",
-                           "@media print", "high, validation at step 30: 6.5000", "high, B, layer 1, head 1: 2.0000"})
+  for (const char* part : {"<h1>Two runs &amp; more</h1>",
+                           "11,171,130",
+                           "33.12",
+                           "3.2500",
+                           "5,231",
+                           "Peak memory, MB",
+                           "surprise",
+                           ">77<",
+                           ">812<",
+                           "original, A = B",
+                           "high, A<",
+                           "high, B<",
+                           "0.856",
+                           "λ = 0.2",
+                           "1,234 tokens",
+                           "does not say that one is better",
+                           "original: 42 and high: 42",
+                           "prefers-color-scheme: dark",
+                           "@media print",
+                           "high, validation at step 30: 6.5000",
+                           "high, B, layer 1, head 1: 2.0000"})
     EXPECT_TRUE(contains(page, part)) << part;
   EXPECT_FALSE(contains(page, "original, B")) << "original attention has no matrix of its own after refinement";
   EXPECT_FALSE(contains(page, "not recorded"));
@@ -194,6 +217,8 @@ TEST_F(Report, AStoppedRunShowsItsLastValidation) {
   fs::remove(root_ / "high" / "run.json");
   const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
   EXPECT_TRUE(contains(page, "6.5000 (step 30)"));
+  EXPECT_TRUE(contains(page, "Steps</th><td class='number'>30</td>"));
+  EXPECT_TRUE(contains(page, "Masked-LM perplexity</th><td class='number'><span class='absent'>not recorded"));
   EXPECT_TRUE(contains(page, "run.json is missing"));
 }
 
@@ -268,7 +293,7 @@ TEST_F(Report, SettingsThatDifferComeFirst) {
   EXPECT_LT(table.find("model.refined_attention.variant"), same);
   EXPECT_GT(table.find("options.learning_rate"), same);
   EXPECT_TRUE(contains(table, ">0.0005<"));
-  EXPECT_FALSE(contains(table, "peak_memory_mb")) << "final figures have a table of their own";
+  EXPECT_FALSE(contains(table, "peak_rss_mb")) << "final figures have a table of their own";
 }
 
 TEST_F(Report, OneLayerAndManyLayers) {
