@@ -93,13 +93,23 @@ std::string padded(const std::string& text, size_t width, bool right) {
 
 constexpr size_t kLabelWidth = 12, kCellWidth = 10;
 
-std::string cell(std::optional<double> value, bool sign = false) {
+std::string cell(std::optional<double> value) {
   if (!value) return padded("–", kCellWidth, true);
   char buffer[40];
-  // A difference that rounds to zero carries no sign.
-  const double shown = sign && std::abs(*value) < 0.00005 ? 0.0 : *value;
-  std::snprintf(buffer, sizeof buffer, sign && shown != 0 ? "%+.4f" : "%.4f", shown);
+  std::snprintf(buffer, sizeof buffer, "%.4f", *value);
   return padded(buffer, kCellWidth, true);
+}
+
+// Comparisons have three cells a metric and one digit less, to fit 120 columns.
+constexpr size_t kNarrowWidth = 8;
+
+std::string narrow_cell(std::optional<double> value, bool sign = false) {
+  if (!value) return padded("–", kNarrowWidth, true);
+  char buffer[40];
+  // A difference that rounds to zero carries no sign.
+  const double shown = sign && std::abs(*value) < 0.0005 ? 0.0 : *value;
+  std::snprintf(buffer, sizeof buffer, sign && shown != 0 ? "%+.3f" : "%.3f", shown);
+  return padded(buffer, kNarrowWidth, true);
 }
 
 std::string without_trailing_blanks(std::string line) {
@@ -187,9 +197,9 @@ std::string compare_matrix(const Analysis& first, const Analysis& second, int wh
     for (size_t j = 0; j < second.columns.size(); ++j)
       if (std::string(first.columns[i].metric) == second.columns[j].metric) {
         shared.emplace_back(i, j);
-        names += padded("  " + padded(first.columns[i].heading, kCellWidth, true), 3 * kCellWidth + 2, false);
+        names += padded("  " + padded(first.columns[i].heading, kNarrowWidth, true), 3 * kNarrowWidth + 2, false);
         heading += "  ";
-        for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += padded(part, kCellWidth, true);
+        for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += padded(part, kNarrowWidth, true);
       }
   std::string out = without_trailing_blanks(names) + heading + "\n";
   const auto line = [&](const std::string& label, ValueOf value_of, size_t layer, size_t head) {
@@ -198,7 +208,7 @@ std::string compare_matrix(const Analysis& first, const Analysis& second, int wh
       const auto left = value_of(first.matrices[which][i], layer, head);
       const auto right = value_of(second.matrices[which][j], layer, head);
       const auto difference = left && right ? std::optional(*right - *left) : std::nullopt;
-      out += "  " + cell(left) + cell(right) + cell(difference, true);
+      out += "  " + narrow_cell(left) + narrow_cell(right) + narrow_cell(difference, true);
     }
     out += "\n";
   };
