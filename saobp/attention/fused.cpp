@@ -59,7 +59,7 @@ using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key) {
   // Rows of padded queries are left at 0, so that results are the same bits in every run.
-  auto rows = at::zeros({3, query.size(0), query.size(1), query.size(2)}, query.options());
+  auto rows = at::zeros({4, query.size(0), query.size(1), query.size(2)}, query.options());
   auto columns = at::zeros({query.size(0), query.size(1), key.size(2)}, query.options());
   return {empty_output(query), std::move(rows), std::move(columns)};
 }

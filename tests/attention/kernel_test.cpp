@@ -1,6 +1,9 @@
 // The fused kernels against the reference in double: at most twice (gradients: three times) the error that the
 // reference in float makes itself, plus a few roundings of the largest value.
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "cases.h"
 #include "saobp/attention/cpu/dispatch.h"
@@ -104,6 +107,85 @@ TEST_P(Kernel, AgreesWithTheReference) {
     const auto in = c.packed ? packed_inputs(c.batch, c.heads, c.keys, c.channels)
                              : random_inputs(c.batch, c.heads, c.queries, c.keys, c.channels, at::kFloat);
     expect_kernel_close(in, options_of(c), GetParam());
+  }
+}
+
+// Every query attends to key 3, with a gap that leaves the other keys e^-gap.
+Inputs sink_inputs(int64_t length, int64_t channels, double gap) {
+  auto in = random_inputs(1, 2, length, length, channels, at::kFloat, 11);
+  in.query.select(-1, 0).fill_(std::sqrt(static_cast<float>(channels)));
+  in.key.select(-1, 0).fill_(0);
+  in.key.select(2, 3).zero_();
+  in.key.select(2, 3).select(-1, 0).fill_(static_cast<float>(gap));
+  return in;
+}
+
+TEST_P(Kernel, SinkHead) {
+  for (const double gap : {5.0, 20.0, 80.0, 1000.0}) {
+    for (const double strength : {2.0, -2.0, 0.2}) {
+      SCOPED_TRACE("gap " + std::to_string(gap) + " strength " + std::to_string(strength));
+      AttentionOptions options;
+      options.strength = strength;
+      expect_kernel_close(sink_inputs(512, 64, gap), options, GetParam());
+    }
+  }
+}
+
+TEST_P(Kernel, DropoutOnASinkHead) {
+  AttentionOptions options;
+  options.strength = 2;
+  options.dropout = 0.2;
+  options.seed = 5;
+  options.key_mask = tail_padding(1, 512);
+  expect_kernel_close(sink_inputs(512, 32, 80), options, GetParam());
+}
+
+TEST_P(Kernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
+  AttentionOptions options;
+  options.strength = 0.2;
+  options.dropout = 0.1;
+  options.key_mask = tail_padding(3, 150);
+  const auto in = packed_inputs(3, 4, 150, 32);
+  const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+  const int threads = at::get_num_threads();
+  const auto first = run(in, options, upstream);
+  for (const int count : {1, 2, 3, 5}) {
+    at::set_num_threads(count);
+    const auto again = run(in, options, upstream);
+    EXPECT_TRUE(first.output.equal(again.output)) << count;
+    EXPECT_TRUE(first.query.equal(again.query)) << count;
+    EXPECT_TRUE(first.key.equal(again.key)) << count;
+    EXPECT_TRUE(first.value.equal(again.value)) << count;
+  }
+  at::set_num_threads(threads);
+}
+
+TEST_P(Kernel, StridesAreFree) {
+  AttentionOptions options;
+  options.strength = 0.5;
+  const auto in = random_inputs(2, 3, 20, 20, 12, at::kFloat);
+  const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+  const auto expected = run(in, options, upstream);
+  // Channels not contiguous; rows reversed in memory order of heads; an expanded upstream gradient.
+  const auto odd = [](const at::Tensor& t) { return t.transpose(1, 3).contiguous().transpose(1, 3); };
+  const auto actual = run({odd(in.query), in.key.expand_as(in.key), odd(in.value)}, options, upstream);
+  EXPECT_TRUE(expected.output.equal(actual.output));
+  EXPECT_TRUE(expected.key.equal(actual.key));
+  const auto ones = at::ones({1, 1, 1, 1});
+  EXPECT_TRUE(run(in, options, ones.expand_as(upstream)).query.equal(run(in, options, at::ones_like(upstream)).query));
+}
+
+TEST_P(Kernel, NotANumberIsNotSwallowed) {
+  for (const double strength : {0.0, 0.2}) {
+    AttentionOptions options;
+    options.strength = strength;
+    auto in = random_inputs(1, 1, 40, 40, 8, at::kFloat);
+    in.query[0][0][5][2] = NAN;
+    const auto output = refined_attention(in.query, in.key, in.value, options);
+    EXPECT_TRUE(output[0][0][5].isnan().all().item<bool>());
+    in.query[0][0][5][2] = 0;
+    in.key[0][0][39][2] = NAN;
+    EXPECT_TRUE(refined_attention(in.query, in.key, in.value, options).isnan().all().item<bool>());
   }
 }
 

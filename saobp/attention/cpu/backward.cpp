@@ -70,7 +70,7 @@ class Head {
       : p_(problem), constants_(constants), real_(real), index_(index), work_(work), rows_(rows) {
     const int64_t plane = p_.batch * p_.heads * p_.queries;
     const float* saved_rows = saved.rows + index * p_.queries;
-    saved_ = {saved_rows,  saved_rows + plane, saved_rows + 2 * plane,
+    saved_ = {saved_rows,  saved_rows + plane, saved_rows + 2 * plane, saved_rows + 3 * plane,
               work_.delta, work_.column_bias,  work_.column_weights};
     prepare_columns(saved.column_bias + index * p_.keys);
   }
@@ -144,7 +144,8 @@ class Head {
     const DropoutBlock mask{row_keys, real_.keys.data(), constants_.dropout_threshold};
     const DropoutBlock* dropout = constants_.dropout ? &mask : nullptr;
     SavedRows saved = saved_;
-    saved.logsumexp += first;
+    saved.row_max += first;
+    saved.inverse_sum += first;
     saved.refined_logsumexp += first;
     saved.fold_ratio += first;
     saved.delta += first;

@@ -14,45 +14,76 @@
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
 
+// Calls f(first column, count) for each tile of the block.
+template <class F>
+HWY_INLINE void for_tiles(const Block& block, F&& f) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    f(column, std::min(kTileColumns, block.columns - column));
+  }
+}
+
 // One row of the first sweep. kRefine: strength ≠ 0; kLogarithms: the row needs the logarithmic form.
+//
+// dZ = B ⊙ (x − D) with x = R ⊙ g Vᵀ and D = Σ B x. Where a row has nearly all of its weight on one key, x − D cancels
+// there, and any error of D would be all that is left. So the row is normalised by its own Σ B, and D is corrected from
+// its estimate D₀ = g · O by D = D₀ + Σ B (x − D₀) / Σ B, which leaves exactly 0 for a weight of 1.
 template <bool kRefine, bool kLogarithms, bool kDropout>
 void gradient_row(const BackwardBlock& block, int64_t i, const SavedRows& saved, const Messages& messages,
                   const DropoutBlock* dropout, float kept_scale, float* column_gradient) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const DropoutRow mask(kDropout ? dropout->row_keys[i] : 0, kDropout ? dropout->threshold : 0);
-  const auto logsumexp = hn::Set(f, saved.logsumexp[i]), delta = hn::Set(f, saved.delta[i]);
-  const auto decay = hn::Set(f, messages.decay), scale = hn::Set(f, kept_scale);
+  const auto row_max = hn::Set(f, saved.row_max[i]), inverse_sum = hn::Set(f, saved.inverse_sum[i]);
+  const auto delta = hn::Set(f, saved.delta[i]), decay = hn::Set(f, messages.decay), scale = hn::Set(f, kept_scale);
   const auto ratio = hn::Set(f, kRefine && !kLogarithms ? saved.fold_ratio[i] : 1.0f);
   const auto refined_logsumexp = hn::Set(f, kLogarithms ? saved.refined_logsumexp[i] : 0.0f);
-  for (int64_t column = 0; column < block.scores.columns; column += kTileColumns) {
+  auto weight_sum = hn::Zero(f), correction_sum = hn::Zero(f);
+  for_tiles(block.scores, [&](int64_t column, int64_t count) HWY_ATTR {
     float* scores = row_segment(block.scores, i, column);
     float* gradient = row_segment(block.gradient, i, column);
     float* weights = row_segment(block.weights, i, column);
-    const int64_t count = std::min(kTileColumns, block.scores.columns - column);
     for (int64_t k = 0; k < count; k += lanes) {
       const auto s = hn::LoadU(f, scores + k);
-      const auto a = exp2(hn::Sub(s, logsumexp));
+      const auto a = attention_of(s, row_max, inverse_sum);
       auto b = a;
       if (kRefine && !kLogarithms) {
         const auto w = hn::Mul(hn::LoadU(f, saved.column_weights + column + k), ratio);
         b = hn::Mul(a, messages.exclude_self ? hn::Div(w, message(a, decay)) : w);
       } else if (kRefine) {
-        auto logit = hn::Sub(hn::Add(s, hn::LoadU(f, saved.column_bias + column + k)), refined_logsumexp);
-        if (messages.exclude_self) logit = hn::Sub(logit, log2(message(a, decay)));
-        b = exp2(logit);
+        const auto bias = hn::LoadU(f, saved.column_bias + column + k);
+        b = exp2(hn::Sub(refined_logit(s, bias, a, decay, messages.exclude_self), refined_logsumexp));
       }
-      auto dropped = b;
-      if (kDropout) dropped = hn::Mul(mask.keep(b, dropout->columns + column + k), scale);
-      const auto dz = hn::MulSub(dropped, hn::LoadU(f, gradient + k), hn::Mul(b, delta));
-      hn::StoreU(dropped, f, weights + k);
+      auto x = hn::LoadU(f, gradient + k);
+      auto signed_weight = b;
+      if (kDropout) {  // until the second pass a minus sign marks what is dropped
+        const auto kept = mask.kept(dropout->columns + column + k);
+        x = hn::IfThenElseZero(kept, hn::Mul(x, scale));
+        signed_weight = hn::IfThenElse(kept, b, hn::Neg(b));
+      }
+      const auto difference = hn::Sub(x, delta);
+      weight_sum = hn::Add(weight_sum, b);
+      correction_sum = hn::MulAdd(b, difference, correction_sum);
+      if (kRefine) hn::StoreU(a, f, scores + k);
+      hn::StoreU(signed_weight, f, weights + k);
+      hn::StoreU(difference, f, gradient + k);
+    }
+  });
+  const auto inverse = hn::Div(hn::Set(f, 1.0f), hn::SumOfLanes(f, weight_sum));
+  const auto correction = hn::Mul(hn::SumOfLanes(f, correction_sum), inverse);
+  for_tiles(block.scores, [&](int64_t column, int64_t count) HWY_ATTR {
+    float* gradient = row_segment(block.gradient, i, column);
+    float* weights = row_segment(block.weights, i, column);
+    for (int64_t k = 0; k < count; k += lanes) {
+      const auto w = hn::Mul(hn::LoadU(f, weights + k), inverse);
+      const auto b = kDropout ? hn::Abs(w) : w;
+      const auto dz = hn::Mul(b, hn::Sub(hn::LoadU(f, gradient + k), correction));
+      hn::StoreU(kDropout ? hn::Mul(hn::Max(w, hn::Zero(f)), scale) : w, f, weights + k);
       hn::StoreU(dz, f, gradient + k);
       if (kRefine) {
-        hn::StoreU(a, f, scores + k);
         hn::StoreU(hn::Add(hn::LoadU(f, column_gradient + column + k), dz), f, column_gradient + column + k);
       }
     }
-  }
+  });
 }
 
 // Columns past the last real one take part as "no such key".
@@ -67,7 +98,8 @@ void refined_rows(const BackwardBlock& block, const SavedRows& saved, const Mess
                   const DropoutBlock* dropout, float kept_scale, float* column_gradient) {
   for (int64_t i = 0; i < block.scores.rows; ++i) {
     hide_missing(block, i);
-    const auto row = saved.fold_ratio[i] > 0 ? gradient_row<true, false, kDropout> : gradient_row<true, true, kDropout>;
+    const bool folds = saved.fold_ratio[i] > 0;
+    const auto row = folds ? gradient_row<true, false, kDropout> : gradient_row<true, true, kDropout>;
     row(block, i, saved, messages, dropout, kept_scale, column_gradient);
   }
 }
@@ -94,10 +126,9 @@ void ScoreGradient(const Block& attention, const Block& gradient, const Messages
   const auto decay = hn::Set(f, messages.decay), minus_t = hn::Set(f, -t);
   for (int64_t i = 0; i < attention.rows; ++i) {
     auto sum = hn::Zero(f);
-    for (int64_t column = 0; column < attention.columns; column += kTileColumns) {
+    for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
       const float* a_row = row_segment(attention, i, column);
       float* g_row = row_segment(gradient, i, column);
-      const int64_t count = std::min(kTileColumns, attention.columns - column);
       for (int64_t k = 0; k < count; k += lanes) {
         const auto a = hn::LoadU(f, a_row + k), dz = hn::LoadU(f, g_row + k);
         auto dm = hn::LoadU(f, column_gradient + column + k);
@@ -106,16 +137,15 @@ void ScoreGradient(const Block& attention, const Block& gradient, const Messages
         sum = hn::Add(sum, weighted);
         hn::StoreU(hn::Add(dz, weighted), f, g_row + k);
       }
-    }
+    });
     const auto total = hn::SumOfLanes(f, sum);
-    for (int64_t column = 0; column < attention.columns; column += kTileColumns) {
+    for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
       const float* a_row = row_segment(attention, i, column);
       float* g_row = row_segment(gradient, i, column);
-      const int64_t count = std::min(kTileColumns, attention.columns - column);
       for (int64_t k = 0; k < count; k += lanes) {
         hn::StoreU(hn::NegMulAdd(hn::LoadU(f, a_row + k), total, hn::LoadU(f, g_row + k)), f, g_row + k);
       }
-    }
+    });
   }
 }
 

@@ -10,10 +10,11 @@ namespace saobp::attention::cpu {
 
 // What the forward pass kept of the rows of a block and of the columns, and D.
 struct SavedRows {
-  const float* logsumexp;          // of S, base 2
+  const float* row_max;            // of S, base 2
+  const float* inverse_sum;        // 1 / Σ 2^(S − max)
   const float* refined_logsumexp;  // of the refined logits, base 2, with column_bias as below
   const float* fold_ratio;         // B = A w / u · fold_ratio; 0 where the row needs the logarithmic form
-  const float* delta;              // D_i = g_i · O_i
+  const float* delta;              // g_i · O_i, which is D_i but for rounding
   const float* column_bias;        // c − max c, base 2
   const float* column_weights;     // w = 2^column_bias
 };

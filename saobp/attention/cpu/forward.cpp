@@ -3,7 +3,8 @@
 //                                  p = e / (1 − tA) in place (own message excluded)
 //   then   w = 2^(c − max c),  V' = diag(w) V
 //   sweep 2, by blocks:            z = p w,  O = p V' / z
-// Rows with z < 1e-25 are made once more by logarithms. Strength 0 needs sweep 1 only.
+// so that B = A w / u · fold ratio, with fold ratio = Σ e / z. Rows with z < 1e-25 are made once more by logarithms.
+// Strength 0 needs sweep 1 only.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -23,7 +24,7 @@ struct Workspace {
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(columns * round_up(p.queries, kTileRows) <= kKeptFloats ? divide_up(p.queries, kTileRows) : 1),
         scratch((kept_blocks + 1) * kTileRows * columns + 3 * columns * p.channels + 3 * kTileRows * p.channels +
-                2 * round_up(p.queries, kLanes) + 6 * columns + 64 * kLanes),
+                6 * columns + 64 * kLanes),
         keys(scratch.floats(columns * p.channels)),
         values(scratch.floats(columns * p.channels)),
         plain_values(scratch.floats(columns * p.channels)),
@@ -32,8 +33,6 @@ struct Workspace {
         query_rows(scratch.floats(kTileRows * p.channels)),
         output_rows(scratch.floats(kTileRows * p.channels)),
         spare_rows(scratch.floats(kTileRows * p.channels)),
-        row_max(scratch.floats(p.queries)),
-        row_sum(scratch.floats(p.queries)),
         column_sum(scratch.doubles(columns)),
         column_bias(scratch.floats(columns)),
         column_weights(scratch.floats(columns)) {}
@@ -47,7 +46,6 @@ struct Workspace {
   float *keys, *values, *plain_values;  // Kᵀ in tiles; diag(w) V; V
   float *blocks, *spare_block;
   float *query_rows, *output_rows, *spare_rows;  // [64][channels]
-  float *row_max, *row_sum;
   double* column_sum;
   float *column_bias, *column_weights;
 };
@@ -55,11 +53,12 @@ struct Workspace {
 // One head's part of the saved rows and columns.
 struct SavedHead {
   SavedHead(const Saved& saved, const Problem& p, int64_t index)
-      : logsumexp(saved.rows + index * p.queries),
-        refined_logsumexp(logsumexp + p.batch * p.heads * p.queries),
+      : row_max(saved.rows + index * p.queries),
+        inverse_sum(row_max + p.batch * p.heads * p.queries),
+        refined_logsumexp(inverse_sum + p.batch * p.heads * p.queries),
         fold_ratio(refined_logsumexp + p.batch * p.heads * p.queries),
         column_bias(saved.column_bias + index * p.keys) {}
-  float *logsumexp, *refined_logsumexp, *fold_ratio, *column_bias;
+  float *row_max, *inverse_sum, *refined_logsumexp, *fold_ratio, *column_bias;
 };
 
 class Head {
@@ -99,12 +98,11 @@ class Head {
     multiply_into_block(block, padded, work_.query_rows, p_.channels, work_.keys);
   }
 
-  // S → e, with the row's maximum, sum and logsumexp.
+  // S → e, with the row's maximum and sum.
   void make_exponentials(int64_t b, const Block& block) {
     const int64_t row = b * kTileRows;
     make_scores(b, block);
-    exponentials(block, real_.keys.size(), work_.row_max + row, work_.row_sum + row);
-    logsumexps(work_.row_max + row, work_.row_sum + row, block.rows, saved_.logsumexp + row);
+    exponentials(block, real_.keys.size(), saved_.row_max + row, saved_.inverse_sum + row);
   }
 
   // Rows of V, times their column's weight if there is one; zero rows up to the next multiple of 16.
@@ -122,7 +120,7 @@ class Head {
     for (int64_t b = 0; b < real_.row_blocks(); ++b) {
       const Block block = work_.block(b, real_);
       make_exponentials(b, block);
-      fold_messages(block, work_.row_sum + b * kTileRows, constants_.messages, work_.column_sum);
+      fold_messages(block, saved_.inverse_sum + b * kTileRows, constants_.messages, work_.column_sum);
     }
     const int64_t count = real_.keys.size();
     const double largest = *std::max_element(work_.column_sum, work_.column_sum + count);
@@ -150,9 +148,7 @@ class Head {
     multiply_block(rows, real_.product_rows(b), work_.values, p_.channels, work_.output_rows);
     for (int64_t i = 0; i < rows.rows; ++i) {
       const int64_t row = b * kTileRows + i;
-      write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale / work_.row_sum[row]);
-      saved_.refined_logsumexp[row] = saved_.logsumexp[row];
-      saved_.fold_ratio[row] = 1.0f;
+      write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale * saved_.inverse_sum[row]);
     }
   }
 
@@ -162,7 +158,7 @@ class Head {
     if (work_.kept_blocks == 1 && real_.row_blocks() > 1) {
       // What sweep 1 left of this block is gone; the column sums that this adds to are no longer needed.
       make_exponentials(b, block);
-      fold_messages(block, work_.row_sum + b * kTileRows, constants_.messages, work_.column_sum);
+      fold_messages(block, saved_.inverse_sum + b * kTileRows, constants_.messages, work_.column_sum);
     }
     float total[kTileRows];
     weighted_totals(block, work_.column_weights, total);
@@ -173,7 +169,7 @@ class Head {
       const int64_t row = b * kTileRows + i;
       const bool folds = !(total[i] < kSmallestTotal);
       underflow |= !folds;
-      saved_.fold_ratio[row] = folds ? work_.row_sum[row] / total[i] : 0.0f;
+      saved_.fold_ratio[row] = folds ? 1.0f / (saved_.inverse_sum[row] * total[i]) : 0.0f;
       saved_.refined_logsumexp[row] = 0.0f;
       if (folds) write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale / total[i]);
     }
@@ -188,8 +184,8 @@ class Head {
     const int64_t first = b * kTileRows;
     float refined_logsumexp[kTileRows];
     make_scores(b, block);
-    refine_by_logarithms(block, real_.keys.size(), saved_.logsumexp + first, work_.column_bias, constants_.messages,
-                         refined_logsumexp);
+    refine_by_logarithms(block, real_.keys.size(), saved_.row_max + first, saved_.inverse_sum + first,
+                         work_.column_bias, constants_.messages, refined_logsumexp);
     drop_block(b, block);
     multiply_block(block, real_.product_rows(b), work_.plain_values, p_.channels, work_.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {

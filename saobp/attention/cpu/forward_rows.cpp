@@ -45,7 +45,7 @@ float row_maximum(const Block& block, int64_t row) {
   return hn::GetLane(hn::MaxOfLanes(f, hn::Max(first, second)));
 }
 
-void Exponentials(const Block& scores, int64_t real_columns, float* row_max, float* row_sum) {
+void Exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   for (int64_t i = 0; i < scores.rows; ++i) {
@@ -69,18 +69,7 @@ void Exponentials(const Block& scores, int64_t real_columns, float* row_max, flo
         hn::StoreU(e, f, x + k);
       }
     });
-    row_sum[i] = hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
-  }
-}
-
-void Logsumexps(const float* row_max, const float* row_sum, int64_t rows, float* logsumexp) {
-  const Floats f;
-  for (int64_t i = 0; i < rows; i += hn::Lanes(f)) {
-    const int64_t count = std::min<int64_t>(hn::Lanes(f), rows - i);
-    HWY_ALIGN float buffer[kLanes];
-    for (int64_t n = 0; n < static_cast<int64_t>(hn::Lanes(f)); ++n) buffer[n] = row_sum[i + std::min(n, count - 1)];
-    hn::Store(log2(hn::Load(f, buffer)), f, buffer);
-    for (int64_t n = 0; n < count; ++n) logsumexp[i + n] = row_max[i + n] + buffer[n];
+    inverse_sum[i] = 1.0f / hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
   }
 }
 
@@ -132,9 +121,7 @@ void fold_block(const Block& e, const float* inverse_sum, const Messages& messag
   }
 }
 
-void FoldMessages(const Block& e, const float* row_sum, const Messages& messages, double* column_sum) {
-  float inverse_sum[kTileRows];
-  for (int64_t i = 0; i < e.rows; ++i) inverse_sum[i] = 1.0f / row_sum[i];
+void FoldMessages(const Block& e, const float* inverse_sum, const Messages& messages, double* column_sum) {
   if (messages.exclude_self) {
     fold_block<true>(e, inverse_sum, messages, column_sum);
   } else {
@@ -167,34 +154,33 @@ void Drop(const Block& weights, const DropoutBlock& dropout) {
     const DropoutRow row(dropout.row_keys[i], dropout.threshold);
     for_segments(weights, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
       for (int64_t k = 0; k < count; k += lanes) {
-        hn::StoreU(row.keep(hn::LoadU(f, x + k), dropout.columns + column + k), f, x + k);
+        hn::StoreU(hn::IfThenElseZero(row.kept(dropout.columns + column + k), hn::LoadU(f, x + k)), f, x + k);
       }
     });
   }
 }
 
-void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* logsumexp, const float* column_bias,
-                        const Messages& messages, float* refined_logsumexp) {
+void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
+                        const float* column_bias, const Messages& messages, float* refined_logsumexp) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto decay = hn::Set(f, messages.decay);
   for (int64_t i = 0; i < scores.rows; ++i) {
     hide_missing_columns(scores, i, real_columns);
-    const auto normaliser = hn::Set(f, logsumexp[i]);
+    const auto maximum = hn::Set(f, row_max[i]), inverse = hn::Set(f, inverse_sum[i]);
     for_segments(scores, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
       for (int64_t k = 0; k < count; k += lanes) {
         const auto s = hn::LoadU(f, x + k);
-        auto logit = hn::Add(s, hn::LoadU(f, column_bias + column + k));
-        if (messages.exclude_self) logit = hn::Sub(logit, log2(message(exp2(hn::Sub(s, normaliser)), decay)));
-        hn::StoreU(logit, f, x + k);
+        const auto bias = hn::LoadU(f, column_bias + column + k);
+        hn::StoreU(refined_logit(s, bias, attention_of(s, maximum, inverse), decay, messages.exclude_self), f, x + k);
       }
     });
   }
-  float row_max[kTileRows], row_sum[kTileRows];
-  Exponentials(scores, real_columns, row_max, row_sum);
-  Logsumexps(row_max, row_sum, scores.rows, refined_logsumexp);
+  float refined_max[kTileRows], refined_inverse[kTileRows];
+  Exponentials(scores, real_columns, refined_max, refined_inverse);
   for (int64_t i = 0; i < scores.rows; ++i) {
-    const auto inverse = hn::Set(f, 1.0f / row_sum[i]);
+    const auto inverse = hn::Set(f, refined_inverse[i]);
+    refined_logsumexp[i] = refined_max[i] - hn::GetLane(log2(inverse));
     for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
       for (int64_t k = 0; k < count; k += lanes) hn::StoreU(hn::Mul(hn::LoadU(f, x + k), inverse), f, x + k);
     });
@@ -208,27 +194,22 @@ HWY_AFTER_NAMESPACE();
 namespace saobp::attention::cpu {
 
 HWY_EXPORT(Exponentials);
-HWY_EXPORT(Logsumexps);
 HWY_EXPORT(Powers);
 HWY_EXPORT(FoldMessages);
 HWY_EXPORT(WeightedTotals);
 HWY_EXPORT(Drop);
 HWY_EXPORT(RefineByLogarithms);
 
-void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* row_sum) {
-  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, row_max, row_sum);
-}
-
-void logsumexps(const float* row_max, const float* row_sum, int64_t rows, float* logsumexp) {
-  HWY_DYNAMIC_DISPATCH(Logsumexps)(row_max, row_sum, rows, logsumexp);
+void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum) {
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, row_max, inverse_sum);
 }
 
 void powers(const float* exponents, int64_t count, float* weights) {
   HWY_DYNAMIC_DISPATCH(Powers)(exponents, count, weights);
 }
 
-void fold_messages(const Block& e, const float* row_sum, const Messages& messages, double* column_sum) {
-  HWY_DYNAMIC_DISPATCH(FoldMessages)(e, row_sum, messages, column_sum);
+void fold_messages(const Block& e, const float* inverse_sum, const Messages& messages, double* column_sum) {
+  HWY_DYNAMIC_DISPATCH(FoldMessages)(e, inverse_sum, messages, column_sum);
 }
 
 void weighted_totals(const Block& p, const float* column_weights, float* row_total) {
@@ -237,9 +218,10 @@ void weighted_totals(const Block& p, const float* column_weights, float* row_tot
 
 void drop(const Block& weights, const DropoutBlock& dropout) { HWY_DYNAMIC_DISPATCH(Drop)(weights, dropout); }
 
-void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* logsumexp, const float* column_bias,
-                          const Messages& messages, float* refined_logsumexp) {
-  HWY_DYNAMIC_DISPATCH(RefineByLogarithms)(scores, real_columns, logsumexp, column_bias, messages, refined_logsumexp);
+void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
+                          const float* column_bias, const Messages& messages, float* refined_logsumexp) {
+  HWY_DYNAMIC_DISPATCH(RefineByLogarithms)
+  (scores, real_columns, row_max, inverse_sum, column_bias, messages, refined_logsumexp);
 }
 
 }  // namespace saobp::attention::cpu

@@ -14,11 +14,8 @@ struct DropoutBlock {
   uint32_t threshold;
 };
 
-// scores → 2^(score − row maximum), with 0 from `real_columns` on. Fills row_max and row_sum.
-void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* row_sum);
-
-// row_max + log2(row_sum) for `rows` rows.
-void logsumexps(const float* row_max, const float* row_sum, int64_t rows, float* logsumexp);
+// scores → e = 2^(score − row maximum), with 0 from `real_columns` on. Fills row_max and inverse_sum, 1 / Σ e.
+void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum);
 
 // weights[k] = 2^exponents[k]; count is a multiple of 16.
 void powers(const float* exponents, int64_t count, float* weights);
@@ -29,8 +26,9 @@ struct Messages {
   bool exclude_self;  // divide each element by its own message
 };
 
-// With A = e / row_sum and u = 1 − tA: adds log2 Π_rows u to column_sum, and e → e / u if the own message is excluded.
-void fold_messages(const Block& e, const float* row_sum, const Messages& messages, double* column_sum);
+// With A = e · inverse_sum and u = 1 − tA: adds log2 Π_rows u to column_sum, and e → e / u if the own message is
+// excluded.
+void fold_messages(const Block& e, const float* inverse_sum, const Messages& messages, double* column_sum);
 
 // row_total[i] = Σ_k p_ik w_k.
 void weighted_totals(const Block& p, const float* column_weights, float* row_total);
@@ -40,7 +38,7 @@ void drop(const Block& weights, const DropoutBlock& dropout);
 
 // The form that cannot underflow: scores → B, normalised, from the logarithms
 //   B_ik = 2^(S_ik + bias_k − log2 u_ik − n_i), and n_i → refined_logsumexp[i].
-void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* logsumexp, const float* column_bias,
-                          const Messages& messages, float* refined_logsumexp);
+void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
+                          const float* column_bias, const Messages& messages, float* refined_logsumexp);
 
 }  // namespace saobp::attention::cpu

@@ -26,7 +26,8 @@ struct Problem {
 // What the backward pass needs to make the matrices again. Rows and columns of a head are its real ones, in order; the
 // places after them hold 0. All logarithms are to base 2.
 struct Saved {
-  float* rows;         // [3][batch, heads, queries]: logsumexp of S, logsumexp of the refined logits, fold ratio
+  float* rows;         // [4][batch, heads, queries]: maximum of S, 1 / Σ 2^(S − max), logsumexp of the refined logits,
+                       // fold ratio (forward.cpp)
   float* column_bias;  // [batch, heads, keys]: c − max c; 0 for strength 0
 };
 

@@ -30,8 +30,7 @@ HWY_INLINE Vector exp2(Vector x) {
   const Floats f;
   const hn::RebindToSigned<Floats> i;
   const auto tiny = hn::Lt(x, hn::Set(f, -126.0f));
-  // The second argument of Max is what comes back for NaN.
-  const auto clamped = hn::Max(hn::Set(f, -126.0f), x);
+  const auto clamped = hn::IfThenElse(tiny, hn::Set(f, -126.0f), x);
   const auto magic = hn::Set(f, 12582912.0f);  // 1.5·2^23: adding it rounds to an integer, held in the lowest bits
   const auto shifted = hn::Add(clamped, magic);
   const auto r = hn::Sub(clamped, hn::Sub(shifted, magic));  // in [−1/2, 1/2]
@@ -58,29 +57,40 @@ HWY_INLINE hn::Vec<Words> dropout_bits(hn::Vec<Words> columns, hn::Vec<Words> lo
   return hn::ShiftRight<1>(hn::Xor(x, hn::ShiftRight<16>(x)));
 }
 
-// The mask of one row: keeps or zeroes vectors of weights, given the key and the original numbers of the columns.
+// The mask of one row, given its key and the original numbers of the columns.
 class DropoutRow {
  public:
   HWY_INLINE DropoutRow(uint64_t key, uint32_t threshold)
       : low_(hn::Set(Words(), static_cast<uint32_t>(key))),
         high_(hn::Set(Words(), static_cast<uint32_t>(key >> 32))),
-        threshold_(hn::Set(hn::RebindToSigned<Floats>(), static_cast<int32_t>(threshold))) {}
+        below_threshold_(hn::Set(hn::RebindToSigned<Floats>(), static_cast<int32_t>(threshold) - 1)) {}
 
-  HWY_INLINE Vector keep(Vector weights, const uint32_t* columns) const {
+  HWY_INLINE hn::Mask<Floats> kept(const uint32_t* columns) const {
     const hn::RebindToSigned<Floats> i;
     const auto bits = hn::BitCast(i, dropout_bits(hn::LoadU(Words(), columns), low_, high_));
-    return hn::IfThenZeroElse(hn::RebindMask(Floats(), hn::Lt(bits, threshold_)), weights);
+    return hn::RebindMask(Floats(), hn::Lt(below_threshold_, bits));
   }
 
  private:
   hn::Vec<Words> low_, high_;
-  hn::Vec<hn::RebindToSigned<Floats>> threshold_;
+  hn::Vec<hn::RebindToSigned<Floats>> below_threshold_;
 };
 
 // u = 1 − tA as (1 − A) + e^{−λ}A, which keeps its digits when A is close to 1.
 HWY_INLINE Vector message(Vector attention, Vector decay) {
   const auto one = hn::Set(Floats(), 1.0f);
   return hn::MulAdd(decay, attention, hn::Sub(one, attention));
+}
+
+// A = 2^(S − max) / Σ. Maximum and sum are kept apart: their logsumexp would lose digits where scores are large.
+HWY_INLINE Vector attention_of(Vector score, Vector maximum, Vector inverse_sum) {
+  return hn::Mul(exp2(hn::Sub(score, maximum)), inverse_sum);
+}
+
+// S + c − m, with the own message m = log2 u taken out if it is excluded.
+HWY_INLINE Vector refined_logit(Vector score, Vector column_bias, Vector attention, Vector decay, bool exclude_self) {
+  const auto logit = hn::Add(score, column_bias);
+  return exclude_self ? hn::Sub(logit, log2(message(attention, decay))) : logit;
 }
 
 }  // namespace saobp::attention::cpu::HWY_NAMESPACE

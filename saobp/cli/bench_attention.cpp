@@ -1,0 +1,197 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "saobp/attention/reference.h"
+#include "saobp/attention/refined_attention.h"
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/io/error.h"
+
+namespace saobp::cli {
+namespace {
+
+using attention::AttentionOptions;
+using attention::Variant;
+
+struct BenchAttentionOptions {
+  std::string shape = "16,8,128,64";  // batch, heads, length, channels
+  std::string dtype = "f32";
+  std::string variant = "high";
+  double strength = 0.2;
+  bool causal = false;
+  std::string pass = "forward";
+  int threads = 0;  // 0: as many as the process has
+  int repeats = 20;
+  Console console;
+};
+
+struct Inputs {
+  at::Tensor query, key, value, upstream;
+};
+
+std::vector<int64_t> parse_shape(const std::string& text) {
+  std::vector<int64_t> shape;
+  std::stringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    char* end = nullptr;
+    const long long size = std::strtoll(part.c_str(), &end, 10);
+    if (part.empty() || *end != '\0' || size < 1) fail_usage("--shape: \"", part, "\" is not a positive number");
+    shape.push_back(size);
+  }
+  if (shape.size() != 4)
+    fail_usage("--shape: found ", shape.size(), " numbers in \"", text, "\"; expected batch,heads,length,channels");
+  return shape;
+}
+
+Variant parse_variant(const std::string& name) {
+  const auto& names = attention::enum_names(Variant());
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) fail_usage("--variant: \"", name, "\" is none of original, high, low, elemmul");
+  return static_cast<Variant>(found - names.begin());
+}
+
+AttentionOptions attention_options(const BenchAttentionOptions& options) {
+  if (!(options.strength >= 0)) fail_usage("--strength is ", options.strength, "; expected a number from 0 up");
+  AttentionOptions result = attention::from_variant(parse_variant(options.variant), options.strength);
+  result.causal = options.causal;
+  return result;
+}
+
+// One timed call: the public operator, with fresh outputs. Returns output and, for the train pass, three gradients.
+std::vector<at::Tensor> call(const Inputs& in, const AttentionOptions& options, bool train) {
+  if (!train) {
+    const at::NoGradGuard no_grad;
+    return {attention::refined_attention(in.query, in.key, in.value, options)};
+  }
+  const auto output = attention::refined_attention(in.query, in.key, in.value, options);
+  auto results = torch::autograd::grad({output}, {in.query, in.key, in.value}, {in.upstream});
+  results.insert(results.begin(), output.detach());
+  return results;
+}
+
+std::vector<at::Tensor> reference(const Inputs& in, const AttentionOptions& options, bool train, at::ScalarType type) {
+  const auto leaf = [&](const at::Tensor& t) { return t.detach().to(type).set_requires_grad(train); };
+  const auto query = leaf(in.query), key = leaf(in.key), value = leaf(in.value);
+  const auto output = attention::reference_attention(query, key, value, options);
+  std::vector<at::Tensor> results = {output.detach()};
+  if (train) {
+    for (auto& g : torch::autograd::grad({output}, {query, key, value}, {in.upstream.to(type)})) results.push_back(g);
+  }
+  return results;
+}
+
+// At most twice (gradients: three times) the error of the reference in the same type, both against double, plus a few
+// roundings of the largest value.
+void verify(const Inputs& in, const AttentionOptions& options, bool train, const std::vector<at::Tensor>& actual) {
+  const auto exact = reference(in, options, train, at::kDouble);
+  const auto naive = reference(in, options, train, in.query.scalar_type());
+  const char* names[] = {"output", "query gradient", "key gradient", "value gradient"};
+  const double rounding = in.query.scalar_type() == at::kFloat ? 6e-8 : 4e-3;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    const auto error = [&](const at::Tensor& t) { return (t.to(at::kDouble) - exact[i]).abs().max().item<double>(); };
+    const double allowed = (i == 0 ? 2 : 3) * error(naive[i]) + 4 * rounding * exact[i].abs().max().item<double>();
+    const double found = error(actual[i]);
+    if (!(found <= allowed)) {
+      fail("bench attention: the ", names[i], " is off by ", found, " from the reference; at most ", allowed,
+           " is allowed");
+    }
+  }
+}
+
+nlohmann::json measure(const BenchAttentionOptions& options) {
+  const auto shape = parse_shape(options.shape);
+  const AttentionOptions attention = attention_options(options);
+  const bool train = options.pass == "train";
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  at::manual_seed(1);
+  const auto type = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;
+  const auto normal = [&] { return at::randn(shape, type).set_requires_grad(train); };
+  const Inputs in{normal(), normal(), normal(), at::ones(shape, type)};
+
+  std::vector<double> milliseconds;
+  std::vector<at::Tensor> results;
+  constexpr int kWarmUps = 3;
+  for (int i = 0; i < kWarmUps + options.repeats; ++i) {
+    results.clear();
+    const auto start = std::chrono::steady_clock::now();
+    results = call(in, attention, train);
+    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+    if (i >= kWarmUps) milliseconds.push_back(elapsed.count());
+  }
+  const std::string kernel = attention::last_kernel();
+  verify(in, attention, train, results);
+
+  std::sort(milliseconds.begin(), milliseconds.end());
+  const double median = milliseconds[milliseconds.size() / 2];
+  // Plain attention's products, whatever the path really does: Q Kᵀ and A V, and the five of the backward pass.
+  const double products = (train ? 7 : 2) * (options.causal ? 0.5 : 1);
+  const double flops = 2.0 * products * shape[0] * shape[1] * shape[2] * shape[2] * shape[3];
+  return {{"shape", shape},
+          {"dtype", options.dtype},
+          {"variant", options.variant},
+          {"strength", options.strength},
+          {"pass", options.pass},
+          {"causal", options.causal},
+          {"threads", at::get_num_threads()},
+          {"repeats", options.repeats},
+          {"median_ms", median},
+          {"min_ms", milliseconds.front()},
+          {"gflops", flops / median * 1e-6},
+          {"kernel", kernel}};
+}
+
+std::string sentence(const nlohmann::json& r) {
+  char line[240];
+  std::snprintf(
+      line, sizeof line,
+      "%s attention, %s, %s, %s%s, %d threads: %.3f ms (best %.3f), %.1f GFLOP/s, %s; agrees with the reference",
+      r["variant"].get<std::string>().c_str(), r["shape"].dump().c_str(), r["dtype"].get<std::string>().c_str(),
+      r["pass"].get<std::string>().c_str(), r["causal"].get<bool>() ? ", causal" : "", r["threads"].get<int>(),
+      r["median_ms"].get<double>(), r["min_ms"].get<double>(), r["gflops"].get<double>(),
+      r["kernel"].get<std::string>().c_str());
+  return line;
+}
+
+}  // namespace
+
+void add_bench_attention(CLI::App& bench) {
+  auto options = std::make_shared<BenchAttentionOptions>();
+  auto* command = bench.add_subcommand("attention", "Time the attention operator, and check its result");
+  command->add_option("--shape", options->shape, "batch,heads,length,channels")->capture_default_str();
+  command->add_option("--dtype", options->dtype, "Type of query, key and value")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command->add_option("--variant,--attention", options->variant, "Which attention")
+      ->check(CLI::IsMember(attention::enum_names(Variant())))
+      ->capture_default_str();
+  command->add_option("--strength", options->strength, "λ ≥ 0; low turns its sign")->capture_default_str();
+  command->add_flag("--causal", options->causal, "The decoder's form");
+  command->add_option("--pass", options->pass, "forward, or train: with the gradients")
+      ->check(CLI::IsMember({"forward", "train"}))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads; 0: as many as the process has")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--repeats", options->repeats, "Timed calls, after 3 that are not")
+      ->check(CLI::Range(20, 1000000))
+      ->capture_default_str();
+  options->console.add_flag(*command);
+  command->callback([options] {
+    const auto result = measure(*options);
+    options->console.line(sentence(result));
+    options->console.result(result);
+  });
+}
+
+}  // namespace saobp::cli
