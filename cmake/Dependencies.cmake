@@ -32,7 +32,8 @@ find_package(CLI11 2.1 REQUIRED)
 
 add_library(saobp_flags INTERFACE)
 target_include_directories(saobp_flags INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(saobp_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_compile_options(saobp_flags INTERFACE -Wall -Wextra -Wno-unused-parameter
+  -Wno-restrict)  # g++ 12 warns of std::string + "text" without cause
 target_compile_definitions(saobp_flags INTERFACE SAOBP_VERSION="${PROJECT_VERSION}")
 if(SAOBP_SANITIZE)
   target_compile_options(saobp_flags INTERFACE -fsanitize=${SAOBP_SANITIZE} -fno-omit-frame-pointer)

@@ -1,4 +1,4 @@
-// saobp tokenizer train | encode | decode
+// saobp tokenizer train | encode | decode | convert
 #include <chrono>
 #include <cstring>
 #include <iterator>
@@ -191,6 +191,19 @@ void add_decode(CLI::App& parent) {
 
 // train -----------------------------------------------------------------------------------------------------------
 
+// The file that --output means, which may be its folder. Error when it is there and may not be replaced.
+std::filesystem::path new_tokenizer_json(const std::string& output, bool force) {
+  std::filesystem::path path = output;
+  if (path.extension() != ".json") path /= "tokenizer.json";
+  if (std::filesystem::exists(path) && !force) fail(path.string(), ": is there already; --force replaces it");
+  return path;
+}
+
+void save(const text::Tokenizer& tokenizer, const std::filesystem::path& path) {
+  if (path.has_parent_path()) io::make_folder(path.parent_path());
+  io::write_file(path, tokenizer.to_json());
+}
+
 struct TrainOptions {
   std::vector<std::string> input;
   std::string output, kind = "wordpiece";
@@ -202,10 +215,7 @@ struct TrainOptions {
 void train(TrainOptions& o) {
   if (o.kind != "wordpiece") fail_usage("--kind: \"", o.kind, "\" is not known; wordpiece was expected");
   if (o.wordpiece.vocab_size < 1) fail_usage("--vocab-size is ", o.wordpiece.vocab_size, "; at least 1 was expected");
-  std::filesystem::path path = o.output;
-  if (path.extension() != ".json") path /= "tokenizer.json";
-  if (std::filesystem::exists(path) && !o.force)
-    fail(path.string(), ": is there already; --force replaces it");
+  const auto path = new_tokenizer_json(o.output, o.force);
   text::WordPieceTrainer trainer(o.wordpiece);
   double mb = 0;
   for (const std::string& input : o.input) {
@@ -214,8 +224,7 @@ void train(TrainOptions& o) {
     mb += static_cast<double>(text.size()) / 1e6;
   }
   auto tokenizer = trainer.train();
-  if (path.has_parent_path()) io::make_folder(path.parent_path());
-  io::write_file(path, tokenizer->to_json());
+  save(*tokenizer, path);
   o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text"));
   o.console.result({{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()},
                     {"mb", mb}});
@@ -233,6 +242,32 @@ void add_train(CLI::App& parent) {
   command->callback([o] { train(*o); });
 }
 
+// convert ---------------------------------------------------------------------------------------------------------
+
+struct ConvertOptions {
+  std::string tokenizer, output;
+  bool force = false;
+  Console console;
+};
+
+void convert(ConvertOptions& o) {
+  const auto path = new_tokenizer_json(o.output, o.force);
+  auto tokenizer = text::load_tokenizer(o.tokenizer);
+  save(*tokenizer, path);
+  o.console.line(concat(path.string(), ": ", tokenizer->kind(), ", ", tokenizer->vocab_size(), " tokens"));
+  o.console.result({{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()}});
+}
+
+void add_convert(CLI::App& parent) {
+  auto o = std::make_shared<ConvertOptions>();
+  auto* command = parent.add_subcommand("convert", "Write a vocab.txt, or vocab.json and merges.txt, as one tokenizer.json");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
+  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
+  command->add_flag("--force", o->force, "replace a file that is there");
+  o->console.add_flag(*command);
+  command->callback([o] { convert(*o); });
+}
+
 }  // namespace
 
 void add_tokenizer_command(CLI::App& app) {
@@ -241,6 +276,7 @@ void add_tokenizer_command(CLI::App& app) {
   add_train(*tokenizer);
   add_encode(*tokenizer);
   add_decode(*tokenizer);
+  add_convert(*tokenizer);
 }
 
 }  // namespace saobp::cli

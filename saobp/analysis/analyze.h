@@ -1,0 +1,30 @@
+// Runs a model over sequences and measures what its attention did.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "saobp/analysis/metrics.h"
+#include "saobp/io/json.h"
+#include "saobp/model/bert.h"
+
+namespace saobp::analysis {
+
+// Every line with anything but white space, the first `limit` of them (0: all). A byte-order mark is dropped and CR LF
+// read as LF. Error for invalid UTF-8, a binary file, or a text without such a line.
+std::vector<std::string> read_sequences(const std::filesystem::path& path, int64_t limit);
+
+// One layer of one sequence: A and B, [num_heads, L, L] in float64; the same tensor twice where nothing is refined.
+using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attention, const torch::Tensor& refined)>;
+
+// The matrices of one sequence of token ids, layer by layer, in evaluation mode.
+void capture_attention(model::Bert& model, const std::vector<int64_t>& ids, const MatrixSink& sink);
+
+// The record analysis/NAME.json of a run folder (accumulator.h). `done` is told after each sequence.
+io::Json analyze(model::Bert& model, const std::vector<std::vector<int64_t>>& sequences, const MetricOptions& options,
+                 const std::string& model_name, const std::string& text_name,
+                 const std::function<void(size_t done)>& done = {});
+
+}  // namespace saobp::analysis

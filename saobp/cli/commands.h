@@ -1,0 +1,20 @@
+// Every verb, one file each: it adds its subcommand, whose callback does the work and throws Error or UsageError.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace saobp::cli {
+
+void add_tokenizer_command(CLI::App& app);
+void add_pretrain_command(CLI::App& app);
+void add_analyze_command(CLI::App& app);
+void add_fill_command(CLI::App& app);
+void add_report_command(CLI::App& app);
+void add_demo_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+
+// Below `bench`.
+void add_bench_attention(CLI::App& bench);
+void add_bench_train(CLI::App& bench);
+
+}  // namespace saobp::cli

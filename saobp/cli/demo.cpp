@@ -1,0 +1,114 @@
+#include "saobp/analysis/table.h"
+#include "saobp/cli/analyze.h"
+#include "saobp/cli/commands.h"
+#include "saobp/cli/exit_code.h"
+#include "saobp/cli/reporter.h"
+#include "saobp/data/demo_text.h"
+#include "saobp/io/file.h"
+#include "saobp/report/report.h"
+#include "saobp/text/wordpiece_trainer.h"
+
+namespace saobp::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Two models small enough that both learn within about three minutes on two cores.
+model::BertConfig demo_model() {
+  model::BertConfig config;
+  config.hidden_size = 128;
+  config.num_hidden_layers = 3;
+  config.num_attention_heads = 4;
+  config.intermediate_size = 512;
+  config.max_position_embeddings = 128;
+  return config;
+}
+
+struct Demo {
+  std::string output = "runs/demo";
+  int64_t steps = 600, documents = 6000, seed = 1;
+  Console console;
+
+  fs::path folder() const { return output; }
+
+  std::string text(int64_t text_seed, int64_t count, const char* name) const {
+    auto made = data::generate_demo_text({text_seed, count});
+    io::write_file(folder() / name, made);
+    return made;
+  }
+
+  train::PretrainOptions options(attention::Variant variant) const {
+    train::PretrainOptions o;
+    o.model.model = (folder() / "model.json").string();
+    o.model.tokenizer = (folder() / "tokenizer.json").string();
+    o.model.attention = variant;
+    o.corpus.corpus = {(folder() / "train.txt").string()};
+    o.corpus.cache = (folder() / "cache").string();
+    o.optimizer.learning_rate = 2e-3;
+    o.optimizer.warmup_steps = std::max<int64_t>(1, steps / 10);
+    o.train.steps = steps;
+    o.train.batch = 16;
+    o.train.length = 128;
+    o.train.seed = seed;
+    o.train.validation = {(folder() / "valid.txt").string()};
+    o.train.validate_every = std::max<int64_t>(1, steps / 5);
+    o.train.checkpoint_every = steps;
+    o.train.keep_checkpoints = 1;
+    return o;
+  }
+
+  fs::path pretrain(attention::Variant variant) {
+    const fs::path run = folder() / io::enum_name(variant);
+    console.line("");
+    if (train::pretrain(options(variant), run, report_to(console)).interrupted) {
+      std::cerr << "saobp: interrupted; " << output << " is left as it is, start the demo anew with another --output\n";
+      throw ExitCode{kInterrupted};
+    }
+    return run;
+  }
+
+  void run() {
+    if (steps < 1) fail_usage("--steps: ", steps, " was given; at least 1 was expected");
+    if (fs::exists(folder())) fail(output, ": exists already; choose another --output");
+    data::DemoTextOptions{seed, documents}.validate();
+    io::make_folder(folder());
+    console.line(concat("making a text of ", documents, " short stories in which answers take several facts: ", output,
+                        "/train.txt"));
+    const std::string training = text(seed, documents, "train.txt");
+    text(seed + 1'000'003, 200, "valid.txt");  // other seeds, other stories
+    text(seed + 2'000'003, 100, "analysis.txt");
+    auto tokenizer = text::train_wordpiece({.vocab_size = 1000}, {training});
+    io::write_file(folder() / "tokenizer.json", tokenizer->to_json());
+    io::write_json(folder() / "model.json", model::to_json(demo_model()));
+    console.line(concat("learnt a WordPiece vocabulary of ", tokenizer->vocab_size(), " tokens"));
+
+    std::vector<fs::path> runs;
+    std::vector<io::Json> records;
+    for (auto variant : {attention::Variant::original, attention::Variant::high}) runs.push_back(pretrain(variant));
+    for (const auto& run : runs) {
+      records.push_back(analyze_folder(run, folder() / "analysis.txt", {}, console));
+      save_analysis(records.back(), run, "demo");
+    }
+    console.line("\nAttention of both models on " + output + "/analysis.txt");
+    console.line(analysis::comparison_table(records[0], records[1], analysis::TableDetail::layers, "original", "high"));
+    const auto page = folder() / "report.html";
+    report::write_report(runs, page, "SAOBP demo: plain and refined attention on chains of facts");
+    console.line("report: " + page.string());
+    console.result({{"report", page.string()}, {"runs", {runs[0].string(), runs[1].string()}}});
+  }
+};
+
+}  // namespace
+
+void add_demo_command(CLI::App& app) {
+  auto state = std::make_shared<Demo>();
+  auto* command = app.add_subcommand("demo", "Train two tiny BERTs, plain and refined, on a made-up text and compare them");
+  command->add_option("--output", state->output, "folder to make")->capture_default_str()->type_name("FOLDER");
+  command->add_option("--steps", state->steps, "updates of each model's weights")->capture_default_str();
+  command->add_option("--documents", state->documents, "stories in the training text")->capture_default_str();
+  command->add_option("--seed", state->seed, "of text, weights and data order")->capture_default_str();
+  state->console.add_flag(*command);
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

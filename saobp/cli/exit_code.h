@@ -1,0 +1,12 @@
+// Thrown by a verb that has said everything it has to say and ends with a code of its own.
+#pragma once
+
+namespace saobp::cli {
+
+inline constexpr int kInterrupted = 130;
+
+struct ExitCode {
+  int code;
+};
+
+}  // namespace saobp::cli

@@ -1,0 +1,42 @@
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/model/bert.h"
+#include "saobp/train/run_folder.h"
+
+namespace saobp::cli {
+namespace {
+
+void run(Console& console) {
+  io::Json info = train::describe_host();
+  attention::AttentionOptions options;
+  options.strength = 0.2;
+  auto x = torch::zeros({1, 1, 8, 64});
+  info["attention_kernel"] = attention::kernel_for(x, x, x, options);
+  for (const auto& [key, value] : info.items()) {
+    std::string line = key + std::string(18 - std::min<size_t>(17, key.size()), ' ');
+    console.line(line + (value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  console.line("");
+  console.line("model         layers  hidden  heads  parameters  default strength");
+  for (const char* name : {"bert-mini", "bert-small", "bert-medium"}) {
+    const auto c = model::bert_preset(name);
+    char text[120];
+    std::snprintf(text, sizeof text, "%-12s  %6lld  %6lld  %5lld  %10lld  %16.4f", name,
+                  static_cast<long long>(c.num_hidden_layers), static_cast<long long>(c.hidden_size),
+                  static_cast<long long>(c.num_attention_heads), static_cast<long long>(c.parameters()),
+                  model::default_strength(c.parameters()));
+    console.line(text);
+  }
+  console.result(info);
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app) {
+  auto console = std::make_shared<Console>();
+  auto* command = app.add_subcommand("info", "Versions, processor, kernels and model sizes");
+  console->add_flag(*command);
+  command->callback([console] { run(*console); });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,67 @@
+// The command line. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted (state saved).
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/exit_code.h"
+#include "saobp/io/error.h"
+
+namespace {
+
+int complain(std::string message, int code) {
+  // One line, whatever a library put into its text.
+  message = message.substr(0, message.find('\n'));
+  std::cout << std::flush;
+  std::cerr << "saobp: " << message << "\n";
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Train, run and study transformers whose attention is refined by belief propagation (SAOBP).", "saobp");
+  app.set_version_flag("--version", std::string("saobp ") + SAOBP_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  saobp::cli::add_demo_command(app);
+  saobp::cli::add_tokenizer_command(app);
+  saobp::cli::add_pretrain_command(app);
+  saobp::cli::add_analyze_command(app);
+  saobp::cli::add_fill_command(app);
+  saobp::cli::add_report_command(app);
+  auto* bench = app.add_subcommand("bench", "Measure speed; --json prints what scripts compare");
+  bench->require_subcommand(1);
+  saobp::cli::add_bench_attention(*bench);
+  saobp::cli::add_bench_train(*bench);
+  saobp::cli::add_info_command(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // --help, --version
+  } catch (const CLI::ParseError& e) {
+    return complain(std::string(e.what()) + " (--help lists what is known)", 2);
+  }
+  std::cout << std::flush;
+  if (!std::cout) return complain("standard output cannot be written", 1);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const saobp::cli::ExitCode& e) {
+    return e.code;
+  } catch (const saobp::UsageError& e) {
+    return complain(e.what(), 2);
+  } catch (const c10::Error& e) {
+    return complain(e.what_without_backtrace(), 1);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", 1);
+  } catch (const std::exception& e) {
+    return complain(e.what(), 1);
+  }
+}

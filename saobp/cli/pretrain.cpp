@@ -1,0 +1,57 @@
+#include "saobp/train/pretrain.h"
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/exit_code.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/reporter.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Pretrain {
+  train::PretrainOptions options;
+  std::string output, resume;
+  Console console;
+  CLI::App* app = nullptr;
+
+  void run() {
+    if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
+    if (!resume.empty())
+      for (const auto* option : app->get_options())
+        if (option->count() > 0 && option->get_name() != "--resume" && option->get_name() != "--json")
+          fail_usage(option->get_name(), ": does not go with --resume, which takes all options from ", resume,
+                     "/run.json");
+    auto reporter = report_to(console);
+    auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
+    const std::string run = resume.empty() ? output : resume;
+    if (outcome.interrupted) {
+      std::cerr << "saobp: interrupted at step " << outcome.step << "; the state is saved, go on with: saobp pretrain --resume "
+                << run << "\n";
+      throw ExitCode{kInterrupted};
+    }
+    console.line(concat("done        ", run, " (saobp analyze ", run, " --text FILE looks at its attention)"));
+    io::Json result = {{"run", run}};
+    result.update(outcome.final);
+    console.result(result);
+  }
+};
+
+}  // namespace
+
+void add_pretrain_command(CLI::App& app) {
+  auto state = std::make_shared<Pretrain>();
+  auto* command = app.add_subcommand("pretrain", "Pretrain a BERT on plain text (masked-language modelling)");
+  state->app = command;
+  command->add_option("--output", state->output, "run folder to make, e.g. runs/mini-high")->type_name("FOLDER");
+  command->add_option("--resume", state->resume, "run folder to go on with, from its newest checkpoint")
+      ->type_name("FOLDER");
+  train::PretrainOptions::sections(state->options, [&](const char* name, auto& section) {
+    auto* group = command->add_option_group(name);
+    add_flags(*group, section);
+  });
+  state->console.add_flag(*command);
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,36 @@
+#include "saobp/report/report.h"
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Report {
+  std::vector<std::string> runs;
+  std::string output, title = "Refined attention: runs side by side";
+  Console console;
+
+  void run() {
+    std::vector<std::filesystem::path> folders(runs.begin(), runs.end());
+    const auto path = output.empty() ? folders.front() / "report.html" : std::filesystem::path(output);
+    report::write_report(folders, path, title);
+    console.line("written: " + path.string());
+    console.result({{"report", path.string()}, {"runs", runs}});
+  }
+};
+
+}  // namespace
+
+void add_report_command(CLI::App& app) {
+  auto state = std::make_shared<Report>();
+  auto* command = app.add_subcommand("report", "Make one HTML page of runs: loss curves, entropy and GTD by layer");
+  command->add_option("runs", state->runs, "run folders")->required()->type_name("RUN");
+  command->add_option("--output", state->output, "the page; by default report.html in the first run")
+      ->type_name("FILE.html");
+  command->add_option("--title", state->title, "of the page")->capture_default_str();
+  state->console.add_flag(*command);
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,43 @@
+// AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine, over ATen's fused CPU kernel.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "saobp/model/weights.h"
+#include "saobp/train/options.h"
+
+namespace saobp::train {
+
+// The rate for the step-th update (from 1) of `steps`: linear from learning_rate / warm-up to learning_rate, then half a
+// cosine down to 0 after the last one.
+double learning_rate(const OptimizerOptions& options, int64_t step, int64_t steps);
+
+class AdamW {
+ public:
+  // Vectors (biases, LayerNorm) are not decayed, matrices are. The tensors must have requires_grad.
+  AdamW(const std::vector<std::pair<std::string, torch::Tensor>>& parameters, const OptimizerOptions& options);
+
+  // One update from the tensors' gradients, scaled down to `clip` where their norm exceeds it; the gradients are
+  // dropped afterwards. Returns the norm before clipping, or NaN or infinity, in which case nothing was changed.
+  double update(double learning_rate);
+
+  // Moments under "exp_avg.NAME" and "exp_avg_sq.NAME", and the number of updates as "updates".
+  model::TensorList state() const;
+  // Error naming `source` and the tensor when one is missing or of another shape.
+  void load_state(const model::TensorList& state, const std::string& source);
+
+ private:
+  struct Group {
+    double weight_decay;
+    std::vector<std::string> names;
+    std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, updates;
+  };
+  OptimizerOptions options_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace saobp::train

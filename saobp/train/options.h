@@ -1,0 +1,114 @@
+// What a pretraining run is told. Saved whole in run.json and read back by --resume.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saobp/attention/variant.h"
+#include "saobp/data/corpus_options.h"
+#include "saobp/data/masking.h"
+#include "saobp/model/config.h"
+
+namespace saobp::train {
+
+struct ModelOptions {
+  std::string model = "bert-mini";
+  std::string tokenizer;
+  attention::Variant attention = attention::Variant::high;
+  std::optional<double> strength;
+  bool exclude_self = true;
+  double dropout = 0.1;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("model", self.model, "bert-mini, bert-small, bert-medium, or a config.json of any other size");
+    visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
+    visit("attention", self.attention, "original, high, low or elemmul");
+    visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
+    visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
+    visit("dropout", self.dropout, "of hidden states and attention weights");
+  }
+};
+
+struct OptimizerOptions {
+  double learning_rate = 5e-4;
+  int64_t warmup_steps = 100;
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double clip = 1.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it to 0");
+    visit("warmup_steps", self.warmup_steps, "steps of linear warm-up");
+    visit("weight_decay", self.weight_decay, "of AdamW; none on biases and LayerNorm");
+    visit("beta1", self.beta1, "of AdamW");
+    visit("beta2", self.beta2, "of AdamW");
+    visit("epsilon", self.epsilon, "of AdamW");
+    visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing");
+  }
+};
+
+struct TrainOptions {
+  int64_t steps = 1000;
+  int64_t batch = 32;
+  int64_t length = 128;
+  int64_t accumulation = 1;
+  int64_t seed = 42;
+  int64_t threads = 0;
+  int64_t log_every = 10;
+  int64_t validate_every = 250;
+  int64_t checkpoint_every = 250;
+  int64_t keep_checkpoints = 2;
+  std::vector<std::string> validation;
+  int64_t validation_rows = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("steps", self.steps, "updates of the weights");
+    visit("batch", self.batch, "rows a pass");
+    visit("length", self.length, "tokens a row, [CLS] and [SEP] included");
+    visit("accumulation", self.accumulation, "passes a step; a step sees batch · length · accumulation tokens");
+    visit("seed", self.seed, "of weights, data order, masks and dropout");
+    visit("threads", self.threads, "threads; 0: one a core. Results are bit-identical for the same number");
+    visit("log_every", self.log_every, "steps between lines of metrics.jsonl");
+    visit("validate_every", self.validate_every, "steps between validations, and one at the end");
+    visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end");
+    visit("keep_checkpoints", self.keep_checkpoints, "newest checkpoints that are kept");
+    visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
+    visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all");
+  }
+};
+
+struct PretrainOptions {
+  ModelOptions model;
+  data::CorpusOptions corpus;
+  data::MaskingOptions masking;
+  OptimizerOptions optimizer;
+  TrainOptions train;
+
+  // Visits every struct with its name.
+  template <class Self, class Visitor>
+  static void sections(Self& self, Visitor&& visit) {
+    visit("model", self.model);
+    visit("corpus", self.corpus);
+    visit("masking", self.masking);
+    visit("optimizer", self.optimizer);
+    visit("train", self.train);
+  }
+};
+
+// UsageError naming the flag, what was given and what was expected.
+void validate(const PretrainOptions& options);
+
+io::Json to_json(const PretrainOptions& options);
+PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
+
+// The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
+model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length);
+
+}  // namespace saobp::train

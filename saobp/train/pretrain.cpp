@@ -1,0 +1,304 @@
+#include "saobp/train/pretrain.h"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "saobp/data/rows.h"
+#include "saobp/io/file.h"
+#include "saobp/text/tokenizer.h"
+#include "saobp/train/interrupt.h"
+#include "saobp/train/run_folder.h"
+#include "saobp/train/step.h"
+#include "saobp/train/validation.h"
+
+namespace saobp::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string format(const char* pattern, auto... values) {
+  char text[256];
+  std::snprintf(text, sizeof text, pattern, values...);
+  return text;
+}
+
+std::string duration(double seconds) {
+  auto s = static_cast<long long>(seconds);
+  if (s >= 3600) return format("%lld h %02lld min", s / 3600, s / 60 % 60);
+  return s >= 60 ? format("%lld min %02lld s", s / 60, s % 60) : format("%lld s", s);
+}
+
+int64_t peak_rss_mb() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+data::CorpusOptions validation_corpus(const PretrainOptions& options) {
+  auto corpus = options.corpus;
+  corpus.corpus = options.train.validation;
+  return corpus;
+}
+
+std::string describe(const data::Corpus& corpus) {
+  uint64_t files = 0;
+  bool cached = true;
+  for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
+  return concat(corpus.tokens(), " tokens, ", corpus.documents(), " documents, ", files, " files",
+                cached ? " (from the cache)" : "");
+}
+
+class Pretraining {
+ public:
+  Pretraining(const PretrainOptions& options, const fs::path& run, const Reporter& reporter)
+      : options_(options),
+        run_(run),
+        reporter_(reporter),
+        tokenizer_(text::load_tokenizer(options.model.tokenizer)),
+        roles_(*tokenizer_),
+        config_(resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)),
+        corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
+        rows_(corpus_, *tokenizer_, options.train.length, options.masking, seed()),
+        checkpoints_(run, options.train.keep_checkpoints) {
+    if (!options.train.validation.empty()) {
+      validation_corpus_.emplace(validation_corpus(options), *tokenizer_, tokenizing(),
+                                 static_cast<int>(options.train.threads));
+      validation_rows_.emplace(*validation_corpus_, *tokenizer_, options.train.length, options.masking,
+                               static_cast<uint64_t>(options.train.validation_rows));
+    }
+    // A run can be sized only here, with weights made after every check that is cheaper.
+    model_ = model::Bert(config_, seed());
+    std::vector<std::pair<std::string, torch::Tensor>> parameters;
+    for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
+    optimizer_.emplace(parameters, options.optimizer);
+    model_->train();
+  }
+
+  PretrainOutcome start() {
+    io::make_folder(run_);
+    io::write_json(run_ / "config.json", model::to_json(config_));
+    io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
+    record_ = {{"command", "pretrain"},   {"options", to_json(options_)}, {"model", model_record()},
+               {"seed", options_.train.seed}, {"host", describe_host()},   {"started", timestamp()},
+               {"finished", nullptr},     {"final", nullptr}};
+    io::write_json(run_ / "run.json", record_);
+    return train();
+  }
+
+  PretrainOutcome go_on() {
+    record_ = io::read_json(run_ / "run.json");
+    auto checkpoint = checkpoints_.newest();
+    if (checkpoint) {
+      auto state = Checkpoints::load(*checkpoint, model_, *optimizer_);
+      const std::string source = (*checkpoint / "state.json").string();
+      step_ = io::require<int64_t>(state, "step", source);
+      rows_.seek(io::require<uint64_t>(state, "rows", source));
+      if (auto tokens = io::require<uint64_t>(state, "corpus_tokens", source); tokens != corpus_.tokens())
+        fail(source, ": the corpus had ", tokens, " tokens, now it has ", corpus_.tokens(),
+             ": it was changed since the run began");
+      seconds_before_ = io::require<double>(state, "seconds", source);
+      reporter_.line(concat("resuming ", run_.string(), " from step ", step_));
+    } else {
+      reporter_.line(concat("resuming ", run_.string(), " from the start: it has no checkpoint yet"));
+    }
+    return train();
+  }
+
+ private:
+  uint64_t seed() const { return static_cast<uint64_t>(options_.train.seed); }
+
+  data::Corpus::Progress tokenizing() const {
+    return [this](const data::CorpusProgress& p) {
+      reporter_.progress(concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"),
+                         false);
+    };
+  }
+
+  io::Json model_record() const {
+    return {{"name", options_.model.model},
+            {"parameters", config_.parameters()},
+            {"attention", io::enum_name(config_.refined_attention.attention)},
+            {"strength", config_.refined_attention.strength},
+            {"layers", config_.num_hidden_layers},
+            {"hidden_size", config_.hidden_size},
+            {"heads", config_.num_attention_heads}};
+  }
+
+  void announce() const {
+    const auto& t = options_.train;
+    const auto& r = config_.refined_attention;
+    const std::string attention = io::enum_name(r.attention);
+    reporter_.line(concat("model       ", options_.model.model, ", ", config_.parameters(), " parameters, ", attention,
+                          " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
+    reporter_.line(concat("corpus      ", describe(corpus_), ", ", rows_.rows_per_epoch(), " rows of ", t.length));
+    if (validation_corpus_)
+      reporter_.line(concat("validation  ", describe(*validation_corpus_), ", ", validation_rows_->rows(), " rows"));
+    reporter_.line(concat("training    ", t.steps, " steps of ", t.batch * t.length * t.accumulation, " tokens, ",
+                          at::get_num_threads(), " threads, into ", run_.string()));
+  }
+
+  PretrainOutcome train() {
+    announce();
+    MetricsLog metrics(run_ / "metrics.jsonl", step_);
+    // A run that was stopped between a step and its validation makes up for it.
+    bool validated = step_ == 0;
+    for (const auto& line : metrics.kept()) {
+      if (line.contains("loss")) last_loss_ = line["loss"];
+      if (!line.contains("validation_loss")) continue;
+      last_validation_ = ValidationResult{line["validation_loss"], line["validation_masked_tokens"]};
+      validated = validated || line["step"] == step_;
+    }
+    started_ = window_start_ = Clock::now();
+    bool running = validated || !validation_due() || validate_now(metrics);
+    while (running && step_ < options_.train.steps && !InterruptGuard::interrupted()) {
+      one_step(metrics);
+      if (validation_due()) running = validate_now(metrics);
+      if (running && (step_ % options_.train.checkpoint_every == 0 || step_ == options_.train.steps)) save();
+    }
+    if (step_ < options_.train.steps || !running) {
+      save();
+      return {true, step_, {}};
+    }
+    return finish();
+  }
+
+  void one_step(MetricsLog& metrics) {
+    const auto& t = options_.train;
+    std::vector<data::MaskedBatch> batches;
+    for (int64_t i = 0; i < t.accumulation; ++i) batches.push_back(rows_.next(t.batch));
+    const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
+    auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
+    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
+      fail(run_.string(), ": step ", step_ + 1, ": the loss is ", result.loss, " and the gradient's norm ",
+           result.gradient_norm, "; a lower --learning-rate or a longer --warmup-steps may help");
+    ++step_;
+    ++window_steps_;
+    last_loss_ = result.loss;
+    const double elapsed = seconds_since(window_start_);
+    const double tokens_per_s = static_cast<double>(window_steps_ * t.batch * t.length * t.accumulation) / elapsed;
+    const bool due = step_ % t.log_every == 0 || step_ == t.steps;
+    const double left = static_cast<double>(t.steps - step_) * elapsed / static_cast<double>(window_steps_);
+    reporter_.progress(format("step %lld/%lld  loss %.4f  %.0f tokens/s  %s left", static_cast<long long>(step_),
+                              static_cast<long long>(t.steps), result.loss, tokens_per_s, duration(left).c_str()),
+                       due);
+    if (!due) return;
+    metrics.write({{"step", step_},
+                   {"loss", result.loss},
+                   {"learning_rate", rate},
+                   {"grad_norm", result.gradient_norm},
+                   {"tokens", step_ * t.batch * t.length * t.accumulation},
+                   {"tokens_per_s", std::round(tokens_per_s)}});
+    training_seconds_ += elapsed;
+    training_steps_ += window_steps_;
+    start_window();
+  }
+
+  void start_window() {
+    window_start_ = Clock::now();
+    window_steps_ = 0;
+  }
+
+  bool validation_due() const {
+    return validation_rows_ && (step_ % options_.train.validate_every == 0 || step_ == options_.train.steps);
+  }
+
+  // False when a signal came before it was done.
+  bool validate_now(MetricsLog& metrics) {
+    reporter_.progress("validating …", false);
+    auto result = validate(model_, *validation_rows_, options_.train.batch, InterruptGuard::interrupted);
+    if (!result) return false;
+    metrics.write({{"step", step_},
+                   {"validation_loss", result->loss},
+                   {"masked_lm_perplexity", result->masked_lm_perplexity()},
+                   {"validation_masked_tokens", result->masked}});
+    reporter_.line(format("step %lld  validation loss %.4f, masked-LM perplexity %.2f", static_cast<long long>(step_),
+                          result->loss, result->masked_lm_perplexity()));
+    last_validation_ = result;
+    start_window();
+    return true;
+  }
+
+  void save() {
+    checkpoints_.save(model_, *optimizer_,
+                      {{"step", step_},
+                       {"rows", rows_.position()},
+                       {"corpus_tokens", corpus_.tokens()},
+                       {"seconds", seconds_before_ + seconds_since(started_)}});
+    model::save_tensors(run_ / "model.safetensors", model::named_weights(model_), {{"format", "pt"}});
+    start_window();
+  }
+
+  PretrainOutcome finish() {
+    const auto& t = options_.train;
+    io::Json final = {{"step", step_}, {"parameters", config_.parameters()}};
+    final["loss"] = last_loss_;
+    if (training_steps_ > 0)
+      final["tokens_per_s"] = std::round(static_cast<double>(training_steps_ * t.batch * t.length * t.accumulation) /
+                                         training_seconds_);
+    if (last_validation_) {
+      final["validation_loss"] = last_validation_->loss;
+      final["masked_lm_perplexity"] = last_validation_->masked_lm_perplexity();
+    }
+    final["seconds"] = std::round(seconds_before_ + seconds_since(started_));
+    final["peak_rss_mb"] = peak_rss_mb();
+    record_["finished"] = timestamp();
+    record_["final"] = final;
+    io::write_json(run_ / "run.json", record_);
+    return {false, step_, final};
+  }
+
+  const PretrainOptions options_;
+  const fs::path run_;
+  const Reporter& reporter_;
+  std::unique_ptr<text::Tokenizer> tokenizer_;
+  data::TokenRoles roles_;
+  model::BertConfig config_;
+  data::Corpus corpus_;
+  data::TrainingRows rows_;
+  std::optional<data::Corpus> validation_corpus_;
+  std::optional<data::ValidationRows> validation_rows_;
+  model::Bert model_{nullptr};
+  std::optional<AdamW> optimizer_;
+  Checkpoints checkpoints_;
+  io::Json record_;
+
+  int64_t step_ = 0, window_steps_ = 0, training_steps_ = 0;
+  double training_seconds_ = 0, seconds_before_ = 0, last_loss_ = 0;
+  std::optional<ValidationResult> last_validation_;
+  Clock::time_point started_, window_start_;
+};
+
+void set_threads(const PretrainOptions& options) {
+  if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
+}
+
+}  // namespace
+
+PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& run, const Reporter& reporter) {
+  validate(options);
+  if (fs::exists(run))
+    fail(run.string(), ": exists already; choose another --output, or continue that run with --resume ", run.string());
+  set_threads(options);
+  InterruptGuard guard;
+  return Pretraining(options, run, reporter).start();
+}
+
+PretrainOutcome resume(const fs::path& run, const Reporter& reporter) {
+  const auto path = run / "run.json";
+  auto record = io::read_json(path);
+  if (!record.contains("options")) fail(path.string(), ": \"options\" is missing: not the record of a pretraining run");
+  if (record.contains("finished") && !record["finished"].is_null())
+    fail(run.string(), ": this run is finished; there is nothing to resume");
+  auto options = pretrain_options_from_json(record["options"], path.string() + ": options");
+  validate(options);
+  set_threads(options);
+  InterruptGuard guard;
+  return Pretraining(options, run, reporter).go_on();
+}
+
+}  // namespace saobp::train

@@ -1,0 +1,117 @@
+#include "saobp/train/run_folder.h"
+
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <map>
+
+#include "saobp/io/file.h"
+
+namespace saobp::train {
+
+std::string timestamp() {
+  std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+io::Json describe_host() {
+  char name[256] = "unknown";
+  ::gethostname(name, sizeof name - 1);
+  std::string processor = "unknown";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) {
+      processor = line.substr(line.find(':') + 2);
+      break;
+    }
+  return {{"saobp", SAOBP_VERSION},
+          {"torch", TORCH_VERSION},
+          {"host", name},
+          {"processor", processor},
+          {"cores", static_cast<int64_t>(::sysconf(_SC_NPROCESSORS_ONLN))},
+          {"threads", at::get_num_threads()}};
+}
+
+MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
+  std::string text;
+  if (fs::exists(path)) {
+    std::string old = io::read_file(path);
+    for (size_t begin = 0, end; (end = old.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      auto line = io::parse_json(std::string_view(old).substr(begin, end - begin), path.string());
+      if (io::require<int64_t>(line, "step", path.string()) > last_step) continue;
+      text += line.dump() + "\n";
+      kept_.push_back(std::move(line));
+    }
+  }
+  io::write_file(path, text);
+  file_ = std::fopen(path.c_str(), "ab");
+  if (!file_) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));
+}
+
+MetricsLog::~MetricsLog() {
+  if (file_) std::fclose(file_);
+}
+
+void MetricsLog::write(const io::Json& line) {
+  const std::string text = line.dump() + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0)
+    fail(path_.string(), ": cannot be written: ", std::strerror(errno));
+}
+
+std::vector<fs::path> Checkpoints::all() const {
+  std::vector<fs::path> found;
+  if (!fs::exists(folder_)) return found;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("step-") && name.find(".partial") == std::string::npos) found.push_back(entry.path());
+  }
+  // Names are padded to six digits; longer numbers sort after shorter ones.
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
+    return std::pair(a.native().size(), a.native()) < std::pair(b.native().size(), b.native());
+  });
+  return found;
+}
+
+void Checkpoints::save(model::Bert& model, const AdamW& optimizer, const io::Json& state) const {
+  char name[32];
+  std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
+  const fs::path target = folder_ / name, aside = folder_ / concat(name, ".partial-", ::getpid());
+  try {
+    io::make_folder(aside);
+    model::save_tensors(aside / "model.safetensors", model::named_weights(model), {{"format", "pt"}});
+    model::save_tensors(aside / "optimizer.safetensors", optimizer.state());
+    io::write_json(aside / "state.json", state);
+    if (fs::exists(target)) fs::remove_all(target);
+    fs::rename(aside, target);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(aside, ignored);
+    throw;
+  }
+  auto found = all();
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) fs::remove_all(found[i]);
+}
+
+std::optional<fs::path> Checkpoints::newest() const {
+  auto found = all();
+  return found.empty() ? std::nullopt : std::optional(found.back());
+}
+
+io::Json Checkpoints::load(const fs::path& checkpoint, model::Bert& model, AdamW& optimizer) {
+  auto state = io::read_json(checkpoint / "state.json");
+  model::load_weights(model, checkpoint / "model.safetensors");
+  const auto path = checkpoint / "optimizer.safetensors";
+  optimizer.load_state(model::load_tensors(path), path.string());
+  return state;
+}
+
+}  // namespace saobp::train

@@ -1,0 +1,60 @@
+// A run folder: run.json, metrics.jsonl and checkpoints/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saobp/io/json.h"
+#include "saobp/train/optimizer.h"
+
+namespace saobp::train {
+
+namespace fs = std::filesystem;
+
+// UTC, ISO 8601, seconds.
+std::string timestamp();
+
+// Versions of this program and of LibTorch, the host's name, processor and threads: what a figure depends on.
+io::Json describe_host();
+
+// One JSON object a line, each flushed as it is written.
+class MetricsLog {
+ public:
+  // Keeps the lines whose "step" is at most `last_step` and appends to them. A last line that was cut off while being
+  // written goes.
+  MetricsLog(const fs::path& path, int64_t last_step);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+
+  void write(const io::Json& line);
+  // The lines that were kept.
+  const std::vector<io::Json>& kept() const { return kept_; }
+
+ private:
+  fs::path path_;
+  std::vector<io::Json> kept_;
+  std::FILE* file_ = nullptr;
+};
+
+// checkpoints/step-NNNNNN with model.safetensors, optimizer.safetensors and state.json, written aside and renamed.
+class Checkpoints {
+ public:
+  Checkpoints(const fs::path& run, int64_t keep) : folder_(run / "checkpoints"), keep_(keep) {}
+
+  // `state` is the trainer's own; "step" must be in it. Older checkpoints beyond `keep` go after the new one stands.
+  void save(model::Bert& model, const AdamW& optimizer, const io::Json& state) const;
+  // The newest one, or nothing.
+  std::optional<fs::path> newest() const;
+  // Loads model and optimiser; gives back the state.
+  static io::Json load(const fs::path& checkpoint, model::Bert& model, AdamW& optimizer);
+
+ private:
+  std::vector<fs::path> all() const;  // ascending
+  fs::path folder_;
+  int64_t keep_;
+};
+
+}  // namespace saobp::train

@@ -1,0 +1,33 @@
+#include "saobp/train/validation.h"
+
+#include <cmath>
+
+#include "saobp/train/step.h"
+
+namespace saobp::train {
+
+double ValidationResult::masked_lm_perplexity() const { return std::exp(loss); }
+
+std::optional<ValidationResult> validate(model::Bert& model, const data::ValidationRows& rows, int64_t batch,
+                                         const std::function<bool()>& stop) {
+  torch::NoGradGuard no_grad;
+  const bool was_training = model->is_training();
+  model->eval();
+  double sum = 0;
+  ValidationResult result;
+  bool stopped = false;
+  for (uint64_t first = 0; first < rows.rows() && !stopped; first += static_cast<uint64_t>(batch)) {
+    stopped = stop && stop();
+    auto masked = rows.batch(first, batch);
+    if (stopped || masked.positions.empty()) continue;
+    sum += masked_loss_sum(model, masked).item<double>();
+    result.masked += static_cast<int64_t>(masked.positions.size());
+  }
+  model->train(was_training);
+  if (stopped) return std::nullopt;
+  if (result.masked == 0) fail("the validation text has no token that could be masked");
+  result.loss = sum / static_cast<double>(result.masked);
+  return result;
+}
+
+}  // namespace saobp::train
