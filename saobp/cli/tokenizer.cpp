@@ -24,7 +24,8 @@ namespace {
 
 using io::Json;
 
-constexpr const char* kTokenizerHelp = "tokenizer.json, vocab.txt, vocab.json (merges.txt beside it), or a folder with one";
+constexpr const char* kTokenizerHelp =
+    "tokenizer.json, vocab.txt, vocab.json (merges.txt beside it), or a folder with one";
 
 std::string read_input(const std::string& path) {
   if (path != "-") return io::read_file(path);
@@ -142,8 +143,10 @@ std::vector<int32_t> parse_npy(const std::string& bytes, const std::string& sour
   std::vector<int32_t> ids;
   for (size_t at = data; at < bytes.size(); at += width) {
     int64_t id = 0;
-    if (width == 8) std::memcpy(&id, bytes.data() + at, 8);
-    else id = static_cast<int32_t>(size_at(at, 4));
+    if (width == 8)
+      std::memcpy(&id, bytes.data() + at, 8);
+    else
+      id = static_cast<int32_t>(size_at(at, 4));
     if (id < 0 || id > INT32_MAX) fail(source, ": ", id, " is not an id");
     ids.push_back(static_cast<int32_t>(id));
   }
@@ -183,7 +186,8 @@ void add_decode(CLI::App& parent) {
   auto* command = parent.add_subcommand("decode", "Ids to text");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
   command->add_option("ids", o->ids, "the ids");
-  command->add_option("--input", o->input, "a file of ids: a line a document, or one flat .npy array; - is standard input");
+  command->add_option("--input", o->input,
+                      "a file of ids: a line a document, or one flat .npy array; - is standard input");
   command->add_flag("--skip-special", o->skip_special, "leave special tokens out");
   o->console.add_flag(*command);
   command->callback([o] { decode(*o); });
@@ -226,8 +230,8 @@ void train(TrainOptions& o) {
   auto tokenizer = trainer.train();
   save(*tokenizer, path);
   o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text"));
-  o.console.result({{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()},
-                    {"mb", mb}});
+  o.console.result(
+      {{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()}, {"mb", mb}});
 }
 
 void add_train(CLI::App& parent) {
@@ -260,7 +264,8 @@ void convert(ConvertOptions& o) {
 
 void add_convert(CLI::App& parent) {
   auto o = std::make_shared<ConvertOptions>();
-  auto* command = parent.add_subcommand("convert", "Write a vocab.txt, or vocab.json and merges.txt, as one tokenizer.json");
+  auto* command =
+      parent.add_subcommand("convert", "Write a vocab.txt, or vocab.json and merges.txt, as one tokenizer.json");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
   command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
   command->add_flag("--force", o->force, "replace a file that is there");

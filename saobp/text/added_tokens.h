@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "saobp/text/byte_trie.h"
-#include "saobp/text/utf8.h"
 #include "saobp/text/unicode.h"
+#include "saobp/text/utf8.h"
 
 namespace saobp::text {
 

@@ -10,8 +10,8 @@
 namespace saobp::text {
 
 struct EncodedLines {
-  std::vector<int32_t> ids;    // of all lines, one after the other, without special tokens
-  std::vector<int64_t> ends;   // of line i in `ids`; it starts where line i − 1 ends
+  std::vector<int32_t> ids;   // of all lines, one after the other, without special tokens
+  std::vector<int64_t> ends;  // of line i in `ids`; it starts where line i − 1 ends
 };
 
 // Lines are parted by "\n" only (a "\r" belongs to its line); an empty one after the last "\n" is none. The result does

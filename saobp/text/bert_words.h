@@ -13,8 +13,7 @@ namespace saobp::text {
 enum class ByteClass : uint8_t { word, space, punctuation, wide };
 inline const std::array<ByteClass, 256> kBertBytes = [] {
   std::array<ByteClass, 256> classes;
-  for (char32_t b = 0; b < 256; ++b)
-    classes[b] = b < 0x80 ? static_cast<ByteClass>(bert_class(b)) : ByteClass::wide;
+  for (char32_t b = 0; b < 256; ++b) classes[b] = b < 0x80 ? static_cast<ByteClass>(bert_class(b)) : ByteClass::wide;
   return classes;
 }();
 

@@ -39,6 +39,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
       if (whole && options.ignore_merges) entries.emplace_back(bytes_[static_cast<size_t>(id)], id);
     }
     trie_ = ByteTrie(std::move(entries));
+    pattern_classes();  // made now rather than by the first text
     match_added([](const std::string& text) { return text; }, source);
   }
 
@@ -51,8 +52,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
         text,
         [&](std::string_view section) {
           // There is no normaliser, so "normalised" tokens are looked for in the same text, but after the others.
-          normalized_matcher_.split(
-              section, [&](std::string_view part) { encode_part(part, *scratch, ids); }, push);
+          normalized_matcher_.split(section, [&](std::string_view part) { encode_part(part, *scratch, ids); }, push);
         },
         push);
   }
@@ -61,7 +61,8 @@ class BpeTokenizer final : public VocabularyTokenizer {
     std::string text;
     if (!options_.byte_level_decoder) {
       bool first = true;
-      for (std::string_view token : tokens(ids, skip_special)) text.append(first ? "" : " ").append(token), first = false;
+      for (std::string_view token : tokens(ids, skip_special))
+        text.append(first ? "" : " ").append(token), first = false;
       return text;
     }
     for (int32_t id : ids) {
@@ -92,7 +93,10 @@ class BpeTokenizer final : public VocabularyTokenizer {
       auto a = model_id(left), b = model_id(right), merged = model_id(left + right);
       if (!a || !b || !merged)
         fail(source, ": merge ", rank, " (\"", left, " ", right, "\") needs the token \"",
-             !a ? left : !b ? right : left + right, "\", which the vocabulary does not have");
+             !a   ? left
+             : !b ? right
+                  : left + right,
+             "\", which the vocabulary does not have");
       merges_.set(*a, *b, static_cast<uint32_t>(rank), *merged);
       merge_ids_.emplace_back(*a, *b);
     }
@@ -182,8 +186,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
 }  // namespace
 
 std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
-                                    std::vector<AddedToken> added, io::Json post_processor,
-                                    const std::string& source) {
+                                    std::vector<AddedToken> added, io::Json post_processor, const std::string& source) {
   return std::make_unique<BpeTokenizer>(options, std::move(vocabulary), merges, std::move(added),
                                         std::move(post_processor), source);
 }

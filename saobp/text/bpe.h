@@ -20,16 +20,15 @@ struct BpeOptions {
   bool use_regex = true;          // cut by GPT-2's pattern; else the whole text is one piece
   bool trim_offsets = true;       // of no effect on ids; kept for the file
   bool ignore_merges = false;     // a piece that is a token is that token, whatever the merges say
-  std::optional<std::string> unk_token;  // for bytes without a token, which are left out otherwise
-  bool fuse_unk = false;                 // several in a row are one
-  bool byte_level_decoder = true;        // else tokens are joined with spaces
+  std::optional<std::string> unk_token = std::nullopt;  // for bytes without a token, which are left out otherwise
+  bool fuse_unk = false;                                // several in a row are one
+  bool byte_level_decoder = true;                       // else tokens are joined with spaces
 };
 
 using Merges = std::vector<std::pair<std::string, std::string>>;
 
 // Tokens and merges are spelt in the byte alphabet ("Ġthe").
 std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
-                                    std::vector<AddedToken> added, io::Json post_processor,
-                                    const std::string& source);
+                                    std::vector<AddedToken> added, io::Json post_processor, const std::string& source);
 
 }  // namespace saobp::text

@@ -26,7 +26,9 @@ void BpeMergeTable::set(int32_t left, int32_t right, uint32_t rank, int32_t merg
   rules_[at] = {pair, rank, merged};
 }
 
-void BpeMergeTable::apply(std::vector<int32_t>& ids) const { ids.size() <= kShort ? apply_short(ids) : apply_long(ids); }
+void BpeMergeTable::apply(std::vector<int32_t>& ids) const {
+  ids.size() <= kShort ? apply_short(ids) : apply_long(ids);
+}
 
 void BpeMergeTable::apply_short(std::vector<int32_t>& ids) const {
   uint32_t ranks[kShort];  // of the pair that starts at i

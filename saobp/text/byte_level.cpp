@@ -55,7 +55,12 @@ int sequence_length(std::string_view bytes) {
   if (lead < 0x80) return 1;
   int wanted = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
   if (wanted == 0) return -1;
-  uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80, high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  uint8_t low = lead == 0xE0   ? 0xA0
+                : lead == 0xF0 ? 0x90
+                               : 0x80,
+          high = lead == 0xED   ? 0x9F
+                 : lead == 0xF4 ? 0x8F
+                                : 0xBF;
   if (byte(1) < low || byte(1) > high) return -1;
   for (int i = 2; i < wanted; ++i)
     if ((byte(static_cast<size_t>(i)) & 0xC0) != 0x80) return -i;
@@ -82,8 +87,10 @@ std::string lossy_utf8(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
     int length = sequence_length(bytes);
-    if (length > 0) text += bytes.substr(0, static_cast<size_t>(length));
-    else text += "\uFFFD", length = -length;
+    if (length > 0)
+      text += bytes.substr(0, static_cast<size_t>(length));
+    else
+      text += "\uFFFD", length = -length;
     bytes.remove_prefix(static_cast<size_t>(length));
   }
   return text;

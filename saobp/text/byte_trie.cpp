@@ -7,9 +7,9 @@ namespace saobp::text {
 
 ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> entries) {
   std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  entries.erase(std::unique(entries.begin(), entries.end(),
-                            [](const auto& a, const auto& b) { return a.first == b.first; }),
-                entries.end());
+  entries.erase(
+      std::unique(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
+      entries.end());
   cells_.assign(512, Cell{});
   cells_[kRoot].parent = -2;  // taken, and nobody's child
 

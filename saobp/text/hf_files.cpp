@@ -75,8 +75,8 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
   if (fs::path config = path.parent_path() / "tokenizer_config.json"; fs::exists(config))
     options.add_prefix_space = io::get_or(io::read_json(config), "add_prefix_space", false, config.string());
   auto added = special_tokens(vocabulary, {"<|endoftext|>"});
-  io::Json post_processor = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false},
-                             {"use_regex", true}};
+  io::Json post_processor = {
+      {"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
   return make_bpe(options, std::move(vocabulary), merges, std::move(added), std::move(post_processor), source);
 }
 
@@ -88,7 +88,8 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
       if (fs::exists(path / name)) return load_tokenizer(path / name);
     fail(path.string(), ": there is no tokenizer here: tokenizer.json, vocab.txt or vocab.json was expected");
   }
-  if (!fs::exists(path)) fail(path.string(), ": no such file; a tokenizer.json, vocab.txt, vocab.json or folder was expected");
+  if (!fs::exists(path))
+    fail(path.string(), ": no such file; a tokenizer.json, vocab.txt, vocab.json or folder was expected");
   if (path.extension() == ".txt") return load_vocab_txt(path);
   if (path.filename() == "vocab.json") return load_vocab_and_merges(path);
   return load_tokenizer_json(path);

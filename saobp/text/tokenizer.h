@@ -45,8 +45,8 @@ class Tokenizer {
   }
 };
 
-// `path`: a tokenizer.json, a vocab.txt, a vocab.json (merges.txt beside it), or a folder that holds one of these (taken
-// in that order). Throws Error naming the file and what in it is not supported.
+// `path`: a tokenizer.json, a vocab.txt, a vocab.json (merges.txt beside it), or a folder that holds one of these
+// (taken in that order). Throws Error naming the file and what in it is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace saobp::text

@@ -24,11 +24,17 @@ int age(char32_t c) {
 int category_8(char32_t c) {
   // The five whose category changed after Unicode 8.
   switch (c) {
-    case 0x166D: return U_OTHER_PUNCTUATION;
-    case 0x1734: return U_NON_SPACING_MARK;
-    case 0x1885: case 0x1886: return U_OTHER_LETTER;
-    case 0xA9BD: return U_COMBINING_SPACING_MARK;
-    case 0x111C9: return U_OTHER_PUNCTUATION;
+    case 0x166D:
+      return U_OTHER_PUNCTUATION;
+    case 0x1734:
+      return U_NON_SPACING_MARK;
+    case 0x1885:
+    case 0x1886:
+      return U_OTHER_LETTER;
+    case 0xA9BD:
+      return U_COMBINING_SPACING_MARK;
+    case 0x111C9:
+      return U_OTHER_PUNCTUATION;
   }
   return age(c) <= kCategoryVersion ? u_charType(static_cast<UChar32>(c)) : int{U_UNASSIGNED};
 }
@@ -45,12 +51,12 @@ bool contains(const Range (&ranges)[N], char32_t c) {
 }
 
 // Letters and numbers that came with Unicode 15.1 and 16; ICU 72 ends at 15.0.
-constexpr Range kNewLetters[] = {
-    {0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65},
-    {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
-    {0x11390, 0x113B5}, {0x113B7, 0x113B7}, {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0},
-    {0x13460, 0x143FA}, {0x16100, 0x1611D}, {0x16D40, 0x16D6C}, {0x18CFF, 0x18CFF}, {0x1E5D0, 0x1E5ED},
-    {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D}};
+constexpr Range kNewLetters[] = {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3},
+                                 {0x10D4A, 0x10D65}, {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389},
+                                 {0x1138B, 0x1138B}, {0x1138E, 0x1138E}, {0x11390, 0x113B5}, {0x113B7, 0x113B7},
+                                 {0x113D1, 0x113D1}, {0x113D3, 0x113D3}, {0x11BC0, 0x11BE0}, {0x13460, 0x143FA},
+                                 {0x16100, 0x1611D}, {0x16D40, 0x16D6C}, {0x18CFF, 0x18CFF}, {0x1E5D0, 0x1E5ED},
+                                 {0x1E5F0, 0x1E5F0}, {0x2EBF0, 0x2EE5D}};
 constexpr Range kNewNumbers[] = {{0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x16130, 0x16139},
                                  {0x16D70, 0x16D79}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA}};
 
@@ -59,10 +65,11 @@ struct Casing {
   char32_t first, last;
   int32_t offset;
 };
-constexpr Casing kNewCasings[] = {
-    {0x1C89, 0x1C89, 1},   {0xA7CB, 0xA7CB, 0x264 - 0xA7CB}, {0xA7CC, 0xA7CC, 1}, {0xA7CE, 0xA7CE, 1},
-    {0xA7D2, 0xA7D2, 1},   {0xA7D4, 0xA7D4, 1},              {0xA7DA, 0xA7DA, 1}, {0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
-    {0x10D50, 0x10D65, 32}, {0x16EA0, 0x16EB8, 27}};
+constexpr Casing kNewCasings[] = {{0x1C89, 0x1C89, 1},    {0xA7CB, 0xA7CB, 0x264 - 0xA7CB},
+                                  {0xA7CC, 0xA7CC, 1},    {0xA7CE, 0xA7CE, 1},
+                                  {0xA7D2, 0xA7D2, 1},    {0xA7D4, 0xA7D4, 1},
+                                  {0xA7DA, 0xA7DA, 1},    {0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
+                                  {0x10D50, 0x10D65, 32}, {0x16EA0, 0x16EB8, 27}};
 
 const icu::Normalizer2& nfd() {
   UErrorCode error = U_ZERO_ERROR;
@@ -89,9 +96,8 @@ bool is_bert_punctuation(char32_t c) {
 }
 
 bool is_bert_chinese(char32_t c) {
-  static constexpr Range kIdeographs[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},
-                                          {0x20000, 0x2A6DF}, {0x2A700, 0x2B81F}, {0x2B920, 0x2CEAF},
-                                          {0x2F800, 0x2FA1F}};
+  static constexpr Range kIdeographs[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},  {0x20000, 0x2A6DF},
+                                          {0x2A700, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
   return contains(kIdeographs, c);
 }
 

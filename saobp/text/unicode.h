@@ -47,12 +47,22 @@ class CodePointTable {
     std::unordered_map<std::string, uint16_t> seen;
     std::vector<T> block(256);
     for (char32_t first = 0; first < kCodePoints; first += 256) {
+      if (is_empty_stretch(first)) {
+        blocks_.push_back(blocks_.back());
+        continue;
+      }
       for (char32_t i = 0; i < 256; ++i) block[i] = value_of(first + i);
       std::string key(reinterpret_cast<const char*>(block.data()), 256 * sizeof(T));
       auto [it, fresh] = seen.emplace(std::move(key), static_cast<uint16_t>(values_.size() / 256));
       if (fresh) values_.insert(values_.end(), block.begin(), block.end());
       blocks_.push_back(it->second);
     }
+  }
+  // Where nothing is assigned, or all is for private use, a block is like the one before it: beyond the ideographs of
+  // plane 3, but for plane 14 (tags, selectors) and the first and last block of each plane (U+xFFFE, U+xFFFF).
+  static constexpr bool is_empty_stretch(char32_t first) {
+    char32_t in_plane = first & 0xFFFF;
+    return first > 0x33500 && first >> 16 != 14 && in_plane != 0 && in_plane != 0xFF00;
   }
   T operator[](char32_t c) const { return values_[size_t{blocks_[c >> 8]} << 8 | (c & 0xFF)]; }
 

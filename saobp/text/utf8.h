@@ -8,9 +8,7 @@
 namespace saobp::text {
 
 // Bytes of the sequence that starts with `lead`.
-inline int utf8_length(unsigned char lead) {
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
+inline int utf8_length(unsigned char lead) { return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
 
 // The code point at `at`; `length` receives its bytes.
 inline char32_t decode_utf8(const char* at, int& length) {

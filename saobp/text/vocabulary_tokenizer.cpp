@@ -13,18 +13,16 @@ std::optional<int32_t> first_of(const Vocabulary& vocabulary, std::initializer_l
 }
 
 io::Json added_json(const AddedToken& token) {
-  return {{"id", token.id},         {"content", token.content},       {"single_word", token.single_word},
-          {"lstrip", token.lstrip}, {"rstrip", token.rstrip},         {"normalized", token.normalized},
+  return {{"id", token.id},          {"content", token.content}, {"single_word", token.single_word},
+          {"lstrip", token.lstrip},  {"rstrip", token.rstrip},   {"normalized", token.normalized},
           {"special", token.special}};
 }
 
 }  // namespace
 
-VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<AddedToken> added,
-                                         io::Json post_processor, const std::string& source)
-    : vocabulary_(std::move(vocabulary)),
-      added_(std::move(added)),
-      post_processor_(std::move(post_processor)) {
+VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<AddedToken> added, io::Json post_processor,
+                                         const std::string& source)
+    : vocabulary_(std::move(vocabulary)), added_(std::move(added)), post_processor_(std::move(post_processor)) {
   // New ids count on from the number of the model's tokens, or from the last new one.
   auto next = static_cast<int32_t>(vocabulary_.size());
   for (AddedToken& token : added_) {
@@ -48,8 +46,7 @@ VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<Adde
   special_.eos = first_of(vocabulary_, {"<|endoftext|>", "</s>"});
 }
 
-void VocabularyTokenizer::refuse_empty(const std::string& pattern, const AddedToken& token,
-                                       const std::string& source) {
+void VocabularyTokenizer::refuse_empty(const std::string& pattern, const AddedToken& token, const std::string& source) {
   if (pattern.empty())
     fail(source, ": added token \"", token.content, "\" (id ", token.id, ") is empty",
          token.content.empty() ? "" : " once normalised", "; that is not supported");

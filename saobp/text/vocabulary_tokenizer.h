@@ -65,7 +65,7 @@ class VocabularyTokenizer : public Tokenizer {
  private:
   static void refuse_empty(const std::string& pattern, const AddedToken& token, const std::string& source);
   io::Json post_processor_;
-  std::vector<bool> is_special_;      // by id
+  std::vector<bool> is_special_;       // by id
   std::unordered_set<int32_t> extra_;  // added tokens that the model does not have
 };
 

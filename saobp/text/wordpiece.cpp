@@ -21,8 +21,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 // The package's clean-up, one token (with the space before it) at a time.
 void clean_up(std::string& token) {
   static constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-      {" .", "."},      {" ?", "?"},     {" !", "!"},            {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
-      {" 'm", "'m"},    {" do not", " don't"}, {" 's", "'s"},    {" 've", "'ve"}, {" 're", "'re"}};
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   for (const auto& [from, to] : kRules) replace_all(token, from, to);
 }
 
@@ -43,6 +43,7 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
       if (in_model(id) && !vocabulary_.token(id).empty()) entries.emplace_back(vocabulary_.token(id), id);
     trie_ = ByteTrie(std::move(entries));
     continuation_ = trie_.walk(ByteTrie::kRoot, options.continuing_subword_prefix);
+    bert_classes();  // made now rather than by the first text
     match_added([this](const std::string& text) { return normalizer_ ? normalizer_->normalize(text) : text; }, source);
   }
 
@@ -58,8 +59,7 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
             normalizer_->normalize(section, *scratch);
             section = *scratch;
           }
-          normalized_matcher_.split(
-              section, [&](std::string_view part) { encode_words(part, ids); }, push);
+          normalized_matcher_.split(section, [&](std::string_view part) { encode_words(part, ids); }, push);
         },
         push);
   }
@@ -73,9 +73,12 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
         piece.append(first ? "" : " ").append(token);
       } else {
         const std::string& prefix = options_.decoder->prefix;
-        if (first) piece = token;
-        else if (token.starts_with(prefix)) piece = token.substr(prefix.size());
-        else piece.append(" ").append(token);
+        if (first)
+          piece = token;
+        else if (token.starts_with(prefix))
+          piece = token.substr(prefix.size());
+        else
+          piece.append(" ").append(token);
         if (options_.decoder->cleanup) clean_up(piece);
       }
       text += piece;

@@ -88,8 +88,8 @@ class Merger {
   void merge(uint64_t pair, int64_t step) {
     auto a = static_cast<int32_t>(pair >> 32), b = static_cast<int32_t>(pair & 0xFFFFFFFF);
     const std::string& right = tokens_[static_cast<size_t>(b)];
-    int32_t merged = intern(tokens_[static_cast<size_t>(a)] +
-                            (right.starts_with(kPrefix) ? right.substr(kPrefix.size()) : right));
+    int32_t merged =
+        intern(tokens_[static_cast<size_t>(a)] + (right.starts_with(kPrefix) ? right.substr(kPrefix.size()) : right));
     changed_.clear();
     for (int32_t index : std::exchange(pairs_[pair].words, {})) {
       Word& word = words_[static_cast<size_t>(index)];
@@ -108,8 +108,10 @@ class Merger {
     changed_.erase(std::unique(changed_.begin(), changed_.end()), changed_.end());
     for (uint64_t touched : changed_) {
       auto it = pairs_.find(touched);
-      if (it->second.count == 0) pairs_.erase(it);
-      else queue_.emplace(it->second.count, ~touched);
+      if (it->second.count == 0)
+        pairs_.erase(it);
+      else
+        queue_.emplace(it->second.count, ~touched);
     }
   }
 
@@ -154,8 +156,10 @@ void WordPieceTrainer::add(std::string_view text, std::string_view source) {
     split_bert_words(normalized, [&](std::string_view word) {
       // Longer words become [UNK] whatever the vocabulary is.
       if (word.size() > 4 * longest) return;
-      if (auto it = counts_.find(word); it != counts_.end()) ++it->second;
-      else counts_.emplace(word, 1);
+      if (auto it = counts_.find(word); it != counts_.end())
+        ++it->second;
+      else
+        counts_.emplace(word, 1);
     });
     text.remove_prefix(std::min(end + 1, text.size()));
   }
@@ -181,8 +185,10 @@ std::unique_ptr<Tokenizer> WordPieceTrainer::train() const {
   for (char32_t c : alphabet)
     if (continuing.count(c)) merger.intern(kPrefix + to_utf8(c));
   if (merger.size() > options_.vocab_size)
-    fail("a vocabulary of ", options_.vocab_size, " is too small: special tokens and single characters of this text "
-         "alone are ", merger.size());
+    fail("a vocabulary of ", options_.vocab_size,
+         " is too small: special tokens and single characters of this text "
+         "alone are ",
+         merger.size());
   for (const auto& [word, count] : words) merger.add_word(word, count);
   merger.merge_until(options_.vocab_size, options_.min_frequency);
 

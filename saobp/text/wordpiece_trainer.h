@@ -24,7 +24,8 @@ struct WordPieceTrainOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("vocab_size", self.vocab_size, "tokens at most, special ones included; fewer when the text has no more pairs");
+    visit("vocab_size", self.vocab_size,
+          "tokens at most, special ones included; fewer when the text has no more pairs");
     visit("min_frequency", self.min_frequency, "how often two pieces must be neighbours to become one");
     visit("limit_alphabet", self.limit_alphabet, "characters at most, the most frequent ones");
     visit("lowercase", self.lowercase, "lower-case the text and strip accents");
