@@ -22,7 +22,7 @@ int age(char32_t c) {
 }
 
 int category_8(char32_t c) {
-  // The five whose category changed after Unicode 8.
+  // The six whose category changed after Unicode 8.
   switch (c) {
     case 0x166D:
       return U_OTHER_PUNCTUATION;
