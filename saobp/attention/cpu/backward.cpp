@@ -31,6 +31,7 @@ struct Workspace {
         weights(scratch.floats(kTileRows * columns)),
         query_rows(scratch.floats(kTileRows * p.channels)),
         gradient_rows(scratch.floats(kTileRows * p.channels)),
+        spare_rows(scratch.floats(kTileRows * p.channels)),
         transposed_rows(scratch.floats(kTileRows * p.channels)),
         query_gradient_rows(scratch.floats(kTileRows * p.channels)),
         delta(scratch.floats(p.queries)),
@@ -48,11 +49,11 @@ struct Workspace {
   int64_t columns, kept_blocks;
   Scratch scratch;
   float *keys_transposed, *values_transposed;  // in tiles; keys scaled for scores to base 2
-  float* keys;                                 // [L_k][channels], scaled by 1/√channels
+  float* keys;                                 // [L_k][channels], where the tensor itself will not do
   float *key_gradient, *value_gradient;        // transposed, in tiles
   float *scores, *gradients, *weights;
-  float *query_rows, *gradient_rows;             // [64][channels]
-  float *transposed_rows, *query_gradient_rows;  // [channels][64]; [64][channels]
+  float *query_rows, *gradient_rows, *spare_rows;  // [64][channels]
+  float *transposed_rows, *query_gradient_rows;    // [channels][64]; [64][channels]
   float* delta;
   double* column_gradient;
   float *column_gradient_float, *column_weights, *column_bias;
@@ -99,8 +100,7 @@ class Head {
     const uint32_t* keys = real_.keys.data();
     pack_transposed(rows_.key, keys, count, p_.channels, constants_.score_scale, work_.keys_transposed);
     pack_transposed(rows_.value, keys, count, p_.channels, 1.0f, work_.values_transposed);
-    pack_rows(rows_.key, keys, count, p_.channels, constants_.gradient_scale, work_.keys);
-    std::fill(work_.keys + count * p_.channels, work_.keys + real_.key_columns * p_.channels, 0.0f);
+    keys_ = pack_if_needed(rows_.key, real_.keys, 0, count, real_.key_columns, p_.channels, work_.keys);
     std::copy(bias, bias + count, work_.column_bias);
     std::fill(work_.column_bias + count, work_.column_bias + real_.key_columns, 0.0f);
     if (constants_.refine) powers(work_.column_bias, real_.key_columns, work_.column_weights);
@@ -125,20 +125,19 @@ class Head {
   }
 
   // The block's rows of `source`, with zero rows up to what the products take.
-  void pack_block(const Rows<const float>& source, int64_t b, float* target) {
-    const int64_t rows = real_.block_rows(b);
-    pack_rows(source, block_queries(b), rows, p_.channels, 1.0f, target);
-    std::fill(target + rows * p_.channels, target + real_.product_rows(b) * p_.channels, 0.0f);
+  Packed pack_block(const Rows<const float>& source, int64_t b, float* buffer) {
+    return pack_if_needed(source, real_.queries, b * kTileRows, real_.block_rows(b), real_.product_rows(b), p_.channels,
+                          buffer);
   }
 
   // S → A, g Vᵀ → dZ. The first time it also sums up dV and dc.
   void first_sweep(int64_t b, bool again) {
     const BackwardBlock block = work_.block(b, real_);
     const int64_t padded = real_.product_rows(b), first = b * kTileRows;
-    pack_block(rows_.query, b, work_.query_rows);
-    pack_block(rows_.output_gradient, b, work_.gradient_rows);
-    multiply_into_block(block.scores, padded, work_.query_rows, p_.channels, work_.keys_transposed);
-    multiply_into_block(block.gradient, padded, work_.gradient_rows, p_.channels, work_.values_transposed);
+    const Packed queries = pack_block(rows_.query, b, work_.query_rows);
+    const Packed gradients = pack_block(rows_.output_gradient, b, work_.gradient_rows);
+    multiply_into_block(block.scores, padded, queries, p_.channels, work_.keys_transposed);
+    multiply_into_block(block.gradient, padded, gradients, p_.channels, work_.values_transposed);
     uint64_t row_keys[kTileRows];
     if (constants_.dropout) dropout_row_keys(p_, index_, block_queries(b), block.scores.rows, row_keys);
     const DropoutBlock mask{row_keys, real_.keys.data(), constants_.dropout_threshold};
@@ -154,34 +153,34 @@ class Head {
     } else {
       plain_gradient(block, saved, dropout, constants_.kept_scale);
     }
-    if (!again) accumulate(work_.gradient_rows, b, block.weights, work_.value_gradient);
+    if (!again) accumulate(rows_.output_gradient, b, block.weights, work_.value_gradient);
   }
 
   // transposed gradient += rowsᵀ · block
-  void accumulate(const float* rows, int64_t b, const Block& block, float* gradient) {
-    transpose_block(rows, block.rows, p_.channels, work_.transposed_rows, kTileRows);
+  void accumulate(const Rows<const float>& source, int64_t b, const Block& block, float* gradient) {
+    const Packed rows = pack_block(source, b, work_.spare_rows);
+    transpose_block(rows.data, rows.stride, block.rows, p_.channels, work_.transposed_rows, kTileRows);
     accumulate_transposed(work_.transposed_rows, block, block.rows, p_.channels, gradient, /*add=*/b > 0);
   }
 
   void second_sweep(int64_t b) {
-    if (work_.kept_blocks == 1 && real_.row_blocks() > 1) {
-      first_sweep(b, /*again=*/true);  // adds to column sums that have been read already
-    } else {
-      pack_block(rows_.query, b, work_.query_rows);
-    }
+    // What the first sweep left of this block may be gone; the column sums that this adds to have been read already.
+    if (work_.kept_blocks == 1 && real_.row_blocks() > 1) first_sweep(b, /*again=*/true);
     const BackwardBlock block = work_.block(b, real_);
     score_gradient(block.scores, block.gradient, constants_.messages, constants_.t, work_.column_gradient_float);
     finish_block(b);
   }
 
-  // dS of the block → dQ and dK; the block's queries lie in query_rows.
+  // dS of the block → dQ and dK.
   void finish_block(int64_t b) {
     const Block score_gradients = work_.block(b, real_).gradient;
-    multiply_block(score_gradients, real_.product_rows(b), work_.keys, p_.channels, work_.query_gradient_rows);
+    multiply_block(score_gradients, real_.product_rows(b), keys_, p_.channels, work_.query_gradient_rows);
     for (int64_t i = 0; i < score_gradients.rows; ++i) {
-      std::copy_n(work_.query_gradient_rows + i * p_.channels, p_.channels, rows_.query_gradient[block_queries(b)[i]]);
+      const float* source = work_.query_gradient_rows + i * p_.channels;
+      float* target = rows_.query_gradient[block_queries(b)[i]];
+      for (int64_t d = 0; d < p_.channels; ++d) target[d] = source[d] * constants_.gradient_scale;
     }
-    accumulate(work_.query_rows, b, score_gradients, work_.key_gradient);
+    accumulate(rows_.query, b, score_gradients, work_.key_gradient);
   }
 
   const Problem& p_;
@@ -191,6 +190,7 @@ class Head {
   Workspace& work_;
   const HeadRows& rows_;
   SavedRows saved_;
+  Packed keys_;
 };
 
 void clear(const Rows<float>& rows, int64_t length, int64_t channels) {

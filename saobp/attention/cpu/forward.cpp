@@ -83,7 +83,6 @@ class Head {
       collect_messages();
       for (int64_t b = 0; b < real_.row_blocks(); ++b) refined_block(b);
     } else {
-      pack_values(nullptr, work_.values);
       for (int64_t b = 0; b < real_.row_blocks(); ++b) plain_block(b);
     }
   }
@@ -92,10 +91,10 @@ class Head {
   const uint32_t* block_queries(int64_t b) const { return real_.queries.data() + b * kTileRows; }
 
   void make_scores(int64_t b, const Block& block) {
-    const int64_t rows = block.rows, padded = real_.product_rows(b);
-    pack_rows(query_, block_queries(b), rows, p_.channels, 1.0f, work_.query_rows);
-    std::fill(work_.query_rows + rows * p_.channels, work_.query_rows + padded * p_.channels, 0.0f);
-    multiply_into_block(block, padded, work_.query_rows, p_.channels, work_.keys);
+    const int64_t padded = real_.product_rows(b);
+    const Packed rows =
+        pack_if_needed(query_, real_.queries, b * kTileRows, block.rows, padded, p_.channels, work_.query_rows);
+    multiply_into_block(block, padded, rows, p_.channels, work_.keys);
   }
 
   // S → e, with the row's maximum and sum.
@@ -105,13 +104,17 @@ class Head {
     exponentials(block, real_.keys.size(), saved_.row_max + row, saved_.inverse_sum + row);
   }
 
-  // Rows of V, times their column's weight if there is one; zero rows up to the next multiple of 16.
-  void pack_values(const float* weights, float* target) {
+  // V as it is, and diag(w) V; rows up to the next multiple of 16 are 0.
+  Packed plain_values() {
+    return pack_if_needed(value_, real_.keys, 0, real_.keys.size(), real_.key_columns, p_.channels, work_.plain_values);
+  }
+
+  void pack_weighted_values() {
     const int64_t count = real_.keys.size();
     for (int64_t n = 0; n < count; ++n) {
-      pack_rows(value_, real_.keys.data() + n, 1, p_.channels, weights ? weights[n] : 1.0f, target + n * p_.channels);
+      pack_rows(value_, real_.keys.data() + n, 1, p_.channels, work_.column_weights[n], work_.values + n * p_.channels);
     }
-    std::fill(target + count * p_.channels, target + real_.key_columns * p_.channels, 0.0f);
+    std::fill(work_.values + count * p_.channels, work_.values + real_.key_columns * p_.channels, 0.0f);
   }
 
   // Sweep 1, then the column weights.
@@ -129,8 +132,7 @@ class Head {
     }
     std::copy(work_.column_bias, work_.column_bias + count, saved_.column_bias);
     powers(work_.column_bias, real_.key_columns, work_.column_weights);
-    pack_values(work_.column_weights, work_.values);
-    plain_values_packed_ = false;
+    pack_weighted_values();
   }
 
   void drop_block(int64_t b, const Block& block) {
@@ -145,7 +147,7 @@ class Head {
     const Block rows{block.data, real_.block_rows(b), block.columns};
     make_exponentials(b, rows);
     drop_block(b, rows);
-    multiply_block(rows, real_.product_rows(b), work_.values, p_.channels, work_.output_rows);
+    multiply_block(rows, real_.product_rows(b), plain_values(), p_.channels, work_.output_rows);
     for (int64_t i = 0; i < rows.rows; ++i) {
       const int64_t row = b * kTileRows + i;
       write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale * saved_.inverse_sum[row]);
@@ -163,7 +165,7 @@ class Head {
     float total[kTileRows];
     weighted_totals(block, work_.column_weights, total);
     drop_block(b, block);
-    multiply_block(block, real_.product_rows(b), work_.values, p_.channels, work_.output_rows);
+    multiply_block(block, real_.product_rows(b), {work_.values, p_.channels}, p_.channels, work_.output_rows);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
       const int64_t row = b * kTileRows + i;
@@ -178,8 +180,6 @@ class Head {
 
   // Those rows of the block whose folded sum underflowed, by logarithms.
   void logarithmic_rows(int64_t b) {
-    if (!plain_values_packed_) pack_values(nullptr, work_.plain_values);
-    plain_values_packed_ = true;
     const Block block{work_.spare_block, real_.block_rows(b), real_.key_columns};
     const int64_t first = b * kTileRows;
     float refined_logsumexp[kTileRows];
@@ -187,7 +187,7 @@ class Head {
     refine_by_logarithms(block, real_.keys.size(), saved_.row_max + first, saved_.inverse_sum + first,
                          work_.column_bias, constants_.messages, refined_logsumexp);
     drop_block(b, block);
-    multiply_block(block, real_.product_rows(b), work_.plain_values, p_.channels, work_.spare_rows);
+    multiply_block(block, real_.product_rows(b), plain_values(), p_.channels, work_.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {
       if (saved_.fold_ratio[first + i] != 0.0f) continue;
       saved_.refined_logsumexp[first + i] = refined_logsumexp[i];
@@ -208,7 +208,6 @@ class Head {
   SavedHead saved_;
   Rows<const float> query_, key_, value_;
   Rows<float> output_;
-  bool plain_values_packed_ = false;
 };
 
 }  // namespace

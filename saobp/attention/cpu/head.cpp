@@ -73,17 +73,27 @@ void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, cons
   at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c, /*is_vnni=*/false);
 }
 
-void multiply_into_block(const Block& block, int64_t m, const float* rows, int64_t channels, const float* transposed) {
+Packed pack_if_needed(const Rows<const float>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+                      int64_t channels, float* buffer) {
+  const uint32_t* indices = real.data() + first;
+  const bool neighbours = indices[count - 1] - indices[0] == count - 1;  // they ascend
+  if (neighbours && count == padded) return {rows[indices[0]], rows.stride};
+  pack_rows(rows, indices, count, channels, 1.0f, buffer);
+  std::fill(buffer + count * channels, buffer + padded * channels, 0.0f);
+  return {buffer, channels};
+}
+
+void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed) {
   for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    multiply(m, std::min(kTileColumns, block.columns - column), channels, rows, channels,
+    multiply(m, std::min(kTileColumns, block.columns - column), channels, rows.data, rows.stride,
              transposed + column * channels, kTileColumns, row_segment(block, 0, column), kTileColumns, false);
   }
 }
 
-void multiply_block(const Block& block, int64_t m, const float* columns, int64_t channels, float* target) {
+void multiply_block(const Block& block, int64_t m, Packed columns, int64_t channels, float* target) {
   for (int64_t column = 0; column < block.columns; column += kTileColumns) {
     multiply(m, channels, std::min(kTileColumns, block.columns - column), row_segment(block, 0, column), kTileColumns,
-             columns + column * channels, channels, target, channels, column > 0);
+             columns.data + column * columns.stride, columns.stride, target, channels, column > 0);
   }
 }
 

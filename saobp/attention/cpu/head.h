@@ -64,11 +64,22 @@ void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* quer
 void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
               int64_t ldc, bool add);
 
+// Neighbouring rows of a matrix.
+struct Packed {
+  const float* data;
+  int64_t stride;
+};
+
+// The real rows from `first` on, `count` of them and zero rows up to `padded`: where they lie if they lie there so,
+// else copied into the buffer.
+Packed pack_if_needed(const Rows<const float>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+                      int64_t channels, float* buffer);
+
 // block = rows[m][channels] · transposed, with `transposed` in tiles of [channels][128] (pack_transposed).
-void multiply_into_block(const Block& block, int64_t m, const float* rows, int64_t channels, const float* transposed);
+void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed);
 
 // target[m][channels] = block · columns[·][channels].
-void multiply_block(const Block& block, int64_t m, const float* columns, int64_t channels, float* target);
+void multiply_block(const Block& block, int64_t m, Packed columns, int64_t channels, float* target);
 
 // transposed (+)= rowsᵀ · block, with rows_transposed [channels][64] and `transposed` in tiles of [channels][128].
 void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,

@@ -79,9 +79,9 @@ void UnpackTransposed(const float* source, const uint32_t* indices, int64_t coun
   }
 }
 
-void TransposeBlock(const float* source, int64_t count, int64_t channels, float* target, int64_t ld) {
+void TransposeBlock(const float* source, int64_t stride, int64_t count, int64_t channels, float* target, int64_t ld) {
   transpose(
-      count, channels, 1.0f, [&](int64_t n) { return source + n * channels; },
+      count, channels, 1.0f, [&](int64_t n) { return source + n * stride; },
       [&](int64_t d) { return target + d * ld; });
 }
 
@@ -113,8 +113,8 @@ void unpack_transposed(const float* source, const uint32_t* indices, int64_t cou
   HWY_DYNAMIC_DISPATCH(UnpackTransposed)(source, indices, count, channels, factor, rows);
 }
 
-void transpose_block(const float* source, int64_t count, int64_t channels, float* target, int64_t ld) {
-  HWY_DYNAMIC_DISPATCH(TransposeBlock)(source, count, channels, target, ld);
+void transpose_block(const float* source, int64_t stride, int64_t count, int64_t channels, float* target, int64_t ld) {
+  HWY_DYNAMIC_DISPATCH(TransposeBlock)(source, stride, count, channels, target, ld);
 }
 
 }  // namespace saobp::attention::cpu

@@ -32,7 +32,7 @@ void pack_transposed(const Rows<const float>& rows, const uint32_t* indices, int
 void unpack_transposed(const float* source, const uint32_t* indices, int64_t count, int64_t channels, float factor,
                        const Rows<float>& rows);
 
-// target[d][ld] = source[n][channels] for n < count; the columns from count to ld are not touched.
-void transpose_block(const float* source, int64_t count, int64_t channels, float* target, int64_t ld);
+// target[d · ld + n] = source[n · stride + d] for n < count; the columns from count to ld are not touched.
+void transpose_block(const float* source, int64_t stride, int64_t count, int64_t channels, float* target, int64_t ld);
 
 }  // namespace saobp::attention::cpu
