@@ -149,7 +149,7 @@ TEST_P(Kernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
   const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
   const int threads = at::get_num_threads();
   const auto first = run(in, options, upstream);
-  for (const int count : {1, 2, 3, 5}) {
+  for (const int count : {1, 2, 3}) {
     at::set_num_threads(count);
     const auto again = run(in, options, upstream);
     EXPECT_TRUE(first.output.equal(again.output)) << count;

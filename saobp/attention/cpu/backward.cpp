@@ -18,7 +18,7 @@ namespace {
 struct Workspace {
   explicit Workspace(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        kept_blocks(columns * round_up(p.queries, kTileRows) <= kKeptFloats ? divide_up(p.queries, kTileRows) : 1),
+        kept_blocks(blocks_kept(p)),
         scratch((2 * kept_blocks + 1) * kTileRows * columns + 5 * columns * p.channels + 6 * kTileRows * p.channels +
                 round_up(p.queries, kLanes) + 5 * columns + 64 * kLanes),
         keys_transposed(scratch.floats(columns * p.channels)),

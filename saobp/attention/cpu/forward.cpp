@@ -22,7 +22,7 @@ constexpr float kSmallestTotal = 1e-25f;
 struct Workspace {
   explicit Workspace(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        kept_blocks(columns * round_up(p.queries, kTileRows) <= kKeptFloats ? divide_up(p.queries, kTileRows) : 1),
+        kept_blocks(blocks_kept(p)),
         scratch((kept_blocks + 1) * kTileRows * columns + 3 * columns * p.channels + 3 * kTileRows * p.channels +
                 6 * columns + 64 * kLanes),
         keys(scratch.floats(columns * p.channels)),
@@ -106,7 +106,11 @@ class Head {
 
   // V as it is, and diag(w) V; rows up to the next multiple of 16 are 0.
   Packed plain_values() {
-    return pack_if_needed(value_, real_.keys, 0, real_.keys.size(), real_.key_columns, p_.channels, work_.plain_values);
+    if (!plain_values_.data) {
+      plain_values_ =
+          pack_if_needed(value_, real_.keys, 0, real_.keys.size(), real_.key_columns, p_.channels, work_.plain_values);
+    }
+    return plain_values_;
   }
 
   void pack_weighted_values() {
@@ -208,6 +212,7 @@ class Head {
   SavedHead saved_;
   Rows<const float> query_, key_, value_;
   Rows<float> output_;
+  Packed plain_values_{nullptr, 0};  // made when first asked for
 };
 
 }  // namespace

@@ -30,6 +30,11 @@ int64_t fold_length(double strength) {
 
 }  // namespace
 
+int64_t blocks_kept(const Problem& problem) {
+  const int64_t floats = round_up(problem.queries, kTileRows) * round_up(problem.keys, kTileColumns);
+  return problem.strength != 0 && floats <= kKeptFloats ? divide_up(problem.queries, kTileRows) : 1;
+}
+
 Constants::Constants(const Problem& problem)
     : refine(problem.strength != 0),
       score_scale(static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(problem.channels)))),

@@ -17,6 +17,9 @@ namespace saobp::attention::cpu {
 // beyond it they are made again. (Per matrix and thread; 4 MB: up to L = 1024.)
 inline constexpr int64_t kKeptFloats = int64_t{1} << 20;
 
+// How many blocks of a head are kept between two sweeps: all or, where one sweep is enough or they are too large, 1.
+int64_t blocks_kept(const Problem& problem);
+
 // The constants of a call.
 struct Constants {
   explicit Constants(const Problem& problem);
