@@ -26,8 +26,7 @@ io::Json analyze_folder(const std::filesystem::path& folder, const std::filesyst
   });
   json["settings"]["length"] = options.length;
   json["settings"]["limit"] = options.limit;
-  json["settings"]["attention"] = io::enum_name(opened.model->config.refined_attention.attention);
-  json["settings"]["strength"] = opened.model->config.refined_attention.strength;
+  json["refined_attention"] = io::fields_to_json(opened.model->config.refined_attention);
   return json;
 }
 

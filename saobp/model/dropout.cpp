@@ -30,9 +30,9 @@ void apply(const T* x, const T* residual, T* out, int64_t n, double p, uint64_t 
   });
 }
 
-torch::Tensor masked(const torch::Tensor& x, const torch::Tensor& residual, double p, uint64_t seed) {
+torch::Tensor masked(const torch::Tensor& x, const std::optional<torch::Tensor>& residual, double p, uint64_t seed) {
   auto source = x.contiguous();
-  auto added = residual.defined() ? residual.contiguous() : residual;
+  auto added = residual ? residual->contiguous() : torch::Tensor();
   auto out = torch::empty_like(source);
   AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "dropout", [&] {
     apply<scalar_t>(source.const_data_ptr<scalar_t>(), added.defined() ? added.const_data_ptr<scalar_t>() : nullptr,
@@ -43,18 +43,18 @@ torch::Tensor masked(const torch::Tensor& x, const torch::Tensor& residual, doub
 
 struct DropoutAdd : torch::autograd::Function<DropoutAdd> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& residual, double p, int64_t seed) {
+                               const std::optional<torch::Tensor>& residual, double p, int64_t seed) {
     context->saved_data["p"] = p;
     context->saved_data["seed"] = seed;
+    context->saved_data["added"] = residual.has_value();
     return masked(x, residual, p, static_cast<uint64_t>(seed));
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                torch::autograd::tensor_list gradients) {
     auto seed = static_cast<uint64_t>(context->saved_data["seed"].toInt());
-    auto dx = masked(gradients[0], {}, context->saved_data["p"].toDouble(), seed);
-    const bool added = context->needs_input_grad(1);
-    return {dx, added ? gradients[0] : torch::Tensor(), {}, {}};
+    auto dx = masked(gradients[0], std::nullopt, context->saved_data["p"].toDouble(), seed);
+    return {dx, context->saved_data["added"].toBool() ? gradients[0] : torch::Tensor(), {}, {}};
   }
 };
 
@@ -72,11 +72,11 @@ torch::Tensor dropout_add(const torch::Tensor& x, const torch::Tensor& residual,
   TORCH_CHECK(x.sizes() == residual.sizes(), "dropout_add: x has shape ", x.sizes(), ", residual has ",
               residual.sizes(), "; they must agree");
   if (p == 0) return x + residual;
-  return DropoutAdd::apply(x, residual, p, static_cast<int64_t>(seed));
+  return DropoutAdd::apply(x, std::optional<torch::Tensor>(residual), p, static_cast<int64_t>(seed));
 }
 
 torch::Tensor dropout(const torch::Tensor& x, double p, uint64_t seed) {
-  return p == 0 ? x : DropoutAdd::apply(x, torch::Tensor(), p, static_cast<int64_t>(seed));
+  return p == 0 ? x : DropoutAdd::apply(x, std::optional<torch::Tensor>(), p, static_cast<int64_t>(seed));
 }
 
 }  // namespace saobp::model

@@ -6,6 +6,9 @@
 namespace saobp::model {
 namespace {
 
+constexpr const char* kHeadBias = "cls.predictions.bias";
+constexpr const char* kDecoderBias = "cls.predictions.decoder.bias";
+
 const std::pair<const char*, torch::ScalarType> kDtypes[] = {
     {"F32", torch::kFloat32}, {"F64", torch::kFloat64}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16},
     {"I64", torch::kInt64},   {"I32", torch::kInt32},   {"I16", torch::kInt16},   {"I8", torch::kInt8},
@@ -27,8 +30,11 @@ torch::Tensor view_of(const io::TensorEntry& entry, const std::string& source) {
 
 // The name in the file for what the model calls `name`: old checkpoints say gamma and beta, and a bare BertModel has no
 // "bert." in front.
-const io::TensorEntry* find_entry(const io::SafetensorsFile& file, const std::string& name, std::string& found) {
+const io::TensorEntry* find_entry(const io::SafetensorsFile& file, const std::string& name, bool tied,
+                                  std::string& found) {
   std::vector<std::string> candidates = {name};
+  // An untied decoder of transformers has a bias of its own, and that one counts.
+  if (name == kHeadBias && !tied) candidates.insert(candidates.begin(), kDecoderBias);
   if (name.starts_with("bert.")) candidates.push_back(name.substr(5));
   for (size_t i = 0, n = candidates.size(); i < n; ++i) {
     std::string old = candidates[i];
@@ -99,7 +105,7 @@ TensorList named_weights(Bert& model) {
     add_pair(prefix + "output.LayerNorm", layer.norm_weight, layer.norm_bias);
   }
   if (model->has_head()) {
-    add("cls.predictions.bias", model->head_bias);
+    add(kHeadBias, model->head_bias);
     add_pair("cls.predictions.transform.dense", model->transform_weight, model->transform_bias);
     add_pair("cls.predictions.transform.LayerNorm", model->transform_norm_weight, model->transform_norm_bias);
     if (model->decoder_weight.defined()) add("cls.predictions.decoder.weight", model->decoder_weight);
@@ -112,7 +118,7 @@ std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& 
   std::set<std::string> used;
   for (auto& [name, tensor] : named_weights(model)) {
     std::string found;
-    const auto* entry = find_entry(file, name, found);
+    const auto* entry = find_entry(file, name, model->config.tie_word_embeddings, found);
     if (!entry) fail(path.string(), ": tensor ", name, " is missing");
     used.insert(found);
     const std::string source = path.string() + ": tensor " + found;
@@ -130,7 +136,7 @@ std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& 
 LoadedBert load_bert(const std::filesystem::path& folder) {
   auto config = read_bert_config(folder / "config.json");
   auto path = weights_path(folder);
-  const bool with_head = io::SafetensorsFile(path).tensors().contains("cls.predictions.bias");
+  const bool with_head = io::SafetensorsFile(path).tensors().contains(kHeadBias);
   LoadedBert loaded{Bert(config, 0, with_head), {}};
   loaded.unused = load_weights(loaded.model, path);
   loaded.model->eval();
@@ -138,7 +144,9 @@ LoadedBert load_bert(const std::filesystem::path& folder) {
 }
 
 void save_bert(Bert& model, const std::filesystem::path& folder) {
-  save_tensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  auto weights = named_weights(model);
+  if (model->decoder_weight.defined()) weights.emplace_back(kDecoderBias, model->head_bias.detach());
+  save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
   io::write_json(folder / "config.json", to_json(model->config));
 }
 

@@ -81,7 +81,7 @@ class Pretraining {
 
   PretrainOutcome start() {
     io::make_folder(run_);
-    io::write_json(run_ / "config.json", model::to_json(config_));
+    model::save_bert(model_, run_);
     io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
     record_ = {{"command", "pretrain"},   {"options", to_json(options_)}, {"model", model_record()},
                {"seed", options_.train.seed}, {"host", describe_host()},   {"started", timestamp()},
@@ -229,7 +229,7 @@ class Pretraining {
                        {"rows", rows_.position()},
                        {"corpus_tokens", corpus_.tokens()},
                        {"seconds", seconds_before_ + seconds_since(started_)}});
-    model::save_tensors(run_ / "model.safetensors", model::named_weights(model_), {{"format", "pt"}});
+    model::save_bert(model_, run_);
     start_window();
   }
 
