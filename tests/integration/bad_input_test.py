@@ -131,7 +131,7 @@ def test_tokenizers(saobp, setting, tmp_path):
 def test_models(saobp, run_folder, tmp_path):
     one_line(saobp("fill", "nowhere", "--text", "[MASK]", code=1), "nowhere")
     one_line(saobp("fill", "run", "--text", "no mask here", code=1), "[MASK]")
-    one_line(saobp("fill", "run", "--text", "a " * 100 + "[MASK]", code=1), "102", "64")
+    one_line(saobp("fill", "run", "--text", "a " * 100 + "[MASK]", code=1), "103", "64")
     one_line(saobp("fill", "run", "--text", b"\xff[MASK]", code=1), "UTF-8")
     one_line(saobp("analyze", "run", "--text", "nowhere.txt", code=1), "nowhere.txt")
     one_line(saobp("analyze", "run", "--text", "text.txt", "--length", 65, code=2), "65", "64")
