@@ -1,0 +1,70 @@
+// What tests of models and of their training share.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "saobp/io/error.h"
+#include "saobp/model/bert.h"
+
+namespace saobp::model::testing {
+
+// A new folder that is removed with everything in it.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "saobp-model-XXXXXX").string();
+    if (!::mkdtemp(name.data())) fail(name, ": cannot be made");
+    path_ = name;
+  }
+  TempFolder(const TempFolder&) = delete;
+  ~TempFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The message of the Error that `call` throws, after "usage: " where it is the command's fault.
+template <class F>
+std::string error_of(F&& call) {
+  try {
+    call();
+  } catch (const UsageError& e) {
+    return std::string("usage: ") + e.what();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+// Two layers over 50 ids. Weights fifteen times as large as usual keep attention far from uniform, so that masks,
+// variants and dropout all show in what comes out.
+inline BertConfig tiny_config(attention::Variant variant = attention::Variant::high, double strength = 0.5) {
+  BertConfig config;
+  config.vocab_size = 50, config.hidden_size = 16, config.num_hidden_layers = 2, config.num_attention_heads = 2;
+  config.intermediate_size = 24, config.max_position_embeddings = 12, config.initializer_range = 0.3;
+  config.refined_attention = {variant, strength, true};
+  return config;
+}
+
+// Equal in every bit; NaN equals itself.
+inline bool same_bits(const torch::Tensor& a, const torch::Tensor& b) {
+  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  auto x = a.detach().contiguous(), y = b.detach().contiguous();
+  return std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
+}
+
+inline double largest_difference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a.detach().to(torch::kDouble) - b.detach().to(torch::kDouble)).abs().max().item<double>();
+}
+
+}  // namespace saobp::model::testing
