@@ -13,15 +13,6 @@ namespace {
 
 using attention::Variant;
 
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
-  ~ThreadCount() { at::set_num_threads(before_); }
-
- private:
-  int before_;
-};
-
 // 1 where dropout keeps an element, 0 where it drops one.
 torch::Tensor kept(int64_t n, double p, uint64_t seed) {
   return model::dropout(torch::ones({n}, torch::kDouble), p, seed) != 0;

@@ -33,6 +33,16 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
+// Sets the number of threads while it lives.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
+  ~ThreadCount() { at::set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
 // The message of the Error that `call` throws, after "usage: " where it is the command's fault.
 template <class F>
 std::string error_of(F&& call) {
