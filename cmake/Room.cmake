@@ -21,6 +21,9 @@ function(saobp_room name)
   if(name IN_LIST SAOBP_PCH_ROOMS)
     saobp_use_torch_pch(saobp_${name})
   endif()
+  if(name STREQUAL cli)  # parses options: optimising it costs minutes and gains nothing
+    target_compile_options(saobp_cli PRIVATE -O1)
+  endif()
 endfunction()
 
 # Tests of a room: every tests/ROOM/*.cpp in one executable, test_ROOM.

@@ -67,6 +67,18 @@ def tiny_config(path, **changes):
     return path
 
 
+def with_flags(arguments, **values):
+    """The arguments with --flag values put in place of those that are there."""
+    arguments = [str(a) for a in arguments]
+    for name, value in values.items():
+        flag = "--" + name.replace("_", "-")
+        if flag in arguments:
+            arguments[arguments.index(flag) + 1] = str(value)
+        else:
+            arguments += [flag, str(value)]
+    return arguments
+
+
 @pytest.fixture
 def setting(tmp_path):
     """A vocabulary, a text and the size of a model: the arguments of a pretraining run that takes a second."""

@@ -40,8 +40,7 @@ void capture_attention(model::Bert& model, const std::vector<int64_t>& ids, cons
 }
 
 io::Json analyze(model::Bert& model, const std::vector<std::vector<int64_t>>& sequences, const MetricOptions& options,
-                 const std::string& model_name, const std::string& text_name,
-                 const std::function<void(size_t)>& done) {
+                 const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done) {
   MetricAccumulator accumulator(model->config.num_hidden_layers, model->config.num_attention_heads, options);
   for (size_t i = 0; i < sequences.size(); ++i) {
     capture_attention(model, sequences[i], [&](int64_t layer, const torch::Tensor& a, const torch::Tensor& b) {

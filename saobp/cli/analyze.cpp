@@ -15,16 +15,17 @@ io::Json analyze_folder(const std::filesystem::path& folder, const std::filesyst
   if (options.limit < 0) fail_usage("--limit: ", options.limit, " was given; at least 0 was expected");
   auto opened = open_model(folder, options.tokenizer);
   const int64_t table = opened.model->config.max_position_embeddings;
-  if (options.length < 3 || options.length > table)
-    fail_usage("--length: ", options.length, " was given; from 3 to the model's position table of ", table,
-               " was expected");
+  const int64_t length = options.length == 0 ? std::min<int64_t>(128, table) : options.length;
+  if (length < 3 || length > table)
+    fail_usage("--length: ", length, " was given; from 3 to the model's position table of ", table, " was expected");
   std::vector<std::vector<int64_t>> sequences;
   for (const auto& line : analysis::read_sequences(text, options.limit))
-    sequences.push_back(opened.encode(line, options.length));
-  auto json = analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.string(), [&](size_t n) {
-    console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
-  });
-  json["settings"]["length"] = options.length;
+    sequences.push_back(opened.encode(line, length));
+  auto json =
+      analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.string(), [&](size_t n) {
+        console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
+      });
+  json["settings"]["length"] = length;
   json["settings"]["limit"] = options.limit;
   json["refined_attention"] = io::fields_to_json(opened.model->config.refined_attention);
   return json;
@@ -87,7 +88,8 @@ void add_analyze_command(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--compare", state->compare, "a second run or model, shown side by side")->type_name("OTHER");
   FieldsToFlags flags{*command};
-  flags("length", state->options.length, "tokens at which a sequence is cut, [CLS] and [SEP] included");
+  flags("length", state->options.length,
+        "tokens at which a sequence is cut, [CLS] and [SEP] included; 0: 128, or the model's limit if shorter");
   flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all");
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
   add_flags(*command, state->options.metrics);

@@ -11,7 +11,7 @@
 namespace saobp::cli {
 
 struct AnalyzeOptions {
-  int64_t length = 128;
+  int64_t length = 0;  // 0: 128, or the model's position table where that is shorter
   int64_t limit = 0;
   std::string tokenizer;  // empty: in the model's folder
   analysis::MetricOptions metrics;

@@ -58,7 +58,7 @@ struct BenchTrain {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (step > 0) best = std::max(best, static_cast<double>(batch * length) / seconds);
     }
-    struct rusage usage {};
+    struct rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
     const std::string kernel = attention::last_kernel();
     const double step_ms = 1e3 * static_cast<double>(batch * length) / best;
@@ -67,9 +67,17 @@ struct BenchTrain {
                   model.c_str(), io::enum_name(variant).c_str(), kernel.c_str(), static_cast<long long>(batch),
                   static_cast<long long>(length), best, step_ms, usage.ru_maxrss / 1024);
     console.line(line);
-    console.result({{"model", model}, {"attention", io::enum_name(variant)}, {"length", length}, {"batch", batch},
-                    {"dtype", dtype}, {"threads", at::get_num_threads()}, {"tokens_per_s", best}, {"step_ms", step_ms},
-                    {"parameters", config.parameters()}, {"peak_rss_mb", usage.ru_maxrss / 1024}, {"kernel", kernel}});
+    console.result({{"model", model},
+                    {"attention", io::enum_name(variant)},
+                    {"length", length},
+                    {"batch", batch},
+                    {"dtype", dtype},
+                    {"threads", at::get_num_threads()},
+                    {"tokens_per_s", best},
+                    {"step_ms", step_ms},
+                    {"parameters", config.parameters()},
+                    {"peak_rss_mb", usage.ru_maxrss / 1024},
+                    {"kernel", kernel}});
   }
 };
 

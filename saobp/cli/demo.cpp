@@ -102,7 +102,8 @@ struct Demo {
 
 void add_demo_command(CLI::App& app) {
   auto state = std::make_shared<Demo>();
-  auto* command = app.add_subcommand("demo", "Train two tiny BERTs, plain and refined, on a made-up text and compare them");
+  auto* command =
+      app.add_subcommand("demo", "Train two tiny BERTs, plain and refined, on a made-up text and compare them");
   command->add_option("--output", state->output, "folder to make")->capture_default_str()->type_name("FOLDER");
   command->add_option("--steps", state->steps, "updates of each model's weights")->capture_default_str();
   command->add_option("--documents", state->documents, "stories in the training text")->capture_default_str();

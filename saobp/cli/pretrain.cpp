@@ -26,8 +26,8 @@ struct Pretrain {
     auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
     const std::string run = resume.empty() ? output : resume;
     if (outcome.interrupted) {
-      std::cerr << "saobp: interrupted at step " << outcome.step << "; the state is saved, go on with: saobp pretrain --resume "
-                << run << "\n";
+      std::cerr << "saobp: interrupted at step " << outcome.step
+                << "; the state is saved, go on with: saobp pretrain --resume " << run << "\n";
       throw ExitCode{kInterrupted};
     }
     console.line(concat("done        ", run, " (saobp analyze ", run, " --text FILE looks at its attention)"));

@@ -46,9 +46,12 @@ struct FieldsToJson {
   Json& json;
   template <class T>
   void operator()(const char* name, const T& value, const char*) {
-    if constexpr (std::is_enum_v<T>) json[name] = enum_name(value);
-    else if constexpr (is_optional<T>) value ? json[name] = *value : json[name] = nullptr;
-    else json[name] = value;
+    if constexpr (std::is_enum_v<T>)
+      json[name] = enum_name(value);
+    else if constexpr (is_optional<T>)
+      value ? json[name] = *value : json[name] = nullptr;
+    else
+      json[name] = value;
   }
 };
 

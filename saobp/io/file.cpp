@@ -19,7 +19,7 @@ namespace {
 int open_for_reading(const fs::path& path, size_t& size) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(path.string(), ": cannot be opened: ", std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || S_ISDIR(status.st_mode)) {
     bool folder = S_ISDIR(status.st_mode);
     ::close(fd);

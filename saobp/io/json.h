@@ -28,7 +28,8 @@ T require(const Json& json, const std::string& key, std::string_view source) {
   const Json& value = json.at(key);
   try {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-      if (!value.is_number_integer()) fail(source, ": \"", key, "\" is ", type_name(value), "; an integer was expected");
+      if (!value.is_number_integer())
+        fail(source, ": \"", key, "\" is ", type_name(value), "; an integer was expected");
     } else if constexpr (std::is_floating_point_v<T>) {
       if (!value.is_number()) fail(source, ": \"", key, "\" is ", type_name(value), "; a number was expected");
     }

@@ -28,9 +28,9 @@ int64_t bytes_of(const std::vector<int64_t>& shape, size_t element) {
 }  // namespace
 
 size_t dtype_size(const std::string& dtype) {
-  static const std::map<std::string, size_t> sizes = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2}, {"U16", 2},
+  static const std::map<std::string, size_t> sizes = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"I16", 2}, {"U16", 2},
                                                       {"F16", 2},  {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},
-                                                      {"I64", 8},  {"U64", 8}, {"F64", 8}};
+                                                      {"I64", 8},  {"U64", 8},  {"F64", 8}};
   auto it = sizes.find(dtype);
   return it == sizes.end() ? 0 : it->second;
 }
@@ -82,7 +82,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
     end = to;
   }
   if (end != data.size())
-    fail(where, ": ", data.size(), " bytes of data, but the header describes ", end, " (truncated, or the header lies)");
+    fail(where, ": ", data.size(), " bytes of data, but the header describes ", end,
+         " (truncated, or the header lies)");
 }
 
 void write_safetensors(const fs::path& path, const std::vector<NamedTensor>& tensors,
@@ -91,9 +92,8 @@ void write_safetensors(const fs::path& path, const std::vector<NamedTensor>& ten
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    header[name] = {{"dtype", tensor.dtype},
-                    {"shape", tensor.shape},
-                    {"data_offsets", {offset, offset + tensor.bytes.size()}}};
+    header[name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + tensor.bytes.size()}}};
     offset += tensor.bytes.size();
   }
   std::string text = header.dump();

@@ -47,9 +47,8 @@ torch::Tensor BertLayerImpl::forward(const torch::Tensor& hidden, const attentio
   auto own = options;
   own.dropout = is_training() ? config.attention_probs_dropout_prob : 0.0;
   own.seed = static_cast<int64_t>(derive_seed(seed, 0));
-  auto context = attention::refined_attention(query, key, value, own)
-                     .transpose(1, 2)
-                     .reshape({batch, length, config.hidden_size});
+  auto context =
+      attention::refined_attention(query, key, value, own).transpose(1, 2).reshape({batch, length, config.hidden_size});
 
   auto attended = torch::linear(context, output_weight, output_bias);
   auto x = layer_norm(dropout_add(attended, hidden, p, derive_seed(seed, 1)), attention_norm_weight,
@@ -75,22 +74,26 @@ BertImpl::BertImpl(const BertConfig& c, uint64_t seed, bool with_head) : config(
     transform_bias = register_parameter("head_transform_dense_bias", torch::empty({h}));
     transform_norm_weight = register_parameter("head_transform_LayerNorm_weight", torch::empty({h}));
     transform_norm_bias = register_parameter("head_transform_LayerNorm_bias", torch::empty({h}));
-    if (!c.tie_word_embeddings) decoder_weight = register_parameter("head_decoder_weight", torch::empty({c.vocab_size, h}));
+    if (!c.tie_word_embeddings)
+      decoder_weight = register_parameter("head_decoder_weight", torch::empty({c.vocab_size, h}));
     head_bias = register_parameter("head_bias", torch::empty({c.vocab_size}));
   }
   torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (auto& item : named_parameters()) {
     auto& value = item.value();
-    if (value.dim() == 2) value.normal_(0.0, c.initializer_range, generator);
-    else value.fill_(item.key().ends_with("LayerNorm_weight") ? 1.0 : 0.0);
+    if (value.dim() == 2)
+      value.normal_(0.0, c.initializer_range, generator);
+    else
+      value.fill_(item.key().ends_with("LayerNorm_weight") ? 1.0 : 0.0);
   }
   word_embeddings[c.pad_token_id].zero_();
 }
 
 torch::Tensor BertImpl::encode(const torch::Tensor& input_ids, const torch::Tensor& attention_mask,
                                const torch::Tensor& token_type_ids, const AttentionProbe& probe) {
-  TORCH_CHECK(input_ids.dim() == 2 && input_ids.scalar_type() == torch::kLong, "input_ids must be [batch, length] int64");
+  TORCH_CHECK(input_ids.dim() == 2 && input_ids.scalar_type() == torch::kLong,
+              "input_ids must be [batch, length] int64");
   const int64_t length = input_ids.size(1);
   if (length > config.max_position_embeddings)
     fail("the sequence has ", length, " tokens, the model's position table ends at ", config.max_position_embeddings);
@@ -101,8 +104,8 @@ torch::Tensor BertImpl::encode(const torch::Tensor& input_ids, const torch::Tens
            "; the model's vocabulary has ", config.vocab_size, " (another tokenizer?)");
   }
   const double p = is_training() ? config.hidden_dropout_prob : 0.0;
-  auto types = token_type_ids.defined() ? torch::embedding(token_type_embeddings, token_type_ids)
-                                        : token_type_embeddings[0];
+  auto types =
+      token_type_ids.defined() ? torch::embedding(token_type_embeddings, token_type_ids) : token_type_embeddings[0];
   auto hidden = torch::embedding(word_embeddings, input_ids) + (position_embeddings.slice(0, 0, length) + types);
   hidden = dropout(layer_norm(hidden, norm_weight, norm_bias, config.layer_norm_eps), p, derive_seed(dropout_seed, 0));
 

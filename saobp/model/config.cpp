@@ -51,9 +51,7 @@ BertConfig bert_preset(const std::string& name) {
   fail_usage("--model: \"", name, "\" is not known; bert-mini, bert-small or bert-medium was expected");
 }
 
-double default_strength(int64_t parameters) {
-  return std::min(0.2, 0.2 * 11e6 / static_cast<double>(parameters));
-}
+double default_strength(int64_t parameters) { return std::min(0.2, 0.2 * 11e6 / static_cast<double>(parameters)); }
 
 void validate_strength(attention::Variant variant, double strength, const std::string& flag) {
   using attention::Variant;
@@ -73,19 +71,18 @@ BertConfig bert_config_from_json(const io::Json& json, const std::string& source
   if (positions != "absolute")
     fail(source, ": \"position_embedding_type\" is \"", positions, "\"; \"absolute\" was expected");
   BertConfig c;
-  for (auto [name, size] : {std::pair{"vocab_size", &c.vocab_size},
-                            std::pair{"hidden_size", &c.hidden_size},
-                            std::pair{"num_hidden_layers", &c.num_hidden_layers},
-                            std::pair{"num_attention_heads", &c.num_attention_heads},
-                            std::pair{"intermediate_size", &c.intermediate_size},
-                            std::pair{"max_position_embeddings", &c.max_position_embeddings}})
+  for (auto [name, size] :
+       {std::pair{"vocab_size", &c.vocab_size}, std::pair{"hidden_size", &c.hidden_size},
+        std::pair{"num_hidden_layers", &c.num_hidden_layers}, std::pair{"num_attention_heads", &c.num_attention_heads},
+        std::pair{"intermediate_size", &c.intermediate_size},
+        std::pair{"max_position_embeddings", &c.max_position_embeddings}})
     *size = require<int64_t>(json, name, source);
   c.type_vocab_size = get_or(json, "type_vocab_size", c.type_vocab_size, source);
   c.pad_token_id = get_or(json, "pad_token_id", c.pad_token_id, source);
-  for (auto [name, value] : {std::pair{"hidden_dropout_prob", &c.hidden_dropout_prob},
-                             std::pair{"attention_probs_dropout_prob", &c.attention_probs_dropout_prob},
-                             std::pair{"initializer_range", &c.initializer_range},
-                             std::pair{"layer_norm_eps", &c.layer_norm_eps}})
+  for (auto [name, value] :
+       {std::pair{"hidden_dropout_prob", &c.hidden_dropout_prob},
+        std::pair{"attention_probs_dropout_prob", &c.attention_probs_dropout_prob},
+        std::pair{"initializer_range", &c.initializer_range}, std::pair{"layer_norm_eps", &c.layer_norm_eps}})
     *value = get_or(json, name, *value, source);
   c.hidden_act = get_or(json, "hidden_act", c.hidden_act, source);
   c.tie_word_embeddings = get_or(json, "tie_word_embeddings", true, source);

@@ -1,5 +1,5 @@
-// Dropout whose mask is a pure function of (seed, element index): nothing is stored for the backward pass, a resumed run
-// draws what the uninterrupted one would have drawn, and the number of threads does not matter.
+// Dropout whose mask is a pure function of (seed, element index): nothing is stored for the backward pass, a resumed
+// run draws what the uninterrupted one would have drawn, and the number of threads does not matter.
 #pragma once
 
 #include <torch/torch.h>

@@ -66,7 +66,8 @@ void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
     kept.push_back(tensor.detach().cpu().contiguous());
     const auto& t = kept.back();
     entries.push_back({name,
-                       {dtype_name(t.scalar_type()), t.sizes().vec(),
+                       {dtype_name(t.scalar_type()),
+                        t.sizes().vec(),
                         {static_cast<const std::byte*>(t.const_data_ptr()), static_cast<size_t>(t.nbytes())}}});
   }
   io::write_safetensors(path, entries, metadata);

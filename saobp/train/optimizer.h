@@ -12,8 +12,8 @@
 
 namespace saobp::train {
 
-// The rate for the step-th update (from 1) of `steps`: linear from learning_rate / warm-up to learning_rate, then half a
-// cosine down to 0 after the last one.
+// The rate for the step-th update (from 1) of `steps`: linear from learning_rate / warm-up to learning_rate, then half
+// a cosine down to 0 after the last one.
 double learning_rate(const OptimizerOptions& options, int64_t step, int64_t steps);
 
 class AdamW {

@@ -23,16 +23,15 @@ void validate(const PretrainOptions& options) {
   if (options.model.tokenizer.empty())
     fail_usage("--tokenizer is missing: a tokenizer.json, a vocab.txt, or a folder with one");
   if (options.corpus.corpus.empty()) fail_usage("--corpus is missing: a file, a folder or a glob of text");
-  for (auto [flag, value] : {std::pair{"--steps", t.steps}, std::pair{"--batch", t.batch},
-                             std::pair{"--accumulation", t.accumulation}, std::pair{"--log-every", t.log_every},
-                             std::pair{"--validate-every", t.validate_every},
-                             std::pair{"--checkpoint-every", t.checkpoint_every},
-                             std::pair{"--keep-checkpoints", t.keep_checkpoints}})
+  for (auto [flag, value] :
+       {std::pair{"--steps", t.steps}, std::pair{"--batch", t.batch}, std::pair{"--accumulation", t.accumulation},
+        std::pair{"--log-every", t.log_every}, std::pair{"--validate-every", t.validate_every},
+        std::pair{"--checkpoint-every", t.checkpoint_every}, std::pair{"--keep-checkpoints", t.keep_checkpoints}})
     require_at_least(flag, value, 1);
   require_at_least("--length", t.length, 3);
-  for (auto [flag, value] : {std::pair{"--seed", t.seed}, std::pair{"--threads", t.threads},
-                             std::pair{"--warmup-steps", o.warmup_steps},
-                             std::pair{"--validation-rows", t.validation_rows}})
+  for (auto [flag, value] :
+       {std::pair{"--seed", t.seed}, std::pair{"--threads", t.threads}, std::pair{"--warmup-steps", o.warmup_steps},
+        std::pair{"--validation-rows", t.validation_rows}})
     require_at_least(flag, value, 0);
   require_range("--learning-rate", o.learning_rate, 0, 1);
   require_range("--weight-decay", o.weight_decay, 0, 1);
@@ -41,15 +40,13 @@ void validate(const PretrainOptions& options) {
   require_range("--epsilon", o.epsilon, 1e-16, 1);
   require_range("--clip", o.clip, 0, 1e9);
   require_range("--dropout", options.model.dropout, 0, 0.99);
-  if (options.model.strength)
-    model::validate_strength(options.model.attention, *options.model.strength, "--strength");
+  if (options.model.strength) model::validate_strength(options.model.attention, *options.model.strength, "--strength");
 }
 
 io::Json to_json(const PretrainOptions& options) {
   io::Json json = io::Json::object();
-  PretrainOptions::sections(options, [&](const char* name, const auto& section) {
-    json[name] = io::fields_to_json(section);
-  });
+  PretrainOptions::sections(options,
+                            [&](const char* name, const auto& section) { json[name] = io::fields_to_json(section); });
   return json;
 }
 
@@ -62,16 +59,14 @@ PretrainOptions pretrain_options_from_json(const io::Json& json, const std::stri
   return options;
 }
 
-model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id,
-                                int64_t length) {
+model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length) {
   const bool file = options.model.ends_with(".json");
   auto config = file ? model::read_bert_config(options.model) : model::bert_preset(options.model);
   config.vocab_size = vocab_size;
   config.pad_token_id = pad_token_id;
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = options.dropout;
   if (length > config.max_position_embeddings)
-    fail_usage("--length: ", length, " was given; the model's position table ends at ",
-               config.max_position_embeddings);
+    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);
   using attention::Variant;
   auto& refined = config.refined_attention;
   refined.attention = options.attention;

@@ -34,7 +34,7 @@ std::string duration(double seconds) {
 }
 
 int64_t peak_rss_mb() {
-  struct rusage usage {};
+  struct rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss / 1024;
 }
@@ -83,8 +83,9 @@ class Pretraining {
     io::make_folder(run_);
     model::save_bert(model_, run_);
     io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
-    record_ = {{"command", "pretrain"},   {"options", to_json(options_)}, {"model", model_record()},
-               {"seed", options_.train.seed}, {"host", describe_host()},   {"started", timestamp()},
+    record_ = {{"command", "pretrain"},   {"options", to_json(options_)},
+               {"model", model_record()}, {"seed", options_.train.seed},
+               {"host", describe_host()}, {"started", timestamp()},
                {"finished", nullptr},     {"final", nullptr}};
     io::write_json(run_ / "run.json", record_);
     return train();
@@ -114,8 +115,8 @@ class Pretraining {
 
   data::Corpus::Progress tokenizing() const {
     return [this](const data::CorpusProgress& p) {
-      reporter_.progress(concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"),
-                         false);
+      reporter_.progress(
+          concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"), false);
     };
   }
 
@@ -238,8 +239,8 @@ class Pretraining {
     io::Json final = {{"step", step_}, {"parameters", config_.parameters()}};
     final["loss"] = last_loss_;
     if (training_steps_ > 0)
-      final["tokens_per_s"] = std::round(static_cast<double>(training_steps_ * t.batch * t.length * t.accumulation) /
-                                         training_seconds_);
+      final["tokens_per_s"] =
+          std::round(static_cast<double>(training_steps_ * t.batch * t.length * t.accumulation) / training_seconds_);
     if (last_validation_) {
       final["validation_loss"] = last_validation_->loss;
       final["masked_lm_perplexity"] = last_validation_->masked_lm_perplexity();

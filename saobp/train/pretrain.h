@@ -20,7 +20,7 @@ struct Reporter {
 struct PretrainOutcome {
   bool interrupted = false;  // a signal came; the state was saved
   int64_t step = 0;
-  io::Json final;            // what run.json holds under "final"
+  io::Json final;  // what run.json holds under "final"
 };
 
 // A new run. Error when `run` exists.

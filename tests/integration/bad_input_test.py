@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, tiny_config, write_vocabulary
+from conftest import BINARY, tiny_config, with_flags, write_vocabulary
 
 
 def one_line(done, *words):
@@ -25,11 +25,6 @@ def run_folder(saobp, setting, tmp_path):
     return tmp_path / "run"
 
 
-def replaced(arguments, flag, *values):
-    i = arguments.index(flag)
-    return [*arguments[:i], flag, *values, *arguments[i + 2:]]
-
-
 @pytest.mark.parametrize("make, words", [
     (None, ["nowhere.txt"]),
     (b"", ["nowhere.txt"]),
@@ -40,7 +35,7 @@ def replaced(arguments, flag, *values):
 def test_corpus(saobp, setting, tmp_path, make, words):
     if make is not None:
         (tmp_path / "nowhere.txt").write_bytes(make)
-    done = saobp(*replaced(setting, "--corpus", "nowhere.txt"), "--steps", 1, "--output", "run", code=1)
+    done = saobp(*with_flags(setting, corpus="nowhere.txt"), "--steps", 1, "--output", "run", code=1)
     one_line(done, *words)
     assert not (tmp_path / "run").exists()
 
@@ -61,12 +56,11 @@ def test_corpus(saobp, setting, tmp_path, make, words):
     (["--model", "bert-huge"], ["bert-huge", "bert-mini"]),
 ])
 def test_flags(saobp, setting, tmp_path, arguments, words):
-    flags = [str(a) for a in setting]
-    for i in range(0, len(arguments) - 1, 2):  # a flag given twice would be another error
-        if arguments[i] in flags:
-            j = flags.index(arguments[i])
-            del flags[j:j + 2]
-    done = saobp(*flags, *(["--steps", 1] if "--steps" not in arguments else []), "--output", "run", *arguments, code=2)
+    flags = with_flags(setting, steps=1)
+    for flag in set(arguments[::2]) & set(flags):  # given twice, it would be another error
+        i = flags.index(flag)
+        del flags[i:i + 2]
+    done = saobp(*flags, "--output", "run", *arguments, code=2)
     one_line(done, *words)
     assert not (tmp_path / "run").exists()
 
@@ -120,7 +114,7 @@ def test_config(saobp, setting, tmp_path, change, words):
 
 def test_tokenizers(saobp, setting, tmp_path):
     (tmp_path / "odd.json").write_text(json.dumps({"model": {"type": "Unigram", "vocab": []}}))
-    one_line(saobp(*replaced(setting, "--tokenizer", "odd.json"), "--steps", 1, "--output", "run", code=1), "odd.json", "Unigram")
+    one_line(saobp(*with_flags(setting, tokenizer="odd.json"), "--steps", 1, "--output", "run", code=1), "odd.json", "Unigram")
     vocabulary = (tmp_path / "vocab.txt").read_text()
     (tmp_path / "vocab.txt").write_text(vocabulary.replace("[MASK]", "mask"))
     one_line(saobp(*setting, "--steps", 1, "--output", "run", code=1), "[MASK]")
@@ -166,9 +160,9 @@ def test_no_room_on_the_disk(saobp, setting, run_folder, tmp_path):
 
 
 def test_ctrl_c_in_the_middle_of_a_step(saobp, setting, tmp_path):
-    process = subprocess.Popen([BINARY, *map(str, setting), "--steps", "100000", "--batch", "4", "--output", "run"][:-4]
-                               + ["--output", "run"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               text=True)
+    command = [BINARY, *with_flags(setting, steps=100000, output="run")]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               env=os.environ | {"SAOBP_CACHE": str(tmp_path / "cache")})
     while not (tmp_path / "run/metrics.jsonl").exists() and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.3)

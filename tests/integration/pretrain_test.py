@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from conftest import BINARY
+from conftest import BINARY, with_flags
 
 TIMES = ("tokens_per_s",)
 
@@ -48,9 +48,10 @@ def test_a_run_folder_holds_all_that_was_decided(tmp_path, saobp, setting):
 
 
 def test_it_learns(tmp_path, saobp, setting):
-    saobp(*setting, "--steps", 150, "--learning-rate", 5e-3, "--validate-every", 50, "--output", "run")
-    losses = [m["validation_loss"] for m in metrics(tmp_path / "run") if "validation_loss" in m]
-    assert losses[-1] < losses[0] - 0.2 and losses[-1] < 3.5  # ln 24 words = 3.18 is the best there is
+    saobp(*setting, "--steps", 150, "--learning-rate", 5e-3, "--log-every", 1, "--output", "run")
+    first, *_, last = metrics(tmp_path / "run")
+    assert first["loss"] > 4.2  # nothing is known yet: ln 86 tokens = 4.45
+    assert last["validation_loss"] < 3.3  # words are drawn from 25 alike: ln 25 = 3.22 is the best there is
 
 
 def test_same_seed_same_bits_and_another_seed_not(tmp_path, saobp, setting):
@@ -65,8 +66,8 @@ def test_same_seed_same_bits_and_another_seed_not(tmp_path, saobp, setting):
 
 def test_accumulation_equals_a_larger_batch(tmp_path, saobp, setting):
     common = [*setting, "--steps", 3, "--log-every", 1, "--dropout", 0]
-    saobp(*common, "--batch", 8, "--output", "whole")
-    saobp(*common, "--batch", 2, "--accumulation", 4, "--output", "parts")
+    saobp(*with_flags(common, batch=8, output="whole"))
+    saobp(*with_flags(common, batch=2, accumulation=4, output="parts"))
     whole, parts = metrics(tmp_path / "whole"), metrics(tmp_path / "parts")
     for a, b in zip(whole, parts, strict=True):
         for key in a.keys() & {"loss", "grad_norm", "validation_loss"}:
@@ -102,8 +103,8 @@ def test_resumed_equals_uninterrupted(tmp_path, saobp, setting, attention):
     assert "finished" in done.err
 
 
-def test_weights_for_decay_and_schedule(tmp_path, saobp, setting):
-    saobp(*setting, "--steps", 20, "--log-every", 1, "--warmup-steps", 5, "--learning-rate", 1e-3, "--output", "run")
+def test_the_schedule(tmp_path, saobp, setting):
+    saobp(*with_flags(setting, steps=20, log_every=1, warmup_steps=5, learning_rate=1e-3, output="run"))
     rates = [m["learning_rate"] for m in metrics(tmp_path / "run") if "loss" in m]
     want = [1e-3 * s / 5 for s in range(1, 6)] + [0.5e-3 * (1 + np.cos(np.pi * (s - 5) / 15)) for s in range(6, 21)]
     assert rates == pytest.approx(want, abs=1e-12)

@@ -63,8 +63,9 @@ TEST_F(SafetensorsTest, RefusesAHeaderThatLies) {
   EXPECT_NE(error().find("needs 16 bytes, the header gives it 8"), std::string::npos) << error();
   write_raw(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(12, 'x'));
   EXPECT_NE(error().find("12 bytes of data, but the header describes 8"), std::string::npos) << error();
-  write_raw(R"({"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
-            std::string(12, 'x'));
+  write_raw(
+      R"({"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+      std::string(12, 'x'));
   EXPECT_NE(error().find("overlap"), std::string::npos) << error();
   write_raw(R"({"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "");
   EXPECT_NE(error().find("needs -1 bytes"), std::string::npos) << error();
