@@ -172,7 +172,7 @@ TEST(Weights, SaveAndLoadInEveryBit) {
     }
     save_bert(model, folder.path());
     auto loaded = load_bert(folder.path());
-    if (tied) EXPECT_EQ(loaded.unused, std::vector<std::string>{});
+    EXPECT_TRUE(!tied || loaded.unused.empty());
     EXPECT_FALSE(loaded.model->is_training());
     EXPECT_EQ(to_json(loaded.model->config), to_json(config));
     auto expected = named_weights(model), found = named_weights(loaded.model);
@@ -233,9 +233,10 @@ TEST(Weights, OldNamesOfLayerNormAndABareBertModel) {
     EXPECT_EQ(loaded.model->has_head(), !bare);
     auto expected = outputs(model);
     EXPECT_TRUE(same_bits(outputs(loaded.model), bare ? expected.slice(-1, 0, 16) : expected));
-    if (bare)
+    if (bare) {
       EXPECT_EQ(error_of([&] { loaded.model->mlm_logits(torch::zeros({1, 16})); }),
                 "this checkpoint has no masked-LM head (tensors cls.predictions.*)");
+    }
   }
 }
 
