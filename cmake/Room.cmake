@@ -37,8 +37,13 @@ function(saobp_room_test name)
   if(name IN_LIST SAOBP_PCH_ROOMS)
     saobp_use_torch_pch(test_${name})
   endif()
+  # The precompiled header is made with -fPIC, and the compiler takes it only where that is the same.
+  set_target_properties(test_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(test_${name} PRIVATE -fPIC)
   add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1" TIMEOUT 900)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900
+    # Waiting threads sleep: on a busy machine spinning ones take the cores from the working ones.
+    ENVIRONMENT "OMP_WAIT_POLICY=passive;UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1")
 endfunction()
 
 set(SAOBP_PCH_ROOMS model analysis train cli)

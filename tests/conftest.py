@@ -28,8 +28,8 @@ def saobp(tmp_path):
 
     def run(*args, code=0, **kwargs):
         env = os.environ | {"SAOBP_CACHE": str(tmp_path / "cache")} | kwargs.pop("env", {})
-        done = Result(subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True, timeout=600, env=env,
-                                     cwd=tmp_path, **kwargs))
+        command = [BINARY, *(a if isinstance(a, bytes) else str(a) for a in args)]
+        done = Result(subprocess.run(command, capture_output=True, text=True, timeout=600, env=env, cwd=tmp_path, **kwargs))
         assert done.code == code, f"exit code {done.code}, expected {code}\n{done.out}\n{done.err}"
         return done
 

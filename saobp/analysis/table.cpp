@@ -207,7 +207,8 @@ std::string compare_matrix(const Analysis& first, const Analysis& second, int wh
     for (const auto& [i, j] : shared) {
       const auto left = value_of(first.matrices[which][i], layer, head);
       const auto right = value_of(second.matrices[which][j], layer, head);
-      const auto difference = left && right ? std::optional(*right - *left) : std::nullopt;
+      std::optional<double> difference;
+      if (left && right) difference = *right - *left;
       out += "  " + narrow_cell(left) + narrow_cell(right) + narrow_cell(difference, true);
     }
     out += "\n";

@@ -54,7 +54,8 @@ struct Analyze {
   }
 
   void run() {
-    if (name.find('/') != std::string::npos) fail_usage("--name: ", name, " was given; a name without / was expected");
+    if (name.starts_with('.') || name.find('/') != std::string::npos)
+      fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
     const auto detail = heads ? analysis::TableDetail::heads : analysis::TableDetail::layers;
     io::Json result = analyze_folder(model, text, options, console);
     if (compare.empty()) {

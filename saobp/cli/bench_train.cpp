@@ -37,7 +37,8 @@ struct BenchTrain {
   void run() {
     if (dtype != "f32") fail_usage("--dtype: ", dtype, " was given; training computes in f32");
     for (auto [flag, value] : {std::pair{"--length", length}, std::pair{"--batch", batch}, std::pair{"--steps", steps}})
-      if (value < 1) fail_usage(flag, ": ", value, " was given; at least 1 was expected");
+      if (value < 1 || value > 65536) fail_usage(flag, ": ", value, " was given; from 1 to 65536 was expected");
+    if (threads < 0 || threads > 1024) fail_usage("--threads: ", threads, " was given; from 0 to 1024 was expected");
     if (threads > 0) at::set_num_threads(static_cast<int>(threads));
     train::ModelOptions options;
     options.model = model, options.attention = variant, options.strength = strength;

@@ -24,6 +24,8 @@ model::BertConfig demo_model() {
   return config;
 }
 
+constexpr int64_t kMaxSeed = 1'000'000'000;
+
 struct Demo {
   std::string output = "runs/demo";
   int64_t steps = 600, documents = 6000, seed = 1;
@@ -69,6 +71,8 @@ struct Demo {
 
   void run() {
     if (steps < 1) fail_usage("--steps: ", steps, " was given; at least 1 was expected");
+    if (seed < 0 || seed > kMaxSeed)
+      fail_usage("--seed: ", seed, " was given; a number from 0 to ", kMaxSeed, " was expected");
     if (fs::exists(folder())) fail(output, ": exists already; choose another --output");
     data::DemoTextOptions{seed, documents}.validate();
     io::make_folder(folder());

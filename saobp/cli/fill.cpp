@@ -36,10 +36,11 @@ struct Fill {
     }
   }
 
-  static void save(const torch::Tensor& tensor, const std::string& path) {
+  void save(const torch::Tensor& tensor, const std::string& path) {
     auto values = tensor.to(torch::kFloat32).contiguous();
     io::write_npy(path, "<f4", values.sizes().vec(),
                   {static_cast<const std::byte*>(values.const_data_ptr()), static_cast<size_t>(values.nbytes())});
+    console.line("written: " + path);
   }
 
   io::Json best_at(const OpenedModel& opened, const torch::Tensor& logits, int64_t row, int64_t position) {

@@ -2,6 +2,7 @@
 #include <c10/util/Exception.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -20,6 +21,24 @@ int complain(std::string message, int code) {
   return code;
 }
 
+// The parser says only that a command is missing; people want to know which word it did not understand.
+std::string misunderstood(CLI::App& app, int argc, char** argv) {
+  CLI::App* level = &app;
+  for (int i = 1;; ++i) {
+    const auto commands = level->get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
+    if (commands.empty()) return "";
+    std::string known;
+    for (const auto* command : commands) known += (known.empty() ? "" : ", ") + command->get_name();
+    if (i >= argc) return "a command is missing; one of " + known + " was expected";
+    const std::string word = argv[i];
+    if (word == "-h" || word == "--help" || word == "--version") return "";
+    const auto found =
+        std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == word; });
+    if (found == commands.end()) return "\"" + word + "\" is not a command; one of " + known + " was expected";
+    level = *found;
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Train, run and study transformers whose attention is refined by belief propagation (SAOBP).", "saobp");
   app.set_version_flag("--version", std::string("saobp ") + SAOBP_VERSION);
@@ -36,6 +55,7 @@ int run(int argc, char** argv) {
   saobp::cli::add_bench_attention(*bench);
   saobp::cli::add_bench_train(*bench);
   saobp::cli::add_info_command(app);
+  if (auto message = misunderstood(app, argc, argv); !message.empty()) return complain(message, 2);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

@@ -18,13 +18,18 @@ struct Pretrain {
   void run() {
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     if (!resume.empty())
-      for (const auto* option : app->get_options())
-        if (option->count() > 0 && option->get_name() != "--resume" && option->get_name() != "--json")
-          fail_usage(option->get_name(), ": does not go with --resume, which takes all options from ", resume,
-                     "/run.json");
+      for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
+        for (const auto* option : group->get_options())
+          if (option->count() > 0)
+            fail_usage(option->get_name(), ": does not go with --resume, which takes all options from ", resume,
+                       "/run.json");
     auto reporter = report_to(console);
     auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
     const std::string run = resume.empty() ? output : resume;
+    if (outcome.interrupted && !outcome.saved) {
+      std::cerr << "saobp: interrupted before the first step; nothing was written\n";
+      throw ExitCode{kInterrupted};
+    }
     if (outcome.interrupted) {
       std::cerr << "saobp: interrupted at step " << outcome.step
                 << "; the state is saved, go on with: saobp pretrain --resume " << run << "\n";

@@ -158,7 +158,8 @@ std::string hexadecimal(uint64_t value) {
 Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, const Progress& progress, int threads) {
   const auto sources = parse_sources(options);
   const fs::path folder = cache_folder(options.cache);
-  const uint64_t tokenizer_hash = hash_of(tokenizer.to_json());
+  // With sorted keys: a tokenizer that was saved and loaded again may order its file differently and is still the same.
+  const uint64_t tokenizer_hash = hash_of(nlohmann::json::parse(tokenizer.to_json()).dump());
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   for (const CorpusSource& source : sources) {
     SourceText text(source, options.exclude);

@@ -15,6 +15,9 @@ Json parse_json(std::string_view text, std::string_view source) {
     if (auto colon = reason.find(": ", reason.find("parse error")); colon != std::string::npos)
       reason = reason.substr(colon + 2);
     fail(source, ": line ", line, ": not valid JSON: ", reason);
+  } catch (const nlohmann::json::exception& e) {  // numbers out of range
+    const std::string reason = e.what();
+    fail(source, ": not valid JSON: ", reason.substr(std::min(reason.size(), reason.find("] ") + 2)));
   }
 }
 

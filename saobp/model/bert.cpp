@@ -58,7 +58,7 @@ torch::Tensor BertLayerImpl::forward(const torch::Tensor& hidden, const attentio
   return layer_norm(dropout_add(down, x, p, derive_seed(seed, 2)), norm_weight, norm_bias, config.layer_norm_eps);
 }
 
-BertImpl::BertImpl(const BertConfig& c, uint64_t seed, bool with_head) : config(c) {
+BertImpl::BertImpl(const BertConfig& c, std::optional<uint64_t> seed, bool with_head) : config(c) {
   const int64_t h = c.hidden_size;
   word_embeddings = register_parameter("embeddings_word_embeddings_weight", torch::empty({c.vocab_size, h}));
   position_embeddings =
@@ -78,8 +78,9 @@ BertImpl::BertImpl(const BertConfig& c, uint64_t seed, bool with_head) : config(
       decoder_weight = register_parameter("head_decoder_weight", torch::empty({c.vocab_size, h}));
     head_bias = register_parameter("head_bias", torch::empty({c.vocab_size}));
   }
+  if (!seed) return;
   torch::NoGradGuard no_grad;
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(*seed);
   for (auto& item : named_parameters()) {
     auto& value = item.value();
     if (value.dim() == 2)

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "saobp/attention/refined_attention.h"
@@ -35,7 +36,8 @@ TORCH_MODULE(BertLayer);
 struct BertImpl : torch::nn::Module {
   // Weights are drawn from N(0, initializer_range²) with `seed`; biases 0, LayerNorm 1 and 0, the padding row 0.
   // Without the head only encode() can be used.
-  BertImpl(const BertConfig& config, uint64_t seed, bool with_head = true);
+  // Without a seed they are left as memory held them, to be loaded.
+  BertImpl(const BertConfig& config, std::optional<uint64_t> seed, bool with_head = true);
 
   // input_ids [B, L] int64 → hidden states [B, L, C]. attention_mask [B, L] bool, true = real token; undefined: all
   // real. token_type_ids [B, L]; undefined: all 0. In training mode dropout draws from `dropout_seed`.

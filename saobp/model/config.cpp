@@ -18,22 +18,28 @@ int64_t BertConfig::parameters() const {
 }
 
 void validate(const BertConfig& c, const std::string& source) {
-  const std::pair<const char*, int64_t> sizes[] = {{"vocab_size", c.vocab_size},
-                                                   {"hidden_size", c.hidden_size},
-                                                   {"num_hidden_layers", c.num_hidden_layers},
-                                                   {"num_attention_heads", c.num_attention_heads},
-                                                   {"intermediate_size", c.intermediate_size},
-                                                   {"max_position_embeddings", c.max_position_embeddings},
-                                                   {"type_vocab_size", c.type_vocab_size}};
-  // The bound keeps products of two sizes inside 64 bits.
-  for (const auto& [name, value] : sizes)
-    if (value < 1 || value > (int64_t{1} << 28))
-      fail(source, ": \"", name, "\" is ", value, "; a number from 1 to 268435456 was expected");
+  struct Size {
+    const char* name;
+    int64_t value, most;
+  };
+  // Far beyond any model; they keep the number of parameters inside 64 bits.
+  const Size sizes[] = {{"vocab_size", c.vocab_size, 1 << 28},
+                        {"hidden_size", c.hidden_size, 1 << 20},
+                        {"num_hidden_layers", c.num_hidden_layers, 1 << 12},
+                        {"num_attention_heads", c.num_attention_heads, 1 << 20},
+                        {"intermediate_size", c.intermediate_size, 1 << 22},
+                        {"max_position_embeddings", c.max_position_embeddings, 1 << 24},
+                        {"type_vocab_size", c.type_vocab_size, 1 << 20}};
+  for (const auto& [name, value, most] : sizes)
+    if (value < 1 || value > most)
+      fail(source, ": \"", name, "\" is ", value, "; a number from 1 to ", most, " was expected");
   if (c.hidden_size % c.num_attention_heads != 0)
     fail(source, ": hidden_size ", c.hidden_size, " is not a multiple of num_attention_heads ", c.num_attention_heads);
   for (const auto& [name, p] : {std::pair{"hidden_dropout_prob", c.hidden_dropout_prob},
                                 std::pair{"attention_probs_dropout_prob", c.attention_probs_dropout_prob}})
     if (!(p >= 0 && p < 1)) fail(source, ": \"", name, "\" is ", p, "; a number from 0 to below 1 was expected");
+  if (!(c.initializer_range >= 0 && c.initializer_range <= 100))
+    fail(source, ": \"initializer_range\" is ", c.initializer_range, "; a number from 0 to 100 was expected");
   if (!(c.layer_norm_eps > 0)) fail(source, ": \"layer_norm_eps\" is ", c.layer_norm_eps, "; it must be positive");
   if (c.pad_token_id < 0 || c.pad_token_id >= c.vocab_size)
     fail(source, ": \"pad_token_id\" is ", c.pad_token_id, ", outside of the vocabulary of ", c.vocab_size);
@@ -88,8 +94,12 @@ BertConfig bert_config_from_json(const io::Json& json, const std::string& source
   c.tie_word_embeddings = get_or(json, "tie_word_embeddings", true, source);
   if (json.contains("refined_attention")) {
     const std::string block = source + ": refined_attention";
-    c.refined_attention = io::fields_from_json<RefinedAttentionConfig>(json.at("refined_attention"), block);
-    validate_strength(c.refined_attention.attention, c.refined_attention.strength, block + ": \"strength\"");
+    try {
+      c.refined_attention = io::fields_from_json<RefinedAttentionConfig>(json.at("refined_attention"), block);
+      validate_strength(c.refined_attention.attention, c.refined_attention.strength, block + ": \"strength\"");
+    } catch (const UsageError& e) {
+      throw Error(e.what());  // a damaged file, not a wrong flag
+    }
   }
   validate(c, source);
   return c;

@@ -20,11 +20,14 @@ std::string dtype_name(torch::ScalarType type) {
   fail("a tensor of type ", torch::toString(type), " cannot be stored as safetensors");
 }
 
-// A view of the file's bytes; valid while the file is mapped.
-torch::Tensor view_of(const io::TensorEntry& entry, const std::string& source) {
+// A copy: the data of a file need not be aligned.
+torch::Tensor copy_of(const io::TensorEntry& entry, const std::string& source) {
   for (const auto& [name, scalar] : kDtypes)
-    if (entry.dtype == name)
-      return torch::from_blob(const_cast<std::byte*>(entry.bytes.data()), entry.shape, torch::TensorOptions(scalar));
+    if (entry.dtype == name) {
+      auto tensor = torch::empty(entry.shape, torch::TensorOptions(scalar));
+      std::copy(entry.bytes.begin(), entry.bytes.end(), static_cast<std::byte*>(tensor.mutable_data_ptr()));
+      return tensor;
+    }
   fail(source, ": dtype \"", entry.dtype, "\" is not supported");
 }
 
@@ -77,7 +80,7 @@ TensorList load_tensors(const std::filesystem::path& path) {
   io::SafetensorsFile file(path);
   TensorList tensors;
   for (const auto& [name, entry] : file.tensors())
-    tensors.emplace_back(name, view_of(entry, path.string() + ": tensor " + name).clone());
+    tensors.emplace_back(name, copy_of(entry, path.string() + ": tensor " + name));
   return tensors;
 }
 
@@ -123,7 +126,7 @@ std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& 
     if (!entry) fail(path.string(), ": tensor ", name, " is missing");
     used.insert(found);
     const std::string source = path.string() + ": tensor " + found;
-    auto value = view_of(*entry, source);
+    auto value = copy_of(*entry, source);
     if (value.sizes() != tensor.sizes())
       fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
     tensor.copy_(value);
@@ -137,9 +140,23 @@ std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& 
 LoadedBert load_bert(const std::filesystem::path& folder) {
   auto config = read_bert_config(folder / "config.json");
   auto path = weights_path(folder);
-  const bool with_head = io::SafetensorsFile(path).tensors().contains(kHeadBias);
-  LoadedBert loaded{Bert(config, 0, with_head), {}};
+  bool with_head = false;
+  {
+    // Before memory is taken for what config.json says.
+    io::SafetensorsFile file(path);
+    with_head = file.tensors().contains(kHeadBias);
+    double elements = 0;
+    for (const auto& [name, entry] : file.tensors())
+      elements += static_cast<double>(entry.bytes.size()) / static_cast<double>(io::dtype_size(entry.dtype));
+    if (static_cast<double>(config.parameters()) > 8 * elements + 1e6)
+      fail(path.string(), ": holds ", elements, " numbers; config.json describes a model of ", config.parameters());
+  }
+  LoadedBert loaded{Bert(config, std::nullopt, with_head), {}};
   loaded.unused = load_weights(loaded.model, path);
+  for (const auto& name : loaded.unused)
+    if (name.find("encoder.layer.") != std::string::npos)
+      fail(path.string(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
+           " layers that config.json describes");
   loaded.model->eval();
   return loaded;
 }

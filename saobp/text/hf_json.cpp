@@ -24,6 +24,8 @@ BigJson read_big_json(const fs::path& path) {
     auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     fail(path.string(), ": line ", line, ", byte offset ", at, " of ", text.size(),
          ": not valid JSON (damaged or truncated?)");
+  } catch (const BigJson::exception&) {
+    fail(path.string(), ": not valid JSON: a number is out of range");
   }
 }
 

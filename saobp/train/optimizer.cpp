@@ -13,7 +13,7 @@ double learning_rate(const OptimizerOptions& options, int64_t step, int64_t step
   if (step <= options.warmup_steps)
     return options.learning_rate * static_cast<double>(step) / static_cast<double>(options.warmup_steps);
   const double done = static_cast<double>(step - options.warmup_steps) /
-                      static_cast<double>(std::max<int64_t>(1, steps - options.warmup_steps));
+                      static_cast<double>(std::max<int64_t>(1, steps - options.warmup_steps + 1));
   return options.learning_rate * 0.5 * (1.0 + std::cos(std::numbers::pi * std::min(1.0, done)));
 }
 
@@ -64,7 +64,7 @@ model::TensorList AdamW::state() const {
     for (size_t i = 0; i < group.names.size(); ++i) {
       list.emplace_back("exp_avg." + group.names[i], group.exp_avgs[i]);
       list.emplace_back("exp_avg_sq." + group.names[i], group.exp_avg_sqs[i]);
-      if (&group == &groups_.front() && i == 0) list.emplace_back("updates", group.updates[i]);
+      if (list.size() == 2) list.emplace_back("updates", group.updates[i]);  // one number, the same for all
     }
   return list;
 }

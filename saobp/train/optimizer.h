@@ -13,7 +13,7 @@
 namespace saobp::train {
 
 // The rate for the step-th update (from 1) of `steps`: linear from learning_rate / warm-up to learning_rate, then half
-// a cosine down to 0 after the last one.
+// a cosine that would be 0 at update steps + 1, so that the last one still counts.
 double learning_rate(const OptimizerOptions& options, int64_t step, int64_t steps);
 
 class AdamW {

@@ -6,8 +6,14 @@
 namespace saobp::train {
 namespace {
 
+constexpr int64_t kMaxTokensAPass = int64_t{1} << 20;
+
 void require_at_least(const char* flag, int64_t value, int64_t least) {
   if (value < least) fail_usage(flag, ": ", value, " was given; at least ", least, " was expected");
+}
+
+void require_at_most(const char* flag, int64_t value, int64_t most) {
+  if (value > most) fail_usage(flag, ": ", value, " was given; at most ", most, " was expected");
 }
 
 void require_range(const char* flag, double value, double low, double high) {
@@ -16,6 +22,12 @@ void require_range(const char* flag, double value, double low, double high) {
 }
 
 }  // namespace
+
+data::CorpusOptions validation_corpus(const PretrainOptions& options) {
+  auto corpus = options.corpus;
+  corpus.corpus = options.train.validation;
+  return corpus;
+}
 
 void validate(const PretrainOptions& options) {
   const auto& t = options.train;
@@ -33,6 +45,14 @@ void validate(const PretrainOptions& options) {
        {std::pair{"--seed", t.seed}, std::pair{"--threads", t.threads}, std::pair{"--warmup-steps", o.warmup_steps},
         std::pair{"--validation-rows", t.validation_rows}})
     require_at_least(flag, value, 0);
+  // Far beyond what a machine does; a slip of the keyboard should not end in the kernel's killing the program.
+  require_at_most("--threads", t.threads, 1024);
+  require_at_most("--steps", t.steps, 1'000'000'000);
+  require_at_most("--accumulation", t.accumulation, 1'000'000);
+  require_at_most("--batch", t.batch, kMaxTokensAPass / t.length);
+  require_range("--mask-probability", options.masking.mask_probability, 0, 1);
+  require_range("--mask-share", options.masking.mask_share, 0, 1);
+  require_range("--random-share", options.masking.random_share, 0, 1);
   require_range("--learning-rate", o.learning_rate, 0, 1);
   require_range("--weight-decay", o.weight_decay, 0, 1);
   require_range("--beta1", o.beta1, 0, 0.999999);
@@ -40,6 +60,10 @@ void validate(const PretrainOptions& options) {
   require_range("--epsilon", o.epsilon, 1e-16, 1);
   require_range("--clip", o.clip, 0, 1e9);
   require_range("--dropout", options.model.dropout, 0, 0.99);
+  data::parse_sources(options.corpus);
+  if (!t.validation.empty())
+    for (const auto& source : data::parse_sources(validation_corpus(options)))
+      if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
   if (options.model.strength) model::validate_strength(options.model.attention, *options.model.strength, "--strength");
 }
 

@@ -23,7 +23,9 @@ struct ModelOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("model", self.model, "bert-mini, bert-small, bert-medium, or a config.json of any other size");
+    visit("model", self.model,
+          "bert-mini, bert-small, bert-medium, or a config.json of any other size (attention and dropout "
+          "come from the options here)");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
     visit("attention", self.attention, "original, high, low or elemmul");
     visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
@@ -43,7 +45,7 @@ struct OptimizerOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it to 0");
+    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it towards 0");
     visit("warmup_steps", self.warmup_steps, "steps of linear warm-up");
     visit("weight_decay", self.weight_decay, "of AdamW; none on biases and LayerNorm");
     visit("beta1", self.beta1, "of AdamW");
@@ -74,7 +76,7 @@ struct TrainOptions {
     visit("length", self.length, "tokens a row, [CLS] and [SEP] included");
     visit("accumulation", self.accumulation, "passes a step; a step sees batch · length · accumulation tokens");
     visit("seed", self.seed, "of weights, data order, masks and dropout");
-    visit("threads", self.threads, "threads; 0: one a core. Results are bit-identical for the same number");
+    visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits");
     visit("log_every", self.log_every, "steps between lines of metrics.jsonl");
     visit("validate_every", self.validate_every, "steps between validations, and one at the end");
     visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end");
@@ -101,6 +103,9 @@ struct PretrainOptions {
     visit("train", self.train);
   }
 };
+
+// What is validated on: the corpus options with the texts of --validation.
+data::CorpusOptions validation_corpus(const PretrainOptions& options);
 
 // UsageError naming the flag, what was given and what was expected.
 void validate(const PretrainOptions& options);

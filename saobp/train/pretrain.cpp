@@ -39,12 +39,6 @@ int64_t peak_rss_mb() {
   return usage.ru_maxrss / 1024;
 }
 
-data::CorpusOptions validation_corpus(const PretrainOptions& options) {
-  auto corpus = options.corpus;
-  corpus.corpus = options.train.validation;
-  return corpus;
-}
-
 std::string describe(const data::Corpus& corpus) {
   uint64_t files = 0;
   bool cached = true;
@@ -55,13 +49,19 @@ std::string describe(const data::Corpus& corpus) {
 
 class Pretraining {
  public:
-  Pretraining(const PretrainOptions& options, const fs::path& run, const Reporter& reporter)
+  enum class Kind { fresh, resumed };
+
+  // A resumed run takes model and tokenizer from its own folder: the files that they came from may have changed.
+  Pretraining(const PretrainOptions& options, const fs::path& run, const Reporter& reporter, Kind kind)
       : options_(options),
         run_(run),
         reporter_(reporter),
-        tokenizer_(text::load_tokenizer(options.model.tokenizer)),
+        tokenizer_(
+            text::load_tokenizer(kind == Kind::fresh ? fs::path(options.model.tokenizer) : run / "tokenizer.json")),
         roles_(*tokenizer_),
-        config_(resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)),
+        config_(kind == Kind::fresh
+                    ? resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)
+                    : model::read_bert_config(run / "config.json")),
         corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
         rows_(corpus_, *tokenizer_, options.train.length, options.masking, seed()),
         checkpoints_(run, options.train.keep_checkpoints) {
@@ -71,7 +71,7 @@ class Pretraining {
       validation_rows_.emplace(*validation_corpus_, *tokenizer_, options.train.length, options.masking,
                                static_cast<uint64_t>(options.train.validation_rows));
     }
-    // A run can be sized only here, with weights made after every check that is cheaper.
+
     model_ = model::Bert(config_, seed());
     std::vector<std::pair<std::string, torch::Tensor>> parameters;
     for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
@@ -81,27 +81,35 @@ class Pretraining {
 
   PretrainOutcome start() {
     io::make_folder(run_);
-    model::save_bert(model_, run_);
-    io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
     record_ = {{"command", "pretrain"},   {"options", to_json(options_)},
                {"model", model_record()}, {"seed", options_.train.seed},
                {"host", describe_host()}, {"started", timestamp()},
                {"finished", nullptr},     {"final", nullptr}};
-    io::write_json(run_ / "run.json", record_);
+    try {
+      io::write_json(run_ / "run.json", record_);
+      io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
+      model::save_bert(model_, run_);
+    } catch (...) {  // a folder that can't be resumed must not be in the way of the next try
+      std::error_code ignored;
+      fs::remove_all(run_, ignored);
+      throw;
+    }
     return train();
   }
 
   PretrainOutcome go_on() {
     record_ = io::read_json(run_ / "run.json");
+    checkpoints_.sweep();
     auto checkpoint = checkpoints_.newest();
     if (checkpoint) {
       auto state = Checkpoints::load(*checkpoint, model_, *optimizer_);
       const std::string source = (*checkpoint / "state.json").string();
       step_ = io::require<int64_t>(state, "step", source);
       rows_.seek(io::require<uint64_t>(state, "rows", source));
-      if (auto tokens = io::require<uint64_t>(state, "corpus_tokens", source); tokens != corpus_.tokens())
-        fail(source, ": the corpus had ", tokens, " tokens, now it has ", corpus_.tokens(),
-             ": it was changed since the run began");
+      if (io::require<std::vector<std::string>>(state, "corpus", source) != corpus_keys())
+        fail(source, ": the text in --corpus was changed since the run began (", corpus_.tokens(),
+             " tokens now); a resumed run needs the same text");
+      saved_step_ = step_;
       seconds_before_ = io::require<double>(state, "seconds", source);
       reporter_.line(concat("resuming ", run_.string(), " from step ", step_));
     } else {
@@ -115,6 +123,7 @@ class Pretraining {
 
   data::Corpus::Progress tokenizing() const {
     return [this](const data::CorpusProgress& p) {
+      if (InterruptGuard::interrupted()) throw Interrupted();
       reporter_.progress(
           concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"), false);
     };
@@ -128,6 +137,13 @@ class Pretraining {
             {"layers", config_.num_hidden_layers},
             {"hidden_size", config_.hidden_size},
             {"heads", config_.num_attention_heads}};
+  }
+
+  // Names of the cache files, which are made of everything that the ids follow from.
+  std::vector<std::string> corpus_keys() const {
+    std::vector<std::string> keys;
+    for (const auto& source : corpus_.sources()) keys.push_back(source.tokens.path().filename());
+    return keys;
   }
 
   void announce() const {
@@ -149,9 +165,11 @@ class Pretraining {
     // A run that was stopped between a step and its validation makes up for it.
     bool validated = step_ == 0;
     for (const auto& line : metrics.kept()) {
-      if (line.contains("loss")) last_loss_ = line["loss"];
+      const std::string source = (run_ / "metrics.jsonl").string();
+      if (line.contains("loss")) last_loss_ = io::require<double>(line, "loss", source);
       if (!line.contains("validation_loss")) continue;
-      last_validation_ = ValidationResult{line["validation_loss"], line["validation_masked_tokens"]};
+      last_validation_ = ValidationResult{io::require<double>(line, "validation_loss", source),
+                                          io::require<int64_t>(line, "validation_masked_tokens", source)};
       validated = validated || line["step"] == step_;
     }
     started_ = window_start_ = Clock::now();
@@ -163,7 +181,7 @@ class Pretraining {
     }
     if (step_ < options_.train.steps || !running) {
       save();
-      return {true, step_, {}};
+      return {true, true, step_, {}};
     }
     return finish();
   }
@@ -225,12 +243,14 @@ class Pretraining {
   }
 
   void save() {
+    if (saved_step_ == step_) return;
     checkpoints_.save(model_, *optimizer_,
                       {{"step", step_},
                        {"rows", rows_.position()},
-                       {"corpus_tokens", corpus_.tokens()},
+                       {"corpus", corpus_keys()},
                        {"seconds", seconds_before_ + seconds_since(started_)}});
     model::save_bert(model_, run_);
+    saved_step_ = step_;
     start_window();
   }
 
@@ -247,10 +267,11 @@ class Pretraining {
     }
     final["seconds"] = std::round(seconds_before_ + seconds_since(started_));
     final["peak_rss_mb"] = peak_rss_mb();
+    final["kernel"] = attention::last_kernel();
     record_["finished"] = timestamp();
     record_["final"] = final;
     io::write_json(run_ / "run.json", record_);
-    return {false, step_, final};
+    return {false, true, step_, final};
   }
 
   const PretrainOptions options_;
@@ -268,11 +289,28 @@ class Pretraining {
   Checkpoints checkpoints_;
   io::Json record_;
 
+  int64_t saved_step_ = -1;  // of the newest checkpoint
   int64_t step_ = 0, window_steps_ = 0, training_steps_ = 0;
   double training_seconds_ = 0, seconds_before_ = 0, last_loss_ = 0;
   std::optional<ValidationResult> last_validation_;
   Clock::time_point started_, window_start_;
 };
+
+// So that a run can be resumed from another working folder. Suffixes of a source (:2, :file) stay at its end.
+PretrainOptions with_absolute_paths(PretrainOptions options) {
+  for (auto* sources : {&options.corpus.corpus, &options.train.validation})
+    for (auto& source : *sources) source = fs::absolute(source).string();
+  if (!options.corpus.cache.empty()) options.corpus.cache = fs::absolute(options.corpus.cache).string();
+  return options;
+}
+
+// Error for a text that is not there, before the first one is tokenised.
+void find_texts(const PretrainOptions& options) {
+  for (const auto& source : data::parse_sources(options.corpus)) data::find_files(source, options.corpus.exclude);
+  if (options.train.validation.empty()) return;
+  for (const auto& source : data::parse_sources(validation_corpus(options)))
+    data::find_files(source, options.corpus.exclude);
+}
 
 void set_threads(const PretrainOptions& options) {
   if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
@@ -284,9 +322,14 @@ PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& run, co
   validate(options);
   if (fs::exists(run))
     fail(run.string(), ": exists already; choose another --output, or continue that run with --resume ", run.string());
+  find_texts(options);
   set_threads(options);
   InterruptGuard guard;
-  return Pretraining(options, run, reporter).start();
+  try {
+    return Pretraining(with_absolute_paths(options), run, reporter, Pretraining::Kind::fresh).start();
+  } catch (const Interrupted&) {
+    return {true, false, 0, {}};
+  }
 }
 
 PretrainOutcome resume(const fs::path& run, const Reporter& reporter) {
@@ -299,7 +342,11 @@ PretrainOutcome resume(const fs::path& run, const Reporter& reporter) {
   validate(options);
   set_threads(options);
   InterruptGuard guard;
-  return Pretraining(options, run, reporter).go_on();
+  try {
+    return Pretraining(options, run, reporter, Pretraining::Kind::resumed).go_on();
+  } catch (const Interrupted&) {
+    return {true, true, 0, {}};
+  }
 }
 
 }  // namespace saobp::train

@@ -18,7 +18,8 @@ struct Reporter {
 };
 
 struct PretrainOutcome {
-  bool interrupted = false;  // a signal came; the state was saved
+  bool interrupted = false;  // a signal came
+  bool saved = true;         // there is a state to resume; false where the signal came before the first step
   int64_t step = 0;
   io::Json final;  // what run.json holds under "final"
 };
@@ -26,7 +27,8 @@ struct PretrainOutcome {
 // A new run. Error when `run` exists.
 PretrainOutcome pretrain(const PretrainOptions& options, const std::filesystem::path& run, const Reporter& reporter);
 
-// Goes on from the newest checkpoint of `run` with the options in its run.json: losses and weights are bit-identical to
+// Goes on from the newest checkpoint of `run` with the options in its run.json, its config.json and tokenizer.json, and
+// the text they name, which must not have changed: losses and weights are bit-identical to
 // those of a run that was never interrupted.
 PretrainOutcome resume(const std::filesystem::path& run, const Reporter& reporter);
 

@@ -101,6 +101,14 @@ void Checkpoints::save(model::Bert& model, const AdamW& optimizer, const io::Jso
   for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) fs::remove_all(found[i]);
 }
 
+void Checkpoints::sweep() const {
+  if (!fs::exists(folder_)) return;
+  std::vector<fs::path> partial;
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.path().filename().string().find(".partial-") != std::string::npos) partial.push_back(entry.path());
+  for (const auto& path : partial) fs::remove_all(path);
+}
+
 std::optional<fs::path> Checkpoints::newest() const {
   auto found = all();
   return found.empty() ? std::nullopt : std::optional(found.back());

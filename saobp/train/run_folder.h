@@ -46,6 +46,8 @@ class Checkpoints {
 
   // `state` is the trainer's own; "step" must be in it. Older checkpoints beyond `keep` go after the new one stands.
   void save(model::Bert& model, const AdamW& optimizer, const io::Json& state) const;
+  // What a killed run left half-written goes.
+  void sweep() const;
   // The newest one, or nothing.
   std::optional<fs::path> newest() const;
   // Loads model and optimiser; gives back the state.

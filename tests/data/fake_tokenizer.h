@@ -43,7 +43,7 @@ class FakeTokenizer : public text::Tokenizer {
   int64_t vocab_size() const override { return kFirst + kWords; }
   const text::SpecialTokens& special() const override { return special_; }
   const char* kind() const override { return "fake"; }
-  std::string to_json() const override { return name_; }
+  std::string to_json() const override { return "\"" + name_ + "\""; }
 
   text::SpecialTokens special_;
   mutable std::atomic<int> documents_encoded = 0;

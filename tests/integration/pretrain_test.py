@@ -106,5 +106,5 @@ def test_resumed_equals_uninterrupted(tmp_path, saobp, setting, attention):
 def test_the_schedule(tmp_path, saobp, setting):
     saobp(*with_flags(setting, steps=20, log_every=1, warmup_steps=5, learning_rate=1e-3, output="run"))
     rates = [m["learning_rate"] for m in metrics(tmp_path / "run") if "loss" in m]
-    want = [1e-3 * s / 5 for s in range(1, 6)] + [0.5e-3 * (1 + np.cos(np.pi * (s - 5) / 15)) for s in range(6, 21)]
+    want = [1e-3 * s / 5 for s in range(1, 6)] + [0.5e-3 * (1 + np.cos(np.pi * (s - 5) / 16)) for s in range(6, 21)]
     assert rates == pytest.approx(want, abs=1e-12)

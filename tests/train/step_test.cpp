@@ -29,11 +29,9 @@ TEST(LearningRate, WarmsUpAndFollowsACosine) {
   EXPECT_DOUBLE_EQ(rate(1), 1e-4);
   EXPECT_DOUBLE_EQ(rate(7), 7e-4);
   EXPECT_DOUBLE_EQ(rate(10), 1e-3);
-  // (1 + cos πx) / 2 at a quarter, a half and three quarters of the way, to within half a step's change.
-  const double near = 1e-3 * M_PI / 2 / 100 / 2;
-  EXPECT_NEAR(rate(35), 1e-3 * (2 + std::sqrt(2)) / 4, near);
-  EXPECT_NEAR(rate(60), 5e-4, near);
-  EXPECT_NEAR(rate(85), 1e-3 * (2 - std::sqrt(2)) / 4, near);
+  // (1 + cos πx) / 2, where x = 1 is one update after the last.
+  EXPECT_DOUBLE_EQ(rate(60), 1e-3 * (1 + std::cos(M_PI * 50 / 101)) / 2);
+  EXPECT_DOUBLE_EQ(rate(110), 1e-3 * (1 + std::cos(M_PI * 100 / 101)) / 2);
   for (int64_t step = 12; step <= 110; ++step) EXPECT_LT(rate(step), rate(step - 1)) << step;
   EXPECT_EQ(rate(111), 0);
   EXPECT_EQ(rate(5000), 0);
