@@ -189,6 +189,7 @@ class Pretraining {
   void one_step(MetricsLog& metrics) {
     const auto& t = options_.train;
     std::vector<data::MaskedBatch> batches;
+    batches.reserve(static_cast<size_t>(t.accumulation));
     for (int64_t i = 0; i < t.accumulation; ++i) batches.push_back(rows_.next(t.batch));
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
     auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
