@@ -17,6 +17,7 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/io/error.h"
+#include "saobp/io/fields.h"
 
 namespace saobp::cli {
 namespace {
@@ -54,16 +55,10 @@ std::vector<int64_t> parse_shape(const std::string& text) {
   return shape;
 }
 
-Variant parse_variant(const std::string& name) {
-  const auto& names = attention::enum_names(Variant());
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) fail_usage("--variant: \"", name, "\" is none of original, high, low, elemmul");
-  return static_cast<Variant>(found - names.begin());
-}
-
 AttentionOptions attention_options(const BenchAttentionOptions& options) {
   if (!(options.strength >= 0)) fail_usage("--strength is ", options.strength, "; expected a number from 0 up");
-  AttentionOptions result = attention::from_variant(parse_variant(options.variant), options.strength);
+  AttentionOptions result =
+      attention::from_variant(io::parse_enum<Variant>(options.variant, "--variant"), options.strength);
   result.causal = options.causal;
   return result;
 }
