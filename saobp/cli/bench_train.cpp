@@ -46,11 +46,9 @@ struct BenchTrain {
     auto config = train::resolve_model(options, model::BertConfig().vocab_size, 0, length);
     model::Bert net(config, 1);
     net->train();
-    std::vector<std::pair<std::string, torch::Tensor>> parameters;
-    for (const auto& item : net->named_parameters()) parameters.emplace_back(item.key(), item.value());
     train::OptimizerOptions optimizer_options;
     optimizer_options.clip = 0;
-    train::AdamW optimizer(parameters, optimizer_options);
+    train::AdamW optimizer(train::parameters_of(*net), optimizer_options);
     const std::vector<data::MaskedBatch> batches = {random_batch(config.vocab_size)};
     double best = 0;
     for (int64_t step = 0; step <= steps; ++step) {  // the first one warms up

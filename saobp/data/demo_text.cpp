@@ -49,7 +49,7 @@ const Level kLevels[] = {{"item", &kColours, &kItems, "lies in"},
                          {"room", &kSides, &kRooms, "is part of"},
                          {"building", &kAges, &kBuildings, "stands in"},
                          {"town", nullptr, &kTowns, nullptr}};
-constexpr size_t kMinWords = 60, kMaxWords = 110, kMinQuestions = 2;
+constexpr size_t kMinWords = 36, kMaxWords = 62, kMinQuestions = 1;
 
 // SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, the same on every platform.
 class Random {
@@ -85,7 +85,7 @@ class Random {
 using Chain = Words;  // its entities, from the item upwards
 
 std::vector<Chain> draw_chains(Random& random) {
-  std::vector<Chain> chains(random.once_in(3) ? 3 : 2);
+  std::vector<Chain> chains(random.once_in(3) ? 1 : 2);
   for (auto& chain : chains) chain.resize(1 + 2 + random.below(3));  // 2 to 4 links
   for (size_t level = 0; level < std::size(kLevels); ++level) {
     const Words nouns = random.sample(*kLevels[level].nouns, chains.size());

@@ -1,11 +1,11 @@
 // The demo's corpus: short made-up documents in which a masked word often follows only from a chain of earlier facts.
 //
-// Every document is one line of 60 to 110 words and punctuation marks (ASCII, lower case, all set apart by one blank),
+// Every document is one line of 36 to 62 words and punctuation marks (ASCII, lower case, all set apart by one blank),
 // followed by an empty line. So the same text is a corpus for pretraining (documents end at empty lines) and a text for
-// analysis (one sequence a line), and a document with its two special tokens fits 128 positions if no word is split.
+// analysis (one sequence a line), and a document with its two special tokens fits 64 positions if no word is split.
 //
-// Grammar. A document states the facts of two or three chains, and sometimes wishes and an order of age, all shuffled;
-// then it asks at least two questions and answers them.
+// Grammar. A document states the facts of one or two chains, and sometimes wishes and an order of age, all shuffled;
+// then it asks at least one question and answers it.
 //
 //   chain     item → vessel → room → building → town, its length (2 to 4 links) drawn for each chain
 //   facts     "the red key lies in the oak box ."           item in vessel     (lies in | is in)
@@ -34,12 +34,12 @@ namespace saobp::data {
 
 struct DemoTextOptions {
   int64_t seed = 1;          // ≥ 0; each seed is a sequence of its own
-  int64_t documents = 6000;  // 1 … 10,000,000; about 450 bytes each
+  int64_t documents = 10000;  // 1 … 10,000,000; about 270 bytes each
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("seed", self.seed, "seed of the made-up text, 0 or more");
-    visit("documents", self.documents, "documents of made-up text, about 450 bytes each");
+    visit("documents", self.documents, "documents of made-up text, about 270 bytes each");
   }
 
   // Throws UsageError that names the field, its value and its range.

@@ -1,5 +1,7 @@
 #include "saobp/model/bert.h"
 
+#include <numbers>
+
 #include "saobp/model/dropout.h"
 
 namespace saobp::model {
@@ -89,6 +91,15 @@ BertImpl::BertImpl(const BertConfig& c, std::optional<uint64_t> seed, bool with_
       value.fill_(item.key().ends_with("LayerNorm_weight") ? 1.0 : 0.0);
   }
   word_embeddings[c.pad_token_id].zero_();
+}
+
+void BertImpl::set_sinusoidal_positions() {
+  torch::NoGradGuard no_grad;
+  const int64_t length = config.max_position_embeddings, channels = config.hidden_size;
+  const auto exponents = torch::arange(0, channels, 2, torch::kDouble) / static_cast<double>(channels);
+  const auto angles = torch::outer(torch::arange(length, torch::kDouble), torch::pow(10000.0, -exponents));
+  const auto waves = torch::cat({angles.sin(), angles.cos()}, 1).slice(1, 0, channels);
+  position_embeddings.copy_(waves * (config.initializer_range * std::numbers::sqrt2));
 }
 
 torch::Tensor BertImpl::encode(const torch::Tensor& input_ids, const torch::Tensor& attention_mask,

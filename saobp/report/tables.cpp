@@ -50,7 +50,8 @@ constexpr FinalFigure kFinalFigures[] = {{"parameters", "Parameters", -1, true},
                                          {"masked_lm_perplexity", "Masked-LM perplexity", 2, true},
                                          {"tokens_per_s", "Tokens per second", -1, true},
                                          {"seconds", "Seconds in all", -1, false},
-                                         {"peak_rss_mb", "Peak memory, MB", -1, false}};
+                                         {"peak_rss_mb", "Peak memory, MB", -1, false},
+                                         {"kernel", "Kernel", -1, false}};
 
 std::string written(const Json& value, int digits) {
   if (!value.is_number()) return plain_text(value);

@@ -17,7 +17,13 @@ double learning_rate(const OptimizerOptions& options, int64_t step, int64_t step
   return options.learning_rate * 0.5 * (1.0 + std::cos(std::numbers::pi * std::min(1.0, done)));
 }
 
-AdamW::AdamW(const std::vector<std::pair<std::string, torch::Tensor>>& parameters, const OptimizerOptions& options)
+model::TensorList parameters_of(const torch::nn::Module& module) {
+  model::TensorList parameters;
+  for (const auto& item : module.named_parameters()) parameters.emplace_back(item.key(), item.value());
+  return parameters;
+}
+
+AdamW::AdamW(const model::TensorList& parameters, const OptimizerOptions& options)
     : options_(options), groups_{{options.weight_decay, {}, {}, {}, {}, {}}, {0.0, {}, {}, {}, {}, {}}} {
   for (const auto& [name, parameter] : parameters) {
     auto& group = groups_[parameter.dim() >= 2 ? 0 : 1];

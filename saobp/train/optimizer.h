@@ -16,10 +16,13 @@ namespace saobp::train {
 // a cosine that would be 0 at update steps + 1, so that the last one still counts.
 double learning_rate(const OptimizerOptions& options, int64_t step, int64_t steps);
 
+// The module's parameters under their names, each once.
+model::TensorList parameters_of(const torch::nn::Module& module);
+
 class AdamW {
  public:
   // Vectors (biases, LayerNorm) are not decayed, matrices are. The tensors must have requires_grad.
-  AdamW(const std::vector<std::pair<std::string, torch::Tensor>>& parameters, const OptimizerOptions& options);
+  AdamW(const model::TensorList& parameters, const OptimizerOptions& options);
 
   // One update from the tensors' gradients, scaled down to `clip` where their norm exceeds it; the gradients are
   // dropped afterwards. Returns the norm before clipping, or NaN or infinity, in which case nothing was changed.

@@ -20,6 +20,7 @@ struct ModelOptions {
   std::optional<double> strength;
   bool exclude_self = true;
   double dropout = 0.1;
+  bool sinusoidal_positions = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -31,6 +32,9 @@ struct ModelOptions {
     visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
     visit("dropout", self.dropout, "of hidden states and attention weights");
+    visit(
+        "sinusoidal_positions", self.sinusoidal_positions,
+        "start the learned position embeddings from sines, which lets a small model leave the unigram plateau sooner");
   }
 };
 

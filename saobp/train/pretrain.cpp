@@ -73,9 +73,8 @@ class Pretraining {
     }
 
     model_ = model::Bert(config_, seed());
-    std::vector<std::pair<std::string, torch::Tensor>> parameters;
-    for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
-    optimizer_.emplace(parameters, options.optimizer);
+    if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
+    optimizer_.emplace(parameters_of(*model_), options.optimizer);
     model_->train();
   }
 

@@ -67,7 +67,7 @@ class FindFiles : public testing::Test {
   // Paths below c/.
   std::vector<std::string> find(const std::string& path, const std::vector<std::string>& exclude = {}) {
     std::vector<std::string> names;
-    for (const auto& file : find_files({folder_ / path, std::nullopt, DocumentEnd::blank}, exclude))
+    for (const auto& file : find_files({(folder_ / path).string(), std::nullopt, DocumentEnd::blank}, exclude))
       names.push_back(fs::path(file).lexically_relative(folder_ / "c").string());
     return names;
   }
@@ -103,13 +103,14 @@ TEST_F(FindFiles, FollowsLinksToFilesOnly) {
 }
 
 TEST_F(FindFiles, NothingThereIsAnError) {
-  EXPECT_EQ(error_of([&] { find("none.txt"); }), folder_ / "none.txt" + ": no such file or folder");
+  EXPECT_EQ(error_of([&] { find("none.txt"); }), (folder_ / "none.txt").string() + ": no such file or folder");
   EXPECT_EQ(error_of([&] { find("none*.txt"); }),
-            folder_ / "none*.txt" + ": no file matches; a file, a folder or a glob was expected");
-  EXPECT_EQ(error_of([&] { find("c/a", {"*"}); }), folder_ / "c/a" + ": --exclude leaves none of its 2 files");
+            (folder_ / "none*.txt").string() + ": no file matches; a file, a folder or a glob was expected");
+  EXPECT_EQ(error_of([&] { find("c/a", {"*"}); }),
+            (folder_ / "c/a").string() + ": --exclude leaves none of its 2 files");
   fs::create_directory(folder_ / "empty");
   EXPECT_EQ(error_of([&] { find("empty"); }),
-            folder_ / "empty" + ": no file is in this folder; text files were expected");
+            (folder_ / "empty").string() + ": no file is in this folder; text files were expected");
   EXPECT_EQ(error_of([] { find_files({"/dev/null", std::nullopt, DocumentEnd::blank}, {}); }),
             "/dev/null: is neither a file nor a folder");
 }

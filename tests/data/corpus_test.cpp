@@ -187,7 +187,7 @@ TEST_F(CorpusTest, TextWithoutATokenIsRefused) {
   folder_.write("c/a.txt", "");
   folder_.write("c/b.txt", " \r\n\n");
   EXPECT_EQ(error_of([&] { Corpus(options({"c"}), tokenizer_); }),
-            folder_ / "c" + ": 2 files of 4 bytes in all and not one token; text was expected");
+            (folder_ / "c").string() + ": 2 files of 4 bytes in all and not one token; text was expected");
   EXPECT_TRUE(cache_files().empty());
 }
 

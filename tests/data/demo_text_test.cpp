@@ -135,7 +135,7 @@ TEST(DemoText, AnswersFollowFromSeveralFacts) {
   std::map<std::string, int> by_kind;
   for (const auto& document : documents_of(generate_demo_text({.seed = 5, .documents = 2000}))) {
     const Story story = read_story(document);
-    ASSERT_GE(story.questions.size(), 2u);
+    ASSERT_GE(story.questions.size(), 1u);
     ASSERT_EQ(story.questions.size(), story.answers.size());
     EXPECT_LE(story.fillers.size(), 1u) << document;
     std::set<std::string> different(story.questions.begin(), story.questions.end());
@@ -163,19 +163,19 @@ TEST(DemoText, NoWordServesInTwoEntitiesOfADocument) {
       for (const auto& word : words_of(entity))
         if (word != "the") ++uses[word];
     for (const auto& [word, count] : uses) EXPECT_EQ(count, 1) << word << " in " << document;
-    // Two or three chains: as many things that nothing contains.
+    // One or two chains: as many things that nothing contains.
     std::set<std::string> tops;
     for (const auto& [thing, place] : story.inside)
       if (!story.inside.count(place)) tops.insert(place);
-    EXPECT_GE(tops.size(), 2u);
-    EXPECT_LE(tops.size(), 3u);
+    EXPECT_GE(tops.size(), 1u);
+    EXPECT_LE(tops.size(), 2u);
   }
 }
 
 TEST(DemoText, LayoutAndSizes) {
   const std::string text = generate_demo_text({.seed = 1, .documents = 6000});
-  EXPECT_GT(text.size(), 2'000'000u);
-  EXPECT_LT(text.size(), 4'000'000u);
+  EXPECT_GT(text.size(), 1'200'000u);
+  EXPECT_LT(text.size(), 2'400'000u);
   EXPECT_EQ(text.substr(text.size() - 3), ".\n\n");
   for (const char c : text)
     ASSERT_TRUE((c >= 'a' && c <= 'z') || c == ' ' || c == '\n' || c == '.' || c == '?' || c == ',');
@@ -186,8 +186,8 @@ TEST(DemoText, LayoutAndSizes) {
   std::set<std::string> vocabulary;
   for (const auto& document : documents) {
     const auto words = words_of(document);
-    ASSERT_GE(words.size(), 60u);
-    ASSERT_LE(words.size(), 110u);
+    ASSERT_GE(words.size(), 36u);
+    ASSERT_LE(words.size(), 62u);
     vocabulary.insert(words.begin(), words.end());
   }
   EXPECT_GT(vocabulary.size(), 150u);
@@ -204,7 +204,7 @@ uint64_t fingerprint(const std::string& text) {
 
 TEST(DemoText, IsTheSameEverywhere) {
   EXPECT_EQ(generate_demo_text({.seed = 9, .documents = 50}), generate_demo_text({.seed = 9, .documents = 50}));
-  EXPECT_EQ(fingerprint(generate_demo_text({.seed = 1, .documents = 100})), 0xF1B65DE8AF1ECD31ULL);
+  EXPECT_EQ(fingerprint(generate_demo_text({.seed = 1, .documents = 100})), 0x9830354B037CBB69ULL);
 }
 
 TEST(DemoText, FewerDocumentsAreAPrefix) {

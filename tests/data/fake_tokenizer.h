@@ -4,17 +4,18 @@
 #include <atomic>
 #include <charconv>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "saobp/io/error.h"
 #include "saobp/text/tokenizer.h"
+#include "tests/tools.h"
 
 namespace saobp::data {
+
+using tests::error_of;
+using tests::TempFolder;
 
 class FakeTokenizer : public text::Tokenizer {
  public:
@@ -57,42 +58,5 @@ class FakeTokenizer : public text::Tokenizer {
   }
   std::string name_;
 };
-
-// A new folder that is removed with everything in it.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "saobp-data-XXXXXX").string();
-    if (!::mkdtemp(name.data())) fail(name, ": cannot be made");
-    path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  // Writes a file, making its folders; gives its path.
-  std::string write(const std::string& name, std::string_view text) const {
-    auto path = path_ / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << text;
-    return path.string();
-  }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
-template <class F>
-std::string error_of(F&& call) {
-  try {
-    call();
-  } catch (const UsageError& e) {
-    return std::string("usage: ") + e.what();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 }  // namespace saobp::data

@@ -229,6 +229,22 @@ TEST(Encode, TokenTypesAndPositionsCount) {
   EXPECT_GT(largest_difference(twice[0][0], twice[0][1]), 0.1) << "one token at two positions";
 }
 
+TEST(Encode, SinusoidalPositionsTurnByTheSameAngleEverywhere) {
+  BertConfig config = tiny_config();
+  config.hidden_size = 64, config.max_position_embeddings = 100;
+  Bert model(config, 1);
+  model->set_sinusoidal_positions();
+  const auto table = model->position_embeddings.detach();
+  EXPECT_TRUE(model->position_embeddings.requires_grad());
+  // Neighbours at a fixed distance have the same product wherever they stand.
+  for (const int64_t distance : {1, 7}) {
+    const auto products = (table.slice(0, 0, 100 - distance) * table.slice(0, distance, 100)).sum(1);
+    EXPECT_LT((products - products[0]).abs().max().item<double>(), 1e-4);
+  }
+  EXPECT_NEAR(table.square().mean().sqrt().item<double>(), config.initializer_range, 1e-6);
+  EXPECT_NEAR(table[3][0].item<double>(), config.initializer_range * std::sqrt(2.0) * std::sin(3.0), 1e-6);
+}
+
 TEST(Encode, ProbeSeesEveryLayer) {
   PaddedInput in;
   torch::NoGradGuard no_grad;

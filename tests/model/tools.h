@@ -3,35 +3,15 @@
 
 #include <torch/torch.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <string>
 
-#include "saobp/io/error.h"
 #include "saobp/model/bert.h"
+#include "tests/tools.h"
 
 namespace saobp::model::testing {
 
-// A new folder that is removed with everything in it.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "saobp-model-XXXXXX").string();
-    if (!::mkdtemp(name.data())) fail(name, ": cannot be made");
-    path_ = name;
-  }
-  TempFolder(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using tests::error_of;
+using tests::TempFolder;
 
 // Sets the number of threads while it lives.
 class ThreadCount {
@@ -42,19 +22,6 @@ class ThreadCount {
  private:
   int before_;
 };
-
-// The message of the Error that `call` throws, after "usage: " where it is the command's fault.
-template <class F>
-std::string error_of(F&& call) {
-  try {
-    call();
-  } catch (const UsageError& e) {
-    return std::string("usage: ") + e.what();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 // Two layers over 50 ids. Weights fifteen times as large as usual keep attention far from uniform, so that masks,
 // variants and dropout all show in what comes out.

@@ -1,7 +1,6 @@
 #include "saobp/report/report.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <limits>
@@ -13,6 +12,7 @@
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/tables.h"
+#include "tests/tools.h"
 
 namespace saobp::report {
 namespace {
@@ -23,17 +23,7 @@ using io::Json;
 // A folder of made-up runs, removed at the end.
 class Report : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    root_ = fs::temp_directory_path() / concat("saobp-report-", test->name(), "-", ::getpid());
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const fs::path& path, const std::string& text) {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path, std::ios::binary) << text;
-  }
+  void write(const fs::path& path, const std::string& text) { root_.write(path.string(), text); }
 
   static Json record(const std::string& variant) {
     Json json = {{"command", "pretrain"}, {"seed", 42}, {"started", "2026-01-02T03:04:05Z"}};
@@ -86,7 +76,7 @@ class Report : public ::testing::Test {
     return "no error";
   }
 
-  fs::path root_;
+  tests::TempFolder root_;
 };
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -1,6 +1,5 @@
 // Loading: what is taken, what is refused and in which words.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -11,6 +10,7 @@
 #include "saobp/io/json.h"
 #include "saobp/text/batch.h"
 #include "saobp/text/tokenizer.h"
+#include "tests/tools.h"
 
 namespace saobp::text {
 namespace {
@@ -21,17 +21,7 @@ using Ids = std::vector<int32_t>;
 
 class Files : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              concat("saobp-text-", ::getpid(), "-", testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path write(const std::string& name, const std::string& text) {
-    io::write_file(folder_ / name, text);
-    return folder_ / name;
-  }
+  fs::path write(const std::string& name, const std::string& text) { return folder_.write(name, text); }
   // The message of the Error that loading `path` ends in, which must name the file and be one line.
   std::string refusal(const fs::path& path) {
     try {
@@ -64,7 +54,7 @@ class Files : public testing::Test {
                 "end_of_word_suffix": "", "fuse_unk": false, "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3},
                 "merges": ["a b"]}})");
   }
-  fs::path folder_;
+  tests::TempFolder folder_;
 };
 
 void expect_has(const std::string& message, const std::string& part) {
@@ -78,7 +68,7 @@ TEST_F(Files, TokenizerJsonAndBack) {
     EXPECT_EQ(again->to_json(), t->to_json());
     EXPECT_STREQ(again->kind(), t->kind());
     for (const char* text : {"ab a[MASK]b Á é", "", "ab ab"}) EXPECT_EQ(again->encode(text), t->encode(text));
-    EXPECT_EQ(load_tokenizer(folder_)->to_json(), t->to_json());  // the folder: its tokenizer.json
+    EXPECT_EQ(load_tokenizer(folder_.path())->to_json(), t->to_json());  // the folder: its tokenizer.json
   }
 }
 
@@ -164,7 +154,7 @@ TEST_F(Files, VocabTxtTakesSettingsFromTheConfigBeside) {
   EXPECT_EQ(load_tokenizer(path)->encode("A é [SEP]"), (Ids{3, 0, 2}));
   write("tokenizer_config.json", R"({"do_lower_case": false})");
   EXPECT_EQ(load_tokenizer(path)->encode("A é"), (Ids{4, 5}));
-  EXPECT_EQ(load_tokenizer(folder_)->vocab_size(), 6);
+  EXPECT_EQ(load_tokenizer(folder_.path())->vocab_size(), 6);
   expect_has(refusal(write("vocab.txt", "[UNK]\na\na\n")), "\"a\" is there twice");
   expect_has(refusal(write("vocab.txt", "[UNK]\na\xFF\n")), "line 2, byte offset 7");
 }
@@ -179,7 +169,7 @@ TEST_F(Files, VocabJsonWantsItsMerges) {
 }
 
 TEST_F(Files, SaysWhatWasExpectedWhereThereIsNothing) {
-  expect_has(refusal(folder_), "there is no tokenizer here");
+  expect_has(refusal(folder_.path()), "there is no tokenizer here");
   expect_has(refusal(folder_ / "missing.json"), "no such file");
 }
 

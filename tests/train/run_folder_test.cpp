@@ -158,9 +158,7 @@ TEST(ResolveModel, ReadsOtherSizesFromAFile) {
 
 struct Trained {
   explicit Trained(uint64_t seed) : model(tiny_config(), seed) {
-    std::vector<std::pair<std::string, torch::Tensor>> parameters;
-    for (const auto& item : model->named_parameters()) parameters.emplace_back(item.key(), item.value());
-    optimizer.emplace(parameters, OptimizerOptions{});
+    optimizer.emplace(parameters_of(*model), OptimizerOptions{});
   }
   void step() {
     for (auto& parameter : model->parameters()) parameter.mutable_grad() = torch::randn_like(parameter);

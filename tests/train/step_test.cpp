@@ -199,12 +199,6 @@ Bert tiny(torch::ScalarType type, double dropout) {
   return model;
 }
 
-TensorList parameters_of(Bert& model) {
-  TensorList list;
-  for (const auto& item : model->named_parameters()) list.emplace_back(item.key(), item.value());
-  return list;
-}
-
 TEST(MaskedLoss, IsMinusTheLogProbabilityOfTheTargets) {
   torch::NoGradGuard no_grad;
   auto model = tiny(torch::kDouble, 0);
@@ -254,7 +248,7 @@ TEST(TrainStep, FourSmallBatchesEqualOneLarge) {
   OptimizerOptions options;
   options.epsilon = 1e-3;  // keeps g / (√v + ε) smooth where a gradient is near zero
   auto whole = tiny(torch::kDouble, 0), parts = tiny(torch::kDouble, 0);
-  AdamW a(parameters_of(whole), options), b(parameters_of(parts), options);
+  AdamW a(parameters_of(*whole), options), b(parameters_of(*parts), options);
   const std::vector<data::MaskedBatch> one = {rows(0, 8)}, four = {rows(0, 2), rows(2, 2), rows(4, 2), rows(6, 2)};
   ASSERT_NE(four[0].positions.size(), four[1].positions.size()) << "the mean is over tokens, not over batches";
   for (int64_t step = 0; step < 3; ++step) {
@@ -262,7 +256,7 @@ TEST(TrainStep, FourSmallBatchesEqualOneLarge) {
     EXPECT_NEAR(x.loss, y.loss, 1e-12);
     EXPECT_NEAR(x.gradient_norm, y.gradient_norm, 1e-7 * x.gradient_norm);
   }
-  auto p = parameters_of(whole), q = parameters_of(parts);
+  auto p = parameters_of(*whole), q = parameters_of(*parts);
   // Clipping scales by a float, so that weights may part by its rounding.
   for (size_t i = 0; i < p.size(); ++i) EXPECT_LT(largest_difference(p[i].second, q[i].second), 1e-7) << p[i].first;
 }
@@ -270,7 +264,7 @@ TEST(TrainStep, FourSmallBatchesEqualOneLarge) {
 TEST(TrainStep, DropoutDrawsFromSeedStepAndPass) {
   const auto run = [](std::vector<data::MaskedBatch> batches, uint64_t seed, int64_t step) {
     auto model = tiny(torch::kFloat, 0.3);
-    AdamW optimizer(parameters_of(model), {});
+    AdamW optimizer(parameters_of(*model), {});
     const double loss = train_step(model, optimizer, batches, 1e-2, seed, step).loss;
     return std::pair(loss, model->layers[0]->up_weight.detach().clone());
   };
@@ -285,7 +279,7 @@ TEST(TrainStep, DropoutDrawsFromSeedStepAndPass) {
 
 TEST(TrainStep, LearnsABatchByHeart) {
   auto model = tiny(torch::kFloat, 0);
-  AdamW optimizer(parameters_of(model), {});
+  AdamW optimizer(parameters_of(*model), {});
   const std::vector<data::MaskedBatch> batches = {rows(0, 4)};
   const double before = train_step(model, optimizer, batches, 1e-2, 1, 0).loss;
   double after = 0;
@@ -296,16 +290,16 @@ TEST(TrainStep, LearnsABatchByHeart) {
 
 TEST(TrainStep, ANonFiniteLossLeavesTheWeights) {
   auto model = tiny(torch::kFloat, 0);
-  AdamW optimizer(parameters_of(model), {});
+  AdamW optimizer(parameters_of(*model), {});
   {
     torch::NoGradGuard no_grad;
     model->head_bias[4] = std::numeric_limits<float>::quiet_NaN();
   }
   TensorList before;
-  for (const auto& [name, tensor] : parameters_of(model)) before.emplace_back(name, tensor.detach().clone());
+  for (const auto& [name, tensor] : parameters_of(*model)) before.emplace_back(name, tensor.detach().clone());
   const std::vector<data::MaskedBatch> batches = {rows(0, 2), rows(2, 2)};
   EXPECT_FALSE(std::isfinite(train_step(model, optimizer, batches, 1e-2, 1, 0).loss));
-  auto after = parameters_of(model);
+  auto after = parameters_of(*model);
   for (size_t i = 0; i < after.size(); ++i) {
     EXPECT_TRUE(same_bits(after[i].second, before[i].second)) << after[i].first;
     EXPECT_FALSE(after[i].second.grad().defined()) << after[i].first;
