@@ -33,7 +33,7 @@
 namespace saobp::data {
 
 struct DemoTextOptions {
-  int64_t seed = 1;          // ≥ 0; each seed is a sequence of its own
+  int64_t seed = 1;           // ≥ 0; each seed is a sequence of its own
   int64_t documents = 10000;  // 1 … 10,000,000; about 270 bytes each
 
   template <class Self, class Visitor>

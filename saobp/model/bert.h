@@ -47,8 +47,8 @@ struct BertImpl : torch::nn::Module {
   // Any rows of hidden states [N, C] → logits [N, V].
   torch::Tensor mlm_logits(const torch::Tensor& hidden);
 
-  // Starts the position embeddings from the sines and cosines of Vaswani et al. (2017), with the standard deviation that
-  // the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
+  // Starts the position embeddings from the sines and cosines of Vaswani et al. (2017), with the standard deviation
+  // that the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
   void set_sinusoidal_positions();
 
   bool has_head() const { return head_bias.defined(); }
