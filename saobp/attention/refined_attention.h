@@ -5,6 +5,7 @@
 //   strength λ < 0 (Low)    the contrast case: they are favoured
 //   strength 0 (Original)   B = A
 //   elemmul                 B = A Aᵀ with its rows normalised
+// The strength is a number for all heads, or a tensor with one for each head, which may learn.
 // With m_ik = log(1 − (1 − e^{−λ}) A_ik) and c_k = Σ_i m_ik over the queries that may send, B = softmax(S_jk + c_k −
 // m_jk); docs/method.md derives this from the paper's Algorithm 1.
 #pragma once
@@ -21,10 +22,16 @@
 namespace saobp::attention {
 
 struct AttentionOptions {
-  bool elemmul = false;                  // B = A Aᵀ with normalised rows; strength must then be 0
-  double strength = 0;                   // signed λ: 0 Original, > 0 High, < 0 Low; |λ| ≤ 20
-  bool exclude_self = true;              // Algorithm 1: a query does not receive its own message (false: Eq. 11)
-  bool causal = false;                   // decoder form: query j sees keys k ≤ j and messages of queries i < j
+  bool elemmul = false;      // B = A Aᵀ with normalised rows; strength must then be 0
+  double strength = 0;       // signed λ: 0 Original, > 0 High, < 0 Low; |λ| ≤ 20
+  // [heads] or [1], float or double, signed λ of each head, differentiable; `strength` must then be 0.
+  std::optional<at::Tensor> strengths;
+  bool exclude_self = true;  // Algorithm 1: a query does not receive its own message (false: Eq. 11)
+  bool causal = false;       // decoder form: query j sees keys k ≤ j and messages of queries i < j
+  // The paper's Table 7 read literally: query j sees keys k ≤ j, but messages of all queries, later ones too, so that
+  // a language model sees the future. For studying that only; needs causal = false. Composite.
+  bool leaky_causal = false;
+  int64_t steps = 1;  // of belief propagation: B⁽⁰⁾ = A, B⁽ᵗ⁺¹⁾ = softmax(S + c(B⁽ᵗ⁾) − m(B⁽ᵗ⁾)); from 2 on composite
   std::optional<at::Tensor> key_mask;    // [batch, L_k] bool, true = real
   std::optional<at::Tensor> query_mask;  // [batch, L_q] bool; defaults to key_mask when L_q = L_k, else to all real
   double dropout = 0;                    // probability in [0, 1), acts on the refined weights
@@ -37,7 +44,8 @@ inline constexpr double kMaxStrength = 20;
 // The options of a named variant; strength ≥ 0 is the paper's λ (low turns its sign; original and elemmul ignore it).
 AttentionOptions from_variant(Variant variant, double strength);
 
-// query [B, H, L_q, D], key and value [B, H, L_k, D] → [B, H, L_q, D], differentiable in all three.
+// query [B, H, L_q, D], key and value [B, H_k, L_k, D] → [B, H, L_q, D], differentiable in all three and in
+// options.strengths. H_k divides H (grouped heads): query head h attends to key head h / (H / H_k).
 // Calls the operator saobp::refined_attention. Strides are free; with a unit last stride nothing is copied. The output
 // lies in memory as [B, L_q, H, D] when the query does, so that output.transpose(1, 2).reshape(...) is a view.
 // Padded queries yield 0 and take gradient 0; the contents of padded positions change nothing, bit for bit.
@@ -45,6 +53,20 @@ AttentionOptions from_variant(Variant variant, double strength);
 // Throws c10::Error, naming both sizes, when the arguments disagree.
 at::Tensor refined_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                              const AttentionOptions& options);
+
+// What refined_attention_with_statistics returns. Statistics are of A and of B without dropout; natural logarithms;
+// padded rows are 0; they carry no gradient.
+struct AttentionWithStatistics {
+  at::Tensor output;          // [B, H, L_q, D], as refined_attention gives it
+  at::Tensor entropy_a;       // [B, H, L_q]: −Σ_k A_jk log A_jk, in nats
+  at::Tensor squared_norm_a;  // [B, H, L_q]: Σ_k A_jk²
+  at::Tensor entropy_b, squared_norm_b;
+};
+
+// Statistics from the same sweep that makes the output, never an L×L matrix on the fused path. Of elemmul the fused
+// path gives those of A alone; its B would need the L×L×L product: entropy_b and squared_norm_b are undefined.
+AttentionWithStatistics refined_attention_with_statistics(const at::Tensor& query, const at::Tensor& key,
+                                                          const at::Tensor& value, const AttentionOptions& options);
 
 // For diagnostics: A and B, each [B, H, L_q, L_k] (B of elemmul: [B, H, L_q, L_q]), padded rows and columns zero,
 // without dropout.
