@@ -1,5 +1,6 @@
 #include "saobp/attention/checks.h"
 
+#include <ATen/TensorSubclassLikeUtils.h>
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
@@ -24,7 +25,6 @@ void check_tensor(const at::Tensor& tensor, const char* name) {
 
 void check_pair(const at::Tensor& query, const at::Tensor& other, const char* name) {
   check_agree(name, other.size(0), "query", query.size(0), "batch rows");
-  check_agree(name, other.size(1), "query", query.size(1), "heads");
   check_agree(name, other.size(3), "query", query.size(3), "channels");
   TORCH_CHECK(other.scalar_type() == query.scalar_type(), "refined_attention: ", name, " is of type ",
               other.scalar_type(), ", query of type ", query.scalar_type(), "; they must agree");
@@ -43,6 +43,54 @@ void check_mask(const std::optional<at::Tensor>& mask, const char* name, const a
               query.device(), "; they must agree");
 }
 
+// Grouped heads: each key head serves as many query heads.
+void check_heads(const at::Tensor& query, const at::Tensor& key) {
+  const int64_t heads = query.size(1), key_heads = key.size(1);
+  TORCH_CHECK(key_heads > 0 ? heads % key_heads == 0 : heads == 0, "refined_attention: key has ", key_heads,
+              " heads, query has ", heads, "; the heads of the query must be a multiple of the key's");
+}
+
+void check_strengths(const at::Tensor& strengths, const at::Tensor& query) {
+  TORCH_CHECK(strengths.scalar_type() == at::kFloat || strengths.scalar_type() == at::kDouble,
+              "refined_attention: strengths are of type ", strengths.scalar_type(), "; expected Float or Double");
+  const int64_t heads = query.size(1);
+  TORCH_CHECK(strengths.dim() == 1 && (strengths.size(0) == 1 || strengths.size(0) == heads),
+              "refined_attention: strengths have shape ", strengths.sizes(), "; expected [1] or [heads] = [", heads,
+              "]");
+  TORCH_CHECK(strengths.device() == query.device(), "refined_attention: strengths are on ", strengths.device(),
+              ", query on ", query.device(), "; they must agree");
+  // Tensors that are being traced, and those of the meta device, have no values to look at.
+  if (strengths.is_meta() || at::isTensorSubclassLike(strengths)) return;
+  const auto values = strengths.detach().to(at::kCPU, at::kDouble);
+  for (int64_t head = 0; head < values.numel(); ++head) {
+    const double strength = values.const_data_ptr<double>()[head * values.stride(0)];
+    TORCH_CHECK(std::abs(strength) <= kMaxStrength, "refined_attention: strengths[", head, "] is ", strength,
+                "; expected a number between -", kMaxStrength, " and ", kMaxStrength);
+  }
+}
+
+// Which options exclude each other.
+void check_forms(const AttentionOptions& options) {
+  TORCH_CHECK(!options.strengths || options.strength == 0, "refined_attention: strengths are given and strength is ",
+              options.strength, "; give one of them");
+  TORCH_CHECK(!options.elemmul || !options.strengths, "refined_attention: elemmul takes no strengths, found a tensor");
+  TORCH_CHECK(!options.elemmul || options.steps == 1, "refined_attention: elemmul takes one step, found ",
+              options.steps);
+  TORCH_CHECK(!options.leaky_causal || !options.causal,
+              "refined_attention: causal and leaky_causal are both true; choose one");
+  TORCH_CHECK(!options.leaky_causal || !options.elemmul,
+              "refined_attention: elemmul and leaky_causal are both true; elemmul has the causal form only");
+}
+
+void check_lengths(const at::Tensor& query, const at::Tensor& key, const AttentionOptions& options) {
+  const char* form = options.causal         ? "causal"
+                     : options.leaky_causal ? "leaky_causal"
+                     : options.elemmul      ? "elemmul"
+                                            : nullptr;
+  TORCH_CHECK(form == nullptr || query.size(2) == key.size(2), "refined_attention: ", form != nullptr ? form : "",
+              " needs as many queries as keys, found ", query.size(2), " and ", key.size(2));
+}
+
 void check_numbers(const AttentionOptions& options) {
   TORCH_CHECK(std::abs(options.strength) <= kMaxStrength, "refined_attention: strength is ", options.strength,
               "; expected a number between -", kMaxStrength, " and ", kMaxStrength);
@@ -50,20 +98,22 @@ void check_numbers(const AttentionOptions& options) {
               options.strength, "; expected 0");
   TORCH_CHECK(options.dropout >= 0 && options.dropout < 1, "refined_attention: dropout is ", options.dropout,
               "; expected a probability from 0 up to, not including, 1");
+  TORCH_CHECK(options.steps >= 1, "refined_attention: steps is ", options.steps, "; expected at least 1");
 }
 
 }  // namespace
 
 void check_arguments(const at::Tensor& query, const at::Tensor& key, const AttentionOptions& options) {
   check_numbers(options);
+  check_forms(options);
   check_tensor(query, "query");
   check_tensor(key, "key");
   check_pair(query, key, "key");
+  check_heads(query, key);
+  if (options.strengths) check_strengths(*options.strengths, query);
   check_mask(options.key_mask, "key_mask", query, key.size(2));
   check_mask(options.query_mask, "query_mask", query, query.size(2));
-  TORCH_CHECK(!(options.causal || options.elemmul) || query.size(2) == key.size(2),
-              "refined_attention: ", options.causal ? "causal" : "elemmul", " needs as many queries as keys, found ",
-              query.size(2), " and ", key.size(2));
+  check_lengths(query, key, options);
 }
 
 void check_arguments(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -71,6 +121,7 @@ void check_arguments(const at::Tensor& query, const at::Tensor& key, const at::T
   check_arguments(query, key, options);
   check_tensor(value, "value");
   check_pair(query, value, "value");
+  check_agree("value", value.size(1), "key", key.size(1), "heads");
   check_agree("value", value.size(2), "key", key.size(2), "rows");
 }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/dropout.h"
@@ -32,7 +33,7 @@ Pairs make_pairs(const at::Tensor& query, const at::Tensor& key, const Attention
     pairs.padded_query = query_mask->logical_not().unsqueeze(1).unsqueeze(-1);
     block(pairs.padded_query.expand({-1, -1, -1, key.size(2)}));
   }
-  if (options.causal) {
+  if (options.causal || options.leaky_causal) {
     const auto bools = query.options().dtype(at::kBool);
     block(at::ones({query.size(2), key.size(2)}, bools).triu(1).unsqueeze(0).unsqueeze(0));
   }
@@ -57,11 +58,18 @@ at::Tensor make_scores(const at::Tensor& query, const at::Tensor& key, const Pai
   return at::matmul(zero_where(query, pairs.padded_query) * scale, zero_where(key, pairs.padded_key).transpose(-1, -2));
 }
 
+// m_ik = log(1 − tA_ik), [B, H, L_q, L_k]; blocked entries have A = 0 and send log 1 = 0.
+at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options) {
+  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1.
+  if (!options.strengths) return ((1 - attention) + std::exp(-options.strength) * attention).log();
+  const auto decay = (-options.strengths->to(attention.scalar_type())).exp().view({-1, 1, 1});
+  return ((1 - attention) + decay * attention).log();
+}
+
 // c_jk − m_jk of docs/method.md, section 2 and 3: [B, H, 1 or L_q, L_k].
 at::Tensor refinement_bias(const at::Tensor& attention, const AttentionOptions& options) {
-  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1. Blocked entries have A = 0 and send log 1 = 0.
-  const auto messages = ((1 - attention) + std::exp(-options.strength) * attention).log();
-  if (!options.causal) {
+  const auto messages = make_messages(attention, options);
+  if (!options.causal) {  // leaky_causal too: its messages come from all rows
     const auto column_sum = messages.sum(-2, /*keepdim=*/true);
     return options.exclude_self ? column_sum - messages : column_sum;
   }
@@ -94,6 +102,41 @@ at::Tensor elemmul_output(const at::Tensor& attention, const at::Tensor& left, c
   return numerator / normaliser;
 }
 
+// Grouped heads: each key or value head once for every query head that attends to it.
+at::Tensor repeat_heads(const at::Tensor& tensor, int64_t heads) {
+  return tensor.size(1) == heads ? tensor : tensor.repeat_interleave(heads / tensor.size(1), 1);
+}
+
+struct Weights {
+  Pairs pairs;
+  at::Tensor attention;  // A, [B, H, L_q, L_k]
+  at::Tensor refined;    // B after all steps; of elemmul A itself, whose product with Aᵀ is made by the caller
+};
+
+Weights make_weights(const at::Tensor& query, const at::Tensor& key, const AttentionOptions& options) {
+  Weights result{make_pairs(query, key, options), {}, {}};
+  const auto scores = make_scores(query, repeat_heads(key, query.size(1)), result.pairs);
+  result.attention = result.refined = masked_softmax(scores, result.pairs);
+  if (options.elemmul || (!options.strengths && options.strength == 0)) return result;
+  for (int64_t step = 0; step < options.steps; ++step) {
+    result.refined = masked_softmax(scores + refinement_bias(result.refined, options), result.pairs);
+  }
+  return result;
+}
+
+// O = (B ⊙ R) V, with padded rows of V as 0.
+at::Tensor make_output(const Weights& weights, const at::Tensor& query, const at::Tensor& value_in,
+                       const AttentionOptions& options) {
+  const auto value = repeat_heads(zero_where(value_in, weights.pairs.padded_key), query.size(1));
+  auto left = weights.refined;
+  if (options.dropout > 0) {
+    left = left * dropout_factors(query.size(0), query.size(1), query.size(2), value.size(2), options.dropout,
+                                  options.seed, query.options());
+  }
+  if (!options.elemmul) return at::matmul(left, value);
+  return elemmul_output(weights.attention, left, value, weights.pairs, options.causal);
+}
+
 // x >> n as on unsigned 64-bit numbers.
 at::Tensor shift_right(const at::Tensor& x, int n) { return x.__rshift__(n).bitwise_and((int64_t{1} << (64 - n)) - 1); }
 
@@ -124,36 +167,34 @@ at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_
 at::Tensor reference_attention(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
                                const AttentionOptions& options) {
   const auto query = working_type(query_in), key = working_type(key_in);
-  const auto pairs = make_pairs(query, key, options);
-  const auto value = zero_where(working_type(value_in), pairs.padded_key);
-  const auto scores = make_scores(query, key, pairs);
-  const auto attention = masked_softmax(scores, pairs);
-  const bool refine = !options.elemmul && options.strength != 0;
-  auto weights = refine ? masked_softmax(scores + refinement_bias(attention, options), pairs) : attention;
-  if (options.dropout > 0) {
-    weights = weights * dropout_factors(query.size(0), query.size(1), query.size(2), key.size(2), options.dropout,
-                                        options.seed, query.options());
-  }
-  const auto output =
-      options.elemmul ? elemmul_output(attention, weights, value, pairs, options.causal) : at::matmul(weights, value);
-  return output.to(query_in.scalar_type());
+  return make_output(make_weights(query, key, options), query, working_type(value_in), options)
+      .to(query_in.scalar_type());
 }
 
-std::pair<at::Tensor, at::Tensor> reference_matrices(const at::Tensor& query_in, const at::Tensor& key_in,
-                                                     const AttentionOptions& options) {
+std::tuple<at::Tensor, at::Tensor> reference_with_statistics(const at::Tensor& query_in, const at::Tensor& key_in,
+                                                             const at::Tensor& value_in,
+                                                             const AttentionOptions& options) {
   const auto query = working_type(query_in), key = working_type(key_in);
-  const auto pairs = make_pairs(query, key, options);
-  const auto scores = make_scores(query, key, pairs);
-  const auto attention = masked_softmax(scores, pairs);
-  if (options.elemmul) {
-    auto product = at::matmul(attention, attention.transpose(-1, -2));
-    if (options.causal) product = product.tril();
-    auto normaliser = product.sum(-1, /*keepdim=*/true);
-    if (pairs.dead.defined()) normaliser = normaliser.masked_fill(pairs.dead, 1);
-    return {attention, product / normaliser};
+  const auto weights = make_weights(query, key, options);
+  const auto output = make_output(weights, query, working_type(value_in), options);
+  std::vector<at::Tensor> statistics;
+  for (const auto& matrix : {weights.attention.detach(), weights.refined.detach()}) {
+    statistics.push_back(at::special_entr(matrix).sum(-1));
+    statistics.push_back(matrix.square().sum(-1));
   }
-  if (options.strength == 0) return {attention, attention};
-  return {attention, masked_softmax(scores + refinement_bias(attention, options), pairs)};
+  if (options.elemmul) statistics.resize(2);
+  return {output.to(query_in.scalar_type()), at::stack(statistics)};
+}
+
+std::pair<at::Tensor, at::Tensor> reference_matrices(const at::Tensor& query, const at::Tensor& key,
+                                                     const AttentionOptions& options) {
+  const auto [pairs, attention, refined] = make_weights(working_type(query), working_type(key), options);
+  if (!options.elemmul) return {attention, refined};
+  auto product = at::matmul(attention, attention.transpose(-1, -2));
+  if (options.causal) product = product.tril();
+  auto normaliser = product.sum(-1, /*keepdim=*/true);
+  if (pairs.dead.defined()) normaliser = normaliser.masked_fill(pairs.dead, 1);
+  return {attention, product / normaliser};
 }
 
 }  // namespace saobp::attention

@@ -1,10 +1,12 @@
 // The readable reference: refined attention in plain ATen, for every variant, dtype and device, differentiable by
-// autograd any number of times. It makes the L×L matrices. It is the oracle of the fused kernels' tests and the path
-// for whatever they do not cover. Arguments are expected to have passed check_arguments.
+// autograd any number of times. It makes the L×L matrices (and causal elemmul forms A Aᵀ, L·L·L operations). It is the
+// oracle of the fused kernels' tests and the path for whatever they do not cover. Arguments are expected to have passed
+// check_arguments.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <tuple>
 #include <utility>
 
 #include "saobp/attention/refined_attention.h"
@@ -13,6 +15,11 @@ namespace saobp::attention {
 
 at::Tensor reference_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                                const AttentionOptions& options);
+
+// The output and the statistics of A and B: [4, B, H, L_q] in the working type (elemmul: [2, B, H, L_q], A's alone), in
+// the order of AttentionWithStatistics.
+std::tuple<at::Tensor, at::Tensor> reference_with_statistics(const at::Tensor& query, const at::Tensor& key,
+                                                             const at::Tensor& value, const AttentionOptions& options);
 
 std::pair<at::Tensor, at::Tensor> reference_matrices(const at::Tensor& query, const at::Tensor& key,
                                                      const AttentionOptions& options);

@@ -22,8 +22,8 @@
 namespace saobp::attention {
 
 struct AttentionOptions {
-  bool elemmul = false;      // B = A Aᵀ with normalised rows; strength must then be 0
-  double strength = 0;       // signed λ: 0 Original, > 0 High, < 0 Low; |λ| ≤ 20
+  bool elemmul = false;  // B = A Aᵀ with normalised rows; strength must then be 0
+  double strength = 0;   // signed λ: 0 Original, > 0 High, < 0 Low; |λ| ≤ 20
   // [heads] or [1], float or double, signed λ of each head, differentiable; `strength` must then be 0.
   std::optional<at::Tensor> strengths;
   bool exclude_self = true;  // Algorithm 1: a query does not receive its own message (false: Eq. 11)
@@ -55,7 +55,9 @@ at::Tensor refined_attention(const at::Tensor& query, const at::Tensor& key, con
                              const AttentionOptions& options);
 
 // What refined_attention_with_statistics returns. Statistics are of A and of B without dropout; natural logarithms;
-// padded rows are 0; they carry no gradient.
+// padded rows are 0; float for the half types, else of the query's type; they carry no gradient. Of elemmul there
+// are those of A alone, on every path: its B would need the L×L×L product, and entropy_b and squared_norm_b stay
+// undefined.
 struct AttentionWithStatistics {
   at::Tensor output;          // [B, H, L_q, D], as refined_attention gives it
   at::Tensor entropy_a;       // [B, H, L_q]: −Σ_k A_jk log A_jk, in nats
@@ -63,8 +65,9 @@ struct AttentionWithStatistics {
   at::Tensor entropy_b, squared_norm_b;
 };
 
-// Statistics from the same sweep that makes the output, never an L×L matrix on the fused path. Of elemmul the fused
-// path gives those of A alone; its B would need the L×L×L product: entropy_b and squared_norm_b are undefined.
+// Statistics from the same sweep that makes the output, never an L×L matrix on the fused path. Calls the operator
+// saobp::refined_attention_statistics, which returns them as one tensor [4, B, H, L_q] in the order above (elemmul: [2,
+// B, H, L_q]).
 AttentionWithStatistics refined_attention_with_statistics(const at::Tensor& query, const at::Tensor& key,
                                                           const at::Tensor& value, const AttentionOptions& options);
 

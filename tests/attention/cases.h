@@ -33,6 +33,14 @@ inline Inputs packed_inputs(int64_t batch, int64_t heads, int64_t length, int64_
   return {part(0), part(1), part(2)};
 }
 
+// key_heads key and value heads, each for heads / key_heads query heads.
+inline Inputs grouped_inputs(int64_t batch, int64_t heads, int64_t key_heads, int64_t length, int64_t channels,
+                             at::ScalarType type = at::kDouble, uint64_t seed = 1) {
+  return {normal({batch, heads, length, channels}, seed, type),
+          normal({batch, key_heads, length, channels}, seed + 1, type),
+          normal({batch, key_heads, length, channels}, seed + 2, type)};
+}
+
 // [batch, length] bool; row b keeps the first length·(b + 1)/(batch + 1) + 1 positions, the last row all of them.
 inline at::Tensor tail_padding(int64_t batch, int64_t length) {
   auto mask = at::ones({batch, length}, at::kBool);

@@ -26,8 +26,12 @@ TEST(Arguments, DisagreementsAreNamedWithBothSizes) {
   const auto with_key = [](at::Tensor key) { return Inputs{small().query, std::move(key), small().value}; };
   EXPECT_EQ(error_of(with_key(at::zeros({2, 3, 5, 64}))),
             "refined_attention: key has 64 channels, query has 4; they must agree");
+  EXPECT_EQ(error_of(with_key(at::zeros({2, 2, 5, 4}))),
+            "refined_attention: key has 2 heads, query has 3; the heads of the query must be a multiple of the key's");
+  EXPECT_EQ(error_of(with_key(at::zeros({2, 0, 5, 4}))),
+            "refined_attention: key has 0 heads, query has 3; the heads of the query must be a multiple of the key's");
   EXPECT_EQ(error_of(with_key(at::zeros({2, 1, 5, 4}))),
-            "refined_attention: key has 1 heads, query has 3; they must agree");
+            "refined_attention: value has 3 heads, key has 1; they must agree");
   EXPECT_EQ(error_of(with_key(at::zeros({7, 3, 5, 4}))),
             "refined_attention: key has 7 batch rows, query has 2; they must agree");
   EXPECT_EQ(error_of(with_key(at::zeros({2, 3, 6, 4}))),
@@ -74,6 +78,51 @@ TEST(Arguments, NumbersAreChecked) {
   options.causal = true;
   EXPECT_EQ(error_of(random_inputs(1, 1, 4, 6, 2), options),
             "refined_attention: causal needs as many queries as keys, found 4 and 6");
+}
+
+TEST(Arguments, StrengthsAreChecked) {
+  AttentionOptions options;
+  const auto error = [&](at::Tensor strengths) {
+    options.strengths = std::move(strengths);
+    return error_of(small(), options);
+  };
+  EXPECT_EQ(error(at::ones({4})), "refined_attention: strengths have shape [4]; expected [1] or [heads] = [3]");
+  EXPECT_EQ(error(at::ones({1, 3})), "refined_attention: strengths have shape [1, 3]; expected [1] or [heads] = [3]");
+  EXPECT_EQ(error(at::ones({})), "refined_attention: strengths have shape []; expected [1] or [heads] = [3]");
+  EXPECT_EQ(error(at::ones({3}, at::kHalf)), "refined_attention: strengths are of type Half; expected Float or Double");
+  EXPECT_EQ(error(at::ones({3}, at::TensorOptions(at::kMeta))),
+            "refined_attention: strengths are on meta, query on cpu; they must agree");
+  EXPECT_EQ(error(at::tensor({0.2, NAN, 0.1}, at::kDouble)),
+            "refined_attention: strengths[1] is nan; expected a number between -20 and 20");
+  EXPECT_EQ(error(at::tensor({0.2, 0.1, -20.5}, at::kFloat)),
+            "refined_attention: strengths[2] is -20.5; expected a number between -20 and 20");
+  EXPECT_EQ(error(at::tensor({9.0, 0.1, 9.0, 0.1, 99.0}, at::kDouble).slice(0, 0, 5, 2)),
+            "refined_attention: strengths[2] is 99; expected a number between -20 and 20");
+  options.strength = 0.5;
+  EXPECT_EQ(error(at::ones({3})), "refined_attention: strengths are given and strength is 0.5; give one of them");
+  options.strength = 0;
+  options.elemmul = true;
+  EXPECT_EQ(error(at::ones({3})), "refined_attention: elemmul takes no strengths, found a tensor");
+}
+
+TEST(Arguments, FormsThatExcludeEachOtherAreNamed) {
+  AttentionOptions options;
+  options.steps = 0;
+  EXPECT_EQ(error_of(small(), options), "refined_attention: steps is 0; expected at least 1");
+  options.steps = 2;
+  options.elemmul = true;
+  EXPECT_EQ(error_of(small(), options), "refined_attention: elemmul takes one step, found 2");
+  options.steps = 1;
+  EXPECT_EQ(error_of(random_inputs(1, 1, 4, 6, 2), options),
+            "refined_attention: elemmul needs as many queries as keys, found 4 and 6");
+  options.leaky_causal = true;
+  EXPECT_EQ(error_of(small(), options),
+            "refined_attention: elemmul and leaky_causal are both true; elemmul has the causal form only");
+  options.elemmul = false;
+  EXPECT_EQ(error_of(random_inputs(1, 1, 4, 6, 2), options),
+            "refined_attention: leaky_causal needs as many queries as keys, found 4 and 6");
+  options.causal = true;
+  EXPECT_EQ(error_of(small(), options), "refined_attention: causal and leaky_causal are both true; choose one");
 }
 
 TEST(EdgeSizes, EmptyBatchAndNoQueriesOrKeys) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -15,8 +16,10 @@ Matrix zeros(int64_t rows, int64_t columns) { return Matrix(rows, std::vector<do
 // May query j look at key k, and does query i send?
 struct Rules {
   std::vector<bool> real_query, real_key;
-  bool causal;
+  bool causal;  // no query sees a later key
+  bool leaky;   // but it takes the messages of later queries
   bool sees(int64_t j, int64_t k) const { return real_query[j] && real_key[k] && (!causal || k <= j); }
+  bool receives(int64_t j, int64_t i) const { return real_query[i] && (!causal || leaky || i <= j); }
 };
 
 Matrix softmax_attention(const at::Tensor& query, const at::Tensor& key, const Rules& rules) {
@@ -45,9 +48,10 @@ void normalise_rows(Matrix& m) {
   }
 }
 
-// Algorithm 1, line by line; in the causal form row j takes messages from i < j only (and its own if it is kept).
+// Algorithm 1, line by line: `a` sends the messages, `prior` (A itself in the first step) is what they act on. In the
+// causal form row j takes messages from i < j only (and its own if it is kept).
 // Products are carried as logarithms, so that 512 messages of e^{-20} do not underflow.
-Matrix algorithm_1(const Matrix& a, double lambda, bool exclude_self, const Rules& rules) {
+Matrix algorithm_1(const Matrix& prior, const Matrix& a, double lambda, bool exclude_self, const Rules& rules) {
   const int64_t rows = a.size(), columns = rows ? a[0].size() : 0;
   Matrix log_message = zeros(rows, columns);
   for (int64_t i = 0; i < rows; ++i) {
@@ -66,10 +70,9 @@ Matrix algorithm_1(const Matrix& a, double lambda, bool exclude_self, const Rule
     double largest = -INFINITY;
     for (int64_t k = 0; k < columns; ++k) {
       if (!rules.sees(j, k)) continue;
-      log_u[k] = std::log(a[j][k]);
+      log_u[k] = std::log(prior[j][k]);
       for (int64_t i = 0; i < rows; ++i) {
-        const bool own = i == j, future = rules.causal && i > j;
-        if (!rules.real_query[i] || future || (own && exclude_self)) continue;
+        if (!rules.receives(j, i) || (i == j && exclude_self)) continue;
         // Causal: a row i < k does not see key k (A_ik = 0) and sends it the message e^λ that it sends every such key;
         // the normaliser e^λ per sender is taken out for all keys alike.
         log_u[k] += log_message[i][k] - lambda;
@@ -117,6 +120,11 @@ void multiply_value(const Matrix& weights, const at::Tensor& value, const Rules&
   }
 }
 
+double strength_of_head(const AttentionOptions& options, int64_t head) {
+  if (!options.strengths) return options.strength;
+  return (*options.strengths)[options.strengths->size(0) == 1 ? 0 : head].item<double>();
+}
+
 }  // namespace
 
 OracleResult oracle(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
@@ -129,15 +137,20 @@ OracleResult oracle(const at::Tensor& query_in, const at::Tensor& key_in, const 
   result.refined = at::zeros({query.size(0), query.size(1), queries, options.elemmul ? queries : keys}, at::kDouble);
   result.output = at::zeros({query.size(0), query.size(1), queries, value.size(3)}, at::kDouble);
   const auto query_mask = options.query_mask || queries != keys ? options.query_mask : options.key_mask;
+  const int64_t group = query.size(1) / std::max<int64_t>(1, key.size(1));
   for (int64_t b = 0; b < query.size(0); ++b) {
-    const Rules rules{flags(query_mask, b, queries), flags(options.key_mask, b, keys), options.causal};
+    const Rules rules{flags(query_mask, b, queries), flags(options.key_mask, b, keys),
+                      options.causal || options.leaky_causal, options.leaky_causal};
     for (int64_t h = 0; h < query.size(1); ++h) {
-      const Matrix a = softmax_attention(query[b][h], key[b][h], rules);
-      Matrix left = a, refined;
+      const Matrix a = softmax_attention(query[b][h], key[b][h / group], rules);
+      Matrix left = a, refined = a;
       if (options.elemmul) {
         refined = elemmul(a, a, options.causal);
       } else {
-        refined = algorithm_1(a, options.strength, options.exclude_self, rules);
+        const double strength = strength_of_head(options, h);
+        for (int64_t step = 0; step < options.steps; ++step) {
+          refined = algorithm_1(a, refined, strength, options.exclude_self, rules);
+        }
       }
       Matrix weights = refined;
       const auto factor = [&](int64_t i, int64_t k) {
@@ -161,7 +174,7 @@ OracleResult oracle(const at::Tensor& query_in, const at::Tensor& key_in, const 
       }
       store(a, result.attention[b][h]);
       store(refined, result.refined[b][h]);
-      multiply_value(weights, value[b][h], rules, result.output[b][h]);
+      multiply_value(weights, value[b][h / group], rules, result.output[b][h]);
     }
   }
   return result;

@@ -1,6 +1,8 @@
 // The composite path in double against Algorithm 1 as loops.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "cases.h"
 #include "oracle.h"
 #include "saobp/attention/reference.h"
@@ -8,7 +10,7 @@
 namespace saobp::attention::testing {
 namespace {
 
-std::vector<AttentionOptions> variants() {
+std::vector<AttentionOptions> variants(int64_t heads = 2) {
   std::vector<AttentionOptions> all;
   for (const double strength : {0.0, 0.2, 3.0, -0.2, -3.0}) {
     for (const bool exclude_self : {true, false}) {
@@ -19,6 +21,30 @@ std::vector<AttentionOptions> variants() {
         options.causal = causal;
         all.push_back(options);
       }
+    }
+  }
+  const auto per_head = at::tensor({0.7, -1.5, 0.0, 3.0}, at::kDouble).slice(0, 0, heads);
+  for (const auto& strengths : {per_head, at::tensor({0.4f}), at::tensor({20.0f})}) {
+    for (const bool causal : {false, true}) {
+      AttentionOptions options;
+      options.strengths = strengths;
+      options.causal = causal;
+      all.push_back(options);
+    }
+  }
+  for (const bool exclude_self : {true, false}) {
+    AttentionOptions leaky;
+    leaky.leaky_causal = true;
+    leaky.strength = 0.6;
+    leaky.exclude_self = exclude_self;
+    all.push_back(leaky);
+    for (const bool causal : {false, true}) {
+      AttentionOptions options = leaky;
+      options.leaky_causal = !causal && exclude_self;
+      options.causal = causal;
+      options.steps = causal ? 3 : 2;
+      options.strength = causal ? -0.9 : 0.6;
+      all.push_back(options);
     }
   }
   for (const bool causal : {false, true}) {
@@ -32,7 +58,8 @@ std::vector<AttentionOptions> variants() {
 
 std::string describe(const AttentionOptions& o) {
   return "strength " + std::to_string(o.strength) + (o.exclude_self ? "" : " own message kept") +
-         (o.causal ? " causal" : "") + (o.elemmul ? " elemmul" : "");
+         (o.causal ? " causal" : "") + (o.leaky_causal ? " leaky" : "") + " steps " + std::to_string(o.steps) +
+         (o.strengths ? " of " + std::to_string(o.strengths->numel()) + " heads" : "") + (o.elemmul ? " elemmul" : "");
 }
 
 void expect_equals_oracle(const Inputs& in, const AttentionOptions& options) {
@@ -71,7 +98,7 @@ TEST(Reference, EqualsAlgorithm1WithPadding) {
 
 TEST(Reference, EqualsAlgorithm1WithDropout) {
   const auto in = random_inputs(2, 3, 8, 8, 4);
-  for (auto options : variants()) {
+  for (auto options : variants(3)) {
     options.dropout = 0.3;
     options.seed = 42;
     options.key_mask = tail_padding(2, 8);
@@ -82,11 +109,64 @@ TEST(Reference, EqualsAlgorithm1WithDropout) {
 TEST(Reference, CrossAttentionTakesItsOwnLengths) {
   const auto in = random_inputs(2, 2, 5, 11, 4);
   for (auto options : variants()) {
-    if (options.causal || options.elemmul) continue;
+    if (options.causal || options.leaky_causal || options.elemmul) continue;
     options.key_mask = tail_padding(2, 11);
     expect_equals_oracle(in, options);
     options.query_mask = tail_padding(2, 5);
     expect_equals_oracle(in, options);
+  }
+}
+
+TEST(Reference, GroupedHeadsShareTheirKeysAndValues) {
+  for (auto options : variants(4)) {
+    for (const int64_t key_heads : {1, 2}) {
+      options.key_mask = tail_padding(2, 7);
+      options.dropout = 0.2;
+      expect_equals_oracle(grouped_inputs(2, 4, key_heads, 7, 5), options);
+    }
+  }
+}
+
+// −Σ x log x and Σ x² of each row, as loops.
+std::pair<double, double> row_statistics(const at::Tensor& row) {
+  double entropy = 0, square = 0;
+  for (int64_t k = 0; k < row.size(0); ++k) {
+    const double x = row[k].item<double>();
+    if (x > 0) entropy -= x * std::log(x);
+    square += x * x;
+  }
+  return {entropy, square};
+}
+
+void expect_statistics(const at::Tensor& matrix, const at::Tensor& entropy, const at::Tensor& squared_norm) {
+  ASSERT_EQ(entropy.sizes(), matrix.sizes().slice(0, 3));
+  for (int64_t b = 0; b < matrix.size(0); ++b) {
+    for (int64_t h = 0; h < matrix.size(1); ++h) {
+      for (int64_t j = 0; j < matrix.size(2); ++j) {
+        const auto [expected_entropy, expected_norm] = row_statistics(matrix[b][h][j]);
+        ASSERT_NEAR(entropy[b][h][j].item<double>(), expected_entropy, 1e-12);
+        ASSERT_NEAR(squared_norm[b][h][j].item<double>(), expected_norm, 1e-12);
+      }
+    }
+  }
+}
+
+TEST(Reference, StatisticsAreThoseOfTheOraclesMatrices) {
+  const auto in = random_inputs(3, 2, 7, 7, 5);
+  for (auto options : variants()) {
+    SCOPED_TRACE(describe(options));
+    options.key_mask = scattered_padding(3, 7);
+    options.dropout = 0.3;
+    const auto expected = oracle(in.query, in.key, in.value, options);
+    const auto query = in.query.detach().set_requires_grad(true);
+    const auto result = refined_attention_with_statistics(query, in.key, in.value, options);
+    EXPECT_TRUE(result.output.equal(refined_attention(in.query, in.key, in.value, options)));
+    EXPECT_TRUE(result.output.requires_grad());
+    EXPECT_FALSE(result.entropy_a.requires_grad());
+    expect_statistics(expected.attention, result.entropy_a, result.squared_norm_a);
+    EXPECT_EQ(result.entropy_b.defined(), !options.elemmul);
+    EXPECT_EQ(result.squared_norm_b.defined(), !options.elemmul);
+    if (!options.elemmul) expect_statistics(expected.refined, result.entropy_b, result.squared_norm_b);
   }
 }
 
