@@ -1,0 +1,43 @@
+// The fused CPU kernels of ElemMul: B = A Aᵀ with its rows normalised, as two products of size L²·D
+// (docs/method.md, section 5), encoder and causal form, float, with padding, dropout and grouped key-value heads.
+//   T = Aᵀ V,  s = Aᵀ 1,  z = A s,  O = (A ⊙ R) T / z           causal: T and s over the rows i ≤ j
+#pragma once
+
+#include <cstdint>
+
+#include "saobp/attention/cpu/kernel.h"
+
+namespace saobp::attention::cpu {
+
+struct ElemmulProblem {
+  int64_t batch, heads, key_heads, length, channels;
+  const bool* query_mask;  // [batch, length], true = real; null: all are
+  const bool* key_mask;    // [batch, length]
+  bool causal;
+  double dropout;
+  int64_t seed;
+};
+
+// What the backward pass needs to make the matrices again. Rows and columns of a head are its real ones, in order.
+struct ElemmulSaved {
+  float* rows;     // [3][batch, heads, length]: maximum of S (base 2), 1 / Σ 2^(S − max), z
+  float* columns;  // [batch, heads, length]: s; the causal form makes it again
+  float* tables;   // [batch, heads][elemmul_table_size]: Tᵀ in tiles of [channels][128];
+                   // causal: (A ⊙ R) Aᵀ of each block of 64 rows with itself, not scaled, [64][64], zero above
+};
+
+int64_t elemmul_table_size(bool causal, int64_t length, int64_t channels);
+
+void elemmul_forward(const ElemmulProblem& problem, const View<const float>& query, const View<const float>& key,
+                     const View<const float>& value, const View<float>& output, const ElemmulSaved& saved);
+
+struct ElemmulGradients {
+  View<float> query, key, value;
+};
+
+void elemmul_backward(const ElemmulProblem& problem, const View<const float>& query, const View<const float>& key,
+                      const View<const float>& value, const View<const float>& output,
+                      const View<const float>& output_gradient, const ElemmulSaved& saved,
+                      const ElemmulGradients& gradients);
+
+}  // namespace saobp::attention::cpu

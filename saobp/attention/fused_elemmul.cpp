@@ -1,0 +1,202 @@
+#include "saobp/attention/fused_elemmul.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <tuple>
+
+#include "saobp/attention/checks.h"
+#include "saobp/attention/cpu/elemmul_kernel.h"
+#include "saobp/attention/fused.h"
+#include "saobp/attention/reference.h"
+
+namespace saobp::attention {
+namespace {
+
+using OptionalTensor = std::optional<at::Tensor>;
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+using Triple = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+cpu::View<const float> view_of(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<float>(), tensor.stride(0), tensor.stride(1), tensor.stride(2)};
+}
+
+cpu::View<float> writable_view_of(const at::Tensor& tensor) {
+  return {tensor.mutable_data_ptr<float>(), tensor.stride(0), tensor.stride(1), tensor.stride(2)};
+}
+
+// The kernels take any strides but the last, which is 1.
+at::Tensor unit_last_stride(const at::Tensor& tensor) {
+  return tensor.stride(3) == 1 || tensor.size(3) == 1 ? tensor : tensor.contiguous();
+}
+
+// A call as the kernels take it, with the masks held contiguous.
+struct Call {
+  Call(const at::Tensor& query, const at::Tensor& key, const OptionalTensor& key_mask_in,
+       const OptionalTensor& query_mask_in, bool causal, double dropout, int64_t seed) {
+    if (key_mask_in) key_mask = key_mask_in->contiguous();
+    if (query_mask_in) query_mask = query_mask_in->contiguous();
+    const auto pointer = [](const at::Tensor& mask) { return mask.defined() ? mask.const_data_ptr<bool>() : nullptr; };
+    problem = {query.size(0),       query.size(1),     key.size(1), query.size(2), query.size(3),
+               pointer(query_mask), pointer(key_mask), causal,      dropout,       seed};
+  }
+  at::Tensor key_mask, query_mask;
+  cpu::ElemmulProblem problem;
+};
+
+cpu::ElemmulSaved saved_in(const at::Tensor& rows, const at::Tensor& columns, const at::Tensor& tables) {
+  const auto data = [](const at::Tensor& tensor) { return const_cast<float*>(tensor.const_data_ptr<float>()); };
+  return {data(rows), data(columns), data(tables)};
+}
+
+ForwardResult empty_results(const at::Tensor& query, bool causal) {
+  const int64_t batch = query.size(0), heads = query.size(1), length = query.size(2);
+  const int64_t table = cpu::elemmul_table_size(causal, length, query.size(3));
+  // What belongs to padded rows is left at 0, so that results are the same bits in every run.
+  return {empty_output(query), at::zeros({3, batch, heads, length}, query.options()),
+          at::zeros({batch, heads, length}, query.options()), at::zeros({batch, heads, table}, query.options())};
+}
+
+ForwardResult forward(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
+                      const OptionalTensor& key_mask, const OptionalTensor& query_mask, bool causal, double dropout,
+                      int64_t seed) {
+  const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
+  const Call call(query, key, key_mask, query_mask, causal, dropout, seed);
+  auto [output, rows, columns, tables] = empty_results(query_in, causal);
+  cpu::elemmul_forward(call.problem, view_of(query), view_of(key), view_of(value), writable_view_of(output),
+                       saved_in(rows, columns, tables));
+  last_kernels() = {fused_kernel_name(), ""};
+  return {output, rows, columns, tables};
+}
+
+Triple backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in, const at::Tensor& key_in,
+                const at::Tensor& value_in, const at::Tensor& output, const at::Tensor& rows, const at::Tensor& columns,
+                const at::Tensor& tables, const OptionalTensor& key_mask, const OptionalTensor& query_mask, bool causal,
+                double dropout, int64_t seed) {
+  const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
+  const auto output_gradient = unit_last_stride(output_gradient_in);
+  const Call call(query, key, key_mask, query_mask, causal, dropout, seed);
+  const auto query_gradient = empty_output(query_in), key_gradient = empty_output(key_in),
+             value_gradient = empty_output(value_in);
+  cpu::elemmul_backward(
+      call.problem, view_of(query), view_of(key), view_of(value), view_of(output), view_of(output_gradient),
+      saved_in(rows, columns, tables),
+      {writable_view_of(query_gradient), writable_view_of(key_gradient), writable_view_of(value_gradient)});
+  last_kernels().backward = fused_kernel_name();
+  return {query_gradient, key_gradient, value_gradient};
+}
+
+ForwardResult forward_meta(const at::Tensor& query, const at::Tensor&, const at::Tensor&, const OptionalTensor&,
+                           const OptionalTensor&, bool causal, double, int64_t) {
+  return empty_results(query, causal);
+}
+
+Triple backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                     const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&,
+                     const OptionalTensor&, bool, double, int64_t) {
+  return {empty_output(query), empty_output(key), empty_output(value)};
+}
+
+template <class Signature>
+auto find(const char* name, Signature*) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
+}
+
+OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? OptionalTensor(tensor) : std::nullopt; }
+
+class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
+                            const at::Tensor& value, const AttentionOptions& options) {
+    static const auto op = find("saobp::_elemmul_attention_fused", &attention::forward);
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    auto [output, rows, columns, tables] =
+        op.call(query, key, value, options.key_mask, options.query_mask, options.causal, options.dropout, options.seed);
+    context->save_for_backward({query, key, value, output, rows, columns, tables,
+                                options.key_mask.value_or(at::Tensor()), options.query_mask.value_or(at::Tensor())});
+    context->saved_data["causal"] = options.causal;
+    context->saved_data["dropout"] = options.dropout;
+    context->saved_data["seed"] = options.seed;
+    return output;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    AttentionOptions options;
+    options.elemmul = true;
+    options.causal = context->saved_data["causal"].toBool();
+    options.dropout = context->saved_data["dropout"].toDouble();
+    options.seed = context->saved_data["seed"].toInt();
+    options.key_mask = optional(saved[7]);
+    options.query_mask = optional(saved[8]);
+    if (at::GradMode::is_enabled()) return through_reference({saved[0], saved[1], saved[2]}, gradients[0], options);
+    static const auto op = find("saobp::_elemmul_attention_fused_backward", &attention::backward);
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    auto [query, key, value] =
+        op.call(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], options.key_mask,
+                options.query_mask, options.causal, options.dropout, options.seed);
+    return {query, key, value, Variable()};
+  }
+
+ private:
+  // create_graph: gradients that can be differentiated again.
+  static variable_list through_reference(const variable_list& inputs, const at::Tensor& upstream,
+                                         const AttentionOptions& options) {
+    const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
+    variable_list wanted, result(4);
+    for (const auto& input : inputs) {
+      if (input.requires_grad()) wanted.push_back(input);
+    }
+    const auto found =
+        torch::autograd::grad({output}, wanted, {upstream}, /*retain_graph=*/true, /*create_graph=*/true);
+    for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
+      if (inputs[i].requires_grad()) result[i] = found[next++];
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+bool elemmul_fused_covers(const at::Tensor& query, const AttentionOptions& options) {
+  const auto type = query.scalar_type();
+  return options.elemmul && !options.leaky_causal && options.steps == 1 && query.device().is_cpu() &&
+         (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf);
+}
+
+at::Tensor fused_elemmul(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                         const AttentionOptions& options) {
+  // Half-precision types are computed in float; the conversions are differentiable.
+  const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
+  AttentionOptions resolved = options;
+  resolved.query_mask = effective_query_mask(query, key, options);
+  return FusedElemmul::apply(single(query), single(key), single(value), resolved).to(query.scalar_type());
+}
+
+TORCH_LIBRARY_FRAGMENT(saobp, library) {
+  library.def(
+      "_elemmul_attention_fused(Tensor query, Tensor key, Tensor value, Tensor? key_mask, Tensor? query_mask, "
+      "bool causal, float dropout, int seed) -> (Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "_elemmul_attention_fused_backward(Tensor output_gradient, Tensor query, Tensor key, Tensor value, Tensor "
+      "output, Tensor saved_rows, Tensor saved_columns, Tensor saved_tables, Tensor? key_mask, Tensor? query_mask, "
+      "bool causal, float dropout, int seed) -> (Tensor, Tensor, Tensor)");
+}
+
+TORCH_LIBRARY_IMPL(saobp, CPU, library) {
+  library.impl("_elemmul_attention_fused", forward);
+  library.impl("_elemmul_attention_fused_backward", backward);
+}
+
+TORCH_LIBRARY_IMPL(saobp, Meta, library) {
+  library.impl("_elemmul_attention_fused", forward_meta);
+  library.impl("_elemmul_attention_fused_backward", backward_meta);
+}
+
+}  // namespace saobp::attention
