@@ -58,14 +58,6 @@ at::Tensor make_scores(const at::Tensor& query, const at::Tensor& key, const Pai
   return at::matmul(zero_where(query, pairs.padded_query) * scale, zero_where(key, pairs.padded_key).transpose(-1, -2));
 }
 
-// m_ik = log(1 − tA_ik), [B, H, L_q, L_k]; blocked entries have A = 0 and send log 1 = 0.
-at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options) {
-  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1.
-  if (!options.strengths) return ((1 - attention) + std::exp(-options.strength) * attention).log();
-  const auto decay = (-options.strengths->to(attention.scalar_type())).exp().view({-1, 1, 1});
-  return ((1 - attention) + decay * attention).log();
-}
-
 // c_jk − m_jk of docs/method.md, section 2 and 3: [B, H, 1 or L_q, L_k].
 at::Tensor refinement_bias(const at::Tensor& attention, const AttentionOptions& options) {
   const auto messages = make_messages(attention, options);
@@ -141,6 +133,13 @@ at::Tensor make_output(const Weights& weights, const at::Tensor& query, const at
 at::Tensor shift_right(const at::Tensor& x, int n) { return x.__rshift__(n).bitwise_and((int64_t{1} << (64 - n)) - 1); }
 
 }  // namespace
+
+at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options) {
+  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1.
+  if (!options.strengths) return ((1 - attention) + std::exp(-options.strength) * attention).log();
+  const auto decay = (-options.strengths->to(attention.scalar_type())).exp().view({-1, 1, 1});
+  return ((1 - attention) + decay * attention).log();
+}
 
 at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability,
                            int64_t seed, at::TensorOptions tensor_options) {
