@@ -11,16 +11,18 @@ namespace saobp::attention {
 namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
-using Triple = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-using ForwardOp = Triple(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&,
-                         const OptionalTensor&, double, bool, double, int64_t);
-using BackwardOp = Triple(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                          const at::Tensor&, const at::Tensor&, const OptionalTensor&, const OptionalTensor&, double,
-                          bool, double, int64_t);
+using ForwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
+                                                                 const at::Tensor&, const OptionalTensor&,
+                                                                 const OptionalTensor&, const OptionalTensor&, double,
+                                                                 bool, bool, double, int64_t, bool);
+using BackwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
+    const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+    const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, double, bool, bool, double,
+    int64_t, bool);
 
 template <class Signature>
 auto find(const char* name) {
@@ -32,53 +34,68 @@ OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? Op
 class FusedAttention : public torch::autograd::Function<FusedAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
-                            const at::Tensor& value, const AttentionOptions& options) {
+                            const at::Tensor& value, const OptionalTensor& strengths, const AttentionOptions& options) {
     static const auto op = find<ForwardOp>("saobp::_refined_attention_fused");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, rows, columns] = op.call(query, key, value, options.key_mask, options.query_mask, options.strength,
-                                           options.exclude_self, options.dropout, options.seed);
-    context->save_for_backward({query, key, value, output, rows, columns, options.key_mask.value_or(at::Tensor()),
-                                options.query_mask.value_or(at::Tensor())});
+    const bool learn = strengths && strengths->requires_grad();
+    auto [output, rows, columns] =
+        op.call(query, key, value, strengths, options.key_mask, options.query_mask, options.strength,
+                options.exclude_self, options.causal, options.dropout, options.seed, learn);
+    const at::Tensor none;
+    context->save_for_backward({query, key, value, strengths.value_or(none), output, rows, columns,
+                                options.key_mask.value_or(none), options.query_mask.value_or(none)});
     context->saved_data["strength"] = options.strength;
     context->saved_data["exclude_self"] = options.exclude_self;
+    context->saved_data["causal"] = options.causal;
     context->saved_data["dropout"] = options.dropout;
     context->saved_data["seed"] = options.seed;
+    context->saved_data["learn"] = learn;
     return output;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    AttentionOptions options;
-    options.strength = context->saved_data["strength"].toDouble();
-    options.exclude_self = context->saved_data["exclude_self"].toBool();
-    options.dropout = context->saved_data["dropout"].toDouble();
-    options.seed = context->saved_data["seed"].toInt();
-    options.key_mask = optional(saved[6]);
-    options.query_mask = optional(saved[7]);
+    const auto options = saved_options(context, saved);
     if (at::GradMode::is_enabled()) {
-      return through_reference({saved[0], saved[1], saved[2]}, gradients[0], options);
+      return through_reference({saved[0], saved[1], saved[2], saved[3]}, gradients[0], options);
     }
+    const bool learn = context->saved_data["learn"].toBool();
     static const auto op = find<BackwardOp>("saobp::_refined_attention_fused_backward");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [query, key, value] =
-        op.call(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], options.key_mask,
-                options.query_mask, options.strength, options.exclude_self, options.dropout, options.seed);
-    return {query, key, value, Variable()};
+    auto [query, key, value, strengths] =
+        op.call(gradients[0], saved[0], saved[1], saved[2], saved[4], saved[5], saved[6], options.strengths,
+                options.key_mask, options.query_mask, options.strength, options.exclude_self, options.causal,
+                options.dropout, options.seed, learn);
+    return {query, key, value, learn ? strengths : Variable(), Variable()};
   }
 
  private:
+  static AttentionOptions saved_options(AutogradContext* context, const variable_list& saved) {
+    AttentionOptions options;
+    options.strength = context->saved_data["strength"].toDouble();
+    options.exclude_self = context->saved_data["exclude_self"].toBool();
+    options.causal = context->saved_data["causal"].toBool();
+    options.dropout = context->saved_data["dropout"].toDouble();
+    options.seed = context->saved_data["seed"].toInt();
+    options.strengths = optional(saved[3]);
+    options.key_mask = optional(saved[7]);
+    options.query_mask = optional(saved[8]);
+    return options;
+  }
+
   // create_graph: gradients that can be differentiated again.
   static variable_list through_reference(const variable_list& inputs, const at::Tensor& upstream,
                                          const AttentionOptions& options) {
     const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
-    variable_list wanted, result(4);
+    const auto takes_gradient = [](const Variable& input) { return input.defined() && input.requires_grad(); };
+    variable_list wanted, result(inputs.size() + 1);
     for (const auto& input : inputs) {
-      if (input.requires_grad()) wanted.push_back(input);
+      if (takes_gradient(input)) wanted.push_back(input);
     }
     const auto found =
         torch::autograd::grad({output}, wanted, {upstream}, /*retain_graph=*/true, /*create_graph=*/true);
     for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
-      if (inputs[i].requires_grad()) result[i] = found[next++];
+      if (takes_gradient(inputs[i])) result[i] = found[next++];
     }
     return result;
   }
@@ -88,9 +105,14 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
 
 at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options) {
+  if (query.scalar_type() == at::kHalf) {
+    const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
+    return fused_attention(single(query), single(key), single(value), options).to(at::kHalf);
+  }
   AttentionOptions resolved = options;
   resolved.query_mask = effective_query_mask(query, key, options);
-  return FusedAttention::apply(query, key, value, resolved);
+  resolved.strengths.reset();  // handed over by itself, for autograd to see it
+  return FusedAttention::apply(query, key, value, options.strengths, resolved);
 }
 
 }  // namespace saobp::attention

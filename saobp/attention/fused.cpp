@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
+#include <cmath>
 #include <tuple>
+#include <type_traits>
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/cpu/dispatch.h"
@@ -18,9 +20,9 @@ template <class T>
 cpu::View<T> view_of(const at::Tensor& tensor) {
   T* data;
   if constexpr (std::is_const_v<T>) {
-    data = tensor.const_data_ptr<float>();
+    data = tensor.const_data_ptr<std::remove_const_t<T>>();
   } else {
-    data = tensor.mutable_data_ptr<float>();
+    data = tensor.mutable_data_ptr<T>();
   }
   return {data, tensor.stride(0), tensor.stride(1), tensor.stride(2)};
 }
@@ -30,88 +32,179 @@ at::Tensor unit_last_stride(const at::Tensor& tensor) {
   return tensor.stride(3) == 1 || tensor.size(3) == 1 ? tensor : tensor.contiguous();
 }
 
-// Masks as the kernels read them: contiguous, or null.
-struct Masks {
-  Masks(const OptionalTensor& key_mask, const OptionalTensor& query_mask) {
-    if (key_mask) key = key_mask->contiguous();
-    if (query_mask) query = query_mask->contiguous();
-  }
-  static const bool* pointer(const at::Tensor& mask) { return mask.defined() ? mask.const_data_ptr<bool>() : nullptr; }
-  at::Tensor key, query;
-};
-
-cpu::Problem problem_of(const at::Tensor& query, const at::Tensor& key, const Masks& masks, double strength,
-                        bool exclude_self, double dropout, int64_t seed) {
-  return {query.size(0),
-          query.size(1),
-          query.size(2),
-          key.size(2),
-          query.size(3),
-          Masks::pointer(masks.query),
-          Masks::pointer(masks.key),
-          strength,
-          exclude_self,
-          dropout,
-          seed};
+// Calls f(T()) with the type of the tensor's elements.
+template <class F>
+void with_type(const at::Tensor& tensor, F&& f) {
+  if (tensor.scalar_type() == at::kBFloat16) return f(c10::BFloat16());
+  TORCH_CHECK(tensor.scalar_type() == at::kFloat, "refined_attention: the fused kernels take Float or BFloat16, found ",
+              tensor.scalar_type());
+  f(0.0f);
 }
 
-using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+// The arguments of both operators that are not activations, as the kernels read them.
+struct Arguments {
+  Arguments(const at::Tensor& query, const at::Tensor& key, const OptionalTensor& strengths_in,
+            const OptionalTensor& key_mask_in, const OptionalTensor& query_mask_in, double strength, bool exclude_self,
+            bool causal, double dropout, int64_t seed, bool learn_strengths) {
+    if (key_mask_in) key_mask = key_mask_in->contiguous();
+    if (query_mask_in) query_mask = query_mask_in->contiguous();
+    const int64_t heads = query.size(1);
+    if (strengths_in) {
+      strengths = strengths_in->to(at::kDouble).expand({heads}).contiguous();
+      check_strengths();
+    }
+    problem = {query.size(0),     heads,    query.size(2), key.size(2), query.size(3), pointer(query_mask),
+               pointer(key_mask), strength, exclude_self,  dropout,     seed};
+    problem.strengths = strengths.defined() ? strengths.const_data_ptr<double>() : nullptr;
+    problem.learn_strengths = learn_strengths;
+    problem.causal = causal;
+    problem.group = key.size(1) > 0 ? heads / key.size(1) : 1;
+  }
 
-ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key) {
+  static const bool* pointer(const at::Tensor& mask) { return mask.defined() ? mask.const_data_ptr<bool>() : nullptr; }
+
+  void check_strengths() const {
+    for (int64_t head = 0; head < strengths.size(0); ++head) {
+      const double value = strengths.const_data_ptr<double>()[head];
+      TORCH_CHECK(std::abs(value) <= kMaxStrength, "refined_attention: strengths[", head, "] is ", value,
+                  "; expected a number between -", kMaxStrength, " and ", kMaxStrength);
+    }
+  }
+
+  cpu::Problem problem;
+  at::Tensor strengths, key_mask, query_mask;  // what the problem's pointers point to
+};
+
+// (output, saved rows, saved columns); see cpu::Saved.
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+// The gradients of query, key, value and of the strengths (without elements if there are none).
+using BackwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+
+ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key, bool refine, bool causal) {
+  const int64_t batch = query.size(0), heads = query.size(1), queries = query.size(2), keys = key.size(2);
+  const auto floats = query.options().dtype(at::kFloat);
   // Rows of padded queries are left at 0, so that results are the same bits in every run.
-  auto rows = at::zeros({4, query.size(0), query.size(1), query.size(2)}, query.options());
-  auto columns = at::zeros({query.size(0), query.size(1), key.size(2)}, query.options());
+  auto rows = at::zeros({4, batch, heads, queries}, floats);
+  at::Tensor columns;
+  if (!causal) {
+    columns = at::zeros({batch, heads, keys}, floats);
+  } else {
+    columns = at::zeros({batch, heads, refine ? cpu::chunk_count(queries) : 0, keys}, floats.dtype(at::kDouble));
+  }
   return {empty_output(query), std::move(rows), std::move(columns)};
 }
 
+cpu::Saved saved_of(const at::Tensor& rows, const at::Tensor& columns, bool causal) {
+  cpu::Saved saved{const_cast<float*>(rows.const_data_ptr<float>()), nullptr, nullptr};
+  if (causal) {
+    saved.prefix_sums = const_cast<double*>(columns.const_data_ptr<double>());
+  } else {
+    saved.column_bias = const_cast<float*>(columns.const_data_ptr<float>());
+  }
+  return saved;
+}
+
+template <class T>
+cpu::Inputs<T> inputs_of(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  return {view_of<const T>(query), view_of<const T>(key), view_of<const T>(value)};
+}
+
 ForwardResult fused_forward(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
-                            const OptionalTensor& key_mask, const OptionalTensor& query_mask, double strength,
-                            bool exclude_self, double dropout, int64_t seed) {
+                            const OptionalTensor& strengths, const OptionalTensor& key_mask,
+                            const OptionalTensor& query_mask, double strength, bool exclude_self, bool causal,
+                            double dropout, int64_t seed, bool learn_strengths) {
   const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
-  const Masks masks(key_mask, query_mask);
-  auto [output, rows, columns] = empty_results(query_in, key_in);
-  cpu::forward(problem_of(query, key, masks, strength, exclude_self, dropout, seed), view_of<const float>(query),
-               view_of<const float>(key), view_of<const float>(value), view_of<float>(output),
-               {rows.mutable_data_ptr<float>(), columns.mutable_data_ptr<float>()});
+  const Arguments arguments(query, key, strengths, key_mask, query_mask, strength, exclude_self, causal, dropout, seed,
+                            learn_strengths);
+  auto [output, rows, columns] = empty_results(query_in, key_in, strengths.has_value() || strength != 0, causal);
+  const auto saved = saved_of(rows, columns, causal);
+  with_type(query, [&](auto element) {
+    using T = decltype(element);
+    cpu::forward<T>(arguments.problem, inputs_of<T>(query, key, value), view_of<T>(output), saved);
+  });
   last_kernels() = {fused_kernel_name(), ""};
   return {output, rows, columns};
 }
 
-ForwardResult fused_backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in, const at::Tensor& key_in,
-                             const at::Tensor& value_in, const at::Tensor& output, const at::Tensor& rows,
-                             const at::Tensor& columns, const OptionalTensor& key_mask,
-                             const OptionalTensor& query_mask, double strength, bool exclude_self, double dropout,
-                             int64_t seed) {
+// Each query head's gradients of a key head [B, H, L, D], added up over the group in order.
+at::Tensor sum_over_groups(const at::Tensor& gradient, const at::Tensor& key) {
+  const auto parts = gradient.view({key.size(0), key.size(1), -1, key.size(2), key.size(3)});
+  const auto sum = parts.select(2, 0);
+  for (int64_t member = 1; member < parts.size(2); ++member) sum.add_(parts.select(2, member));
+  return empty_output(key).copy_(sum);
+}
+
+// [batch, heads] in double → the shape and type of the strengths.
+at::Tensor sum_over_batch(const at::Tensor& gradient, const at::Tensor& strengths) {
+  auto sum = at::zeros({strengths.size(0)}, gradient.options());
+  double* target = sum.mutable_data_ptr<double>();
+  const double* source = gradient.const_data_ptr<double>();
+  const int64_t heads = gradient.size(1);
+  for (int64_t n = 0; n < gradient.numel(); ++n) target[strengths.size(0) == 1 ? 0 : n % heads] += source[n];
+  return sum.to(strengths.scalar_type());
+}
+
+BackwardResult fused_backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in,
+                              const at::Tensor& key_in, const at::Tensor& value_in, const at::Tensor& output,
+                              const at::Tensor& rows, const at::Tensor& columns, const OptionalTensor& strengths,
+                              const OptionalTensor& key_mask, const OptionalTensor& query_mask, double strength,
+                              bool exclude_self, bool causal, double dropout, int64_t seed, bool learn_strengths) {
   const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
   const auto output_gradient = unit_last_stride(output_gradient_in);
-  const Masks masks(key_mask, query_mask);
-  auto query_gradient = empty_output(query_in), key_gradient = empty_output(key_in),
-       value_gradient = empty_output(value_in);
-  cpu::backward(problem_of(query, key, masks, strength, exclude_self, dropout, seed), view_of<const float>(query),
-                view_of<const float>(key), view_of<const float>(value), view_of<const float>(output),
-                view_of<const float>(output_gradient),
-                {const_cast<float*>(rows.const_data_ptr<float>()), const_cast<float*>(columns.const_data_ptr<float>())},
-                {view_of<float>(query_gradient), view_of<float>(key_gradient), view_of<float>(value_gradient)});
+  const Arguments arguments(query, key, strengths, key_mask, query_mask, strength, exclude_self, causal, dropout, seed,
+                            learn_strengths);
+  const auto saved = saved_of(rows, columns, causal);
+  const bool grouped = arguments.problem.group > 1;
+  const auto for_key = [&](const at::Tensor& input) {
+    if (!grouped) return empty_output(input);
+    return at::empty({query.size(0), query.size(1), key.size(2), key.size(3)}, query.options().dtype(at::kFloat));
+  };
+  auto query_gradient = empty_output(query_in), key_gradient = for_key(key_in), value_gradient = for_key(value_in);
+  const auto strength_gradient = at::empty({query.size(0), query.size(1)}, query.options().dtype(at::kDouble));
+  const auto run = [&](auto element, auto key_element) {
+    using T = decltype(element);
+    using KeyT = decltype(key_element);
+    const cpu::Gradients<T, KeyT> gradients{view_of<T>(query_gradient), view_of<KeyT>(key_gradient),
+                                            view_of<KeyT>(value_gradient),
+                                            strength_gradient.mutable_data_ptr<double>()};
+    cpu::backward<T, KeyT>(arguments.problem, inputs_of<T>(query, key, value),
+                           {view_of<const T>(output), view_of<const T>(output_gradient)}, saved, gradients);
+  };
+  with_type(query, [&](auto element) {
+    if (grouped) {
+      run(element, 0.0f);
+    } else {
+      run(element, element);
+    }
+  });
+  if (grouped) {
+    key_gradient = sum_over_groups(key_gradient, key_in);
+    value_gradient = sum_over_groups(value_gradient, value_in);
+  }
   last_kernels().backward = fused_kernel_name();
-  return {query_gradient, key_gradient, value_gradient};
+  return {query_gradient, key_gradient, value_gradient,
+          strengths ? sum_over_batch(strength_gradient, *strengths) : at::empty({0}, strength_gradient.options())};
 }
 
 ForwardResult fused_forward_meta(const at::Tensor& query, const at::Tensor& key, const at::Tensor&,
-                                 const OptionalTensor&, const OptionalTensor&, double, bool, double, int64_t) {
-  return empty_results(query, key);
+                                 const OptionalTensor& strengths, const OptionalTensor&, const OptionalTensor&,
+                                 double strength, bool, bool causal, double, int64_t, bool) {
+  return empty_results(query, key, strengths.has_value() || strength != 0, causal);
 }
 
-ForwardResult fused_backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tensor& key,
-                                  const at::Tensor& value, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                  const OptionalTensor&, const OptionalTensor&, double, bool, double, int64_t) {
-  return {empty_output(query), empty_output(key), empty_output(value)};
+BackwardResult fused_backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tensor& key,
+                                   const at::Tensor& value, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                   const OptionalTensor& strengths, const OptionalTensor&, const OptionalTensor&,
+                                   double, bool, bool, double, int64_t, bool) {
+  return {empty_output(query), empty_output(key), empty_output(value),
+          strengths ? at::empty_like(*strengths) : at::empty({0}, query.options().dtype(at::kDouble))};
 }
 
 }  // namespace
 
 bool fused_covers(const at::Tensor& query, const AttentionOptions& options) {
   const auto type = query.scalar_type();
-  return query.device().is_cpu() && !options.elemmul && !options.causal &&
+  return query.device().is_cpu() && !options.elemmul && !options.leaky_causal && options.steps == 1 &&
          (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf);
 }
 
@@ -128,13 +221,14 @@ LastKernels& last_kernels() {
 
 TORCH_LIBRARY_FRAGMENT(saobp, library) {
   library.def(
-      "_refined_attention_fused(Tensor query, Tensor key, Tensor value, Tensor? key_mask, Tensor? query_mask, "
-      "float strength, bool exclude_self, float dropout, int seed) -> (Tensor, Tensor, Tensor)");
+      "_refined_attention_fused(Tensor query, Tensor key, Tensor value, Tensor? strengths, Tensor? key_mask, "
+      "Tensor? query_mask, float strength, bool exclude_self, bool causal, float dropout, int seed, "
+      "bool learn_strengths) -> (Tensor, Tensor, Tensor)");
   library.def(
       "_refined_attention_fused_backward(Tensor output_gradient, Tensor query, Tensor key, Tensor value, Tensor "
-      "output, "
-      "Tensor saved_rows, Tensor saved_columns, Tensor? key_mask, Tensor? query_mask, float strength, "
-      "bool exclude_self, float dropout, int seed) -> (Tensor, Tensor, Tensor)");
+      "output, Tensor saved_rows, Tensor saved_columns, Tensor? strengths, Tensor? key_mask, Tensor? query_mask, "
+      "float strength, bool exclude_self, bool causal, float dropout, int seed, bool learn_strengths) -> (Tensor, "
+      "Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(saobp, CPU, library) {

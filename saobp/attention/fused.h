@@ -1,6 +1,6 @@
 // The fused CPU kernels behind tensors: which calls they cover, and the pair of internal operators
 //   saobp::_refined_attention_fused           → (output, saved rows, saved columns)
-//   saobp::_refined_attention_fused_backward  → (query, key, value gradients)
+//   saobp::_refined_attention_fused_backward  → (query, key, value, strengths gradients)
 // that the autograd function of saobp::refined_attention calls.
 #pragma once
 
@@ -10,13 +10,15 @@
 
 namespace saobp::attention {
 
-// Original, High and Low in encoder form, on the CPU, float or the half types (which are computed in float).
+// Original, High and Low, one number or a strength for each head, encoder or causal form, grouped heads, on the CPU;
+// float, bfloat16, and half (which is converted to float).
 bool fused_covers(const at::Tensor& query, const AttentionOptions& options);
 
 // "cpu/avx2", …
 const char* fused_kernel_name();
 
-// The fused forward pass in one call, differentiable in query, key and value, which are float.
+// The fused forward pass in one call, differentiable in query, key, value and options.strengths; the output is of the
+// query's type. Arguments are expected to have passed check_arguments.
 at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options);
 

@@ -9,18 +9,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "saobp/attention/cpu/simd-inl.h"
+#include "saobp/attention/cpu/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
-
-// Calls f(first column, count) for each tile of the block.
-template <class F>
-HWY_INLINE void for_tiles(const Block& block, F&& f) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    f(column, std::min(kTileColumns, block.columns - column));
-  }
-}
 
 // One row of the first sweep. kRefine: strength ≠ 0; kLogarithms: the row needs the logarithmic form.
 //
@@ -38,8 +30,7 @@ void gradient_row(const BackwardBlock& block, int64_t i, const SavedRows& saved,
   const auto ratio = hn::Set(f, kRefine && !kLogarithms ? saved.fold_ratio[i] : 1.0f);
   const auto refined_logsumexp = hn::Set(f, kLogarithms ? saved.refined_logsumexp[i] : 0.0f);
   auto weight_sum = hn::Zero(f), correction_sum = hn::Zero(f);
-  for_tiles(block.scores, [&](int64_t column, int64_t count) HWY_ATTR {
-    float* scores = row_segment(block.scores, i, column);
+  for_segments(block.scores, i, [&](float* scores, int64_t column, int64_t count) HWY_ATTR {
     float* gradient = row_segment(block.gradient, i, column);
     float* weights = row_segment(block.weights, i, column);
     for (int64_t k = 0; k < count; k += lanes) {
@@ -70,8 +61,7 @@ void gradient_row(const BackwardBlock& block, int64_t i, const SavedRows& saved,
   });
   const auto inverse = hn::Div(hn::Set(f, 1.0f), hn::SumOfLanes(f, weight_sum));
   const auto correction = hn::Mul(hn::SumOfLanes(f, correction_sum), inverse);
-  for_tiles(block.scores, [&](int64_t column, int64_t count) HWY_ATTR {
-    float* gradient = row_segment(block.gradient, i, column);
+  for_segments(block.gradient, i, [&](float* gradient, int64_t column, int64_t count) HWY_ATTR {
     float* weights = row_segment(block.weights, i, column);
     for (int64_t k = 0; k < count; k += lanes) {
       const auto w = hn::Mul(hn::LoadU(f, weights + k), inverse);
@@ -86,11 +76,10 @@ void gradient_row(const BackwardBlock& block, int64_t i, const SavedRows& saved,
   });
 }
 
-// Columns past the last real one take part as "no such key".
+// Columns past the last one that the row sees take part as "no such key".
 void hide_missing(const BackwardBlock& block, int64_t i) {
-  for (int64_t k = block.real_columns; k < block.scores.columns; ++k) {
-    row_segment(block.scores, i, k)[k % kTileColumns] = -std::numeric_limits<float>::infinity();
-  }
+  const int64_t real = block.visible ? block.visible[i] : block.real_columns;
+  fill_columns(block.scores, i, real, block.scores.columns, kMinusInfinity);
 }
 
 template <bool kDropout>
@@ -118,35 +107,32 @@ void PlainGradient(const BackwardBlock& block, const SavedRows& saved, const Dro
   }
 }
 
-// y = dZ + A ⊙ dA into the gradient block and E = Σ A dA, then dS = y − A E.
-void ScoreGradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
-                   const float* column_gradient) {
+// Into the gradient block y = dZ + A ⊙ dA, and E = Σ A dA; then dS = y − A E. With A dA = −t · A dm/u, the sum without
+// the factor −t is the row's part of the result.
+double ScoreGradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
+                     const float* column_gradient) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
-  const auto decay = hn::Set(f, messages.decay), minus_t = hn::Set(f, -t);
+  const auto decay = hn::Set(f, messages.decay), factor = hn::Set(f, t);
+  double result = 0;
   for (int64_t i = 0; i < attention.rows; ++i) {
     auto sum = hn::Zero(f);
-    for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
-      const float* a_row = row_segment(attention, i, column);
+    for_segments(attention, i, [&](const float* a_row, int64_t column, int64_t count) HWY_ATTR {
       float* g_row = row_segment(gradient, i, column);
       for (int64_t k = 0; k < count; k += lanes) {
         const auto a = hn::LoadU(f, a_row + k), dz = hn::LoadU(f, g_row + k);
         auto dm = hn::LoadU(f, column_gradient + column + k);
         if (messages.exclude_self) dm = hn::Sub(dm, dz);
-        const auto weighted = hn::Div(hn::Mul(hn::Mul(a, minus_t), dm), message(a, decay));
+        const auto weighted = hn::Div(hn::Mul(a, dm), message(a, decay));
         sum = hn::Add(sum, weighted);
-        hn::StoreU(hn::Add(dz, weighted), f, g_row + k);
+        hn::StoreU(hn::NegMulAdd(factor, weighted, dz), f, g_row + k);
       }
     });
     const auto total = hn::SumOfLanes(f, sum);
-    for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
-      const float* a_row = row_segment(attention, i, column);
-      float* g_row = row_segment(gradient, i, column);
-      for (int64_t k = 0; k < count; k += lanes) {
-        hn::StoreU(hn::NegMulAdd(hn::LoadU(f, a_row + k), total, hn::LoadU(f, g_row + k)), f, g_row + k);
-      }
-    });
+    result += hn::GetLane(total);
+    add_attention(attention, gradient, i, hn::Mul(factor, total));
   }
+  return result;
 }
 
 }  // namespace saobp::attention::cpu::HWY_NAMESPACE
@@ -173,9 +159,9 @@ void plain_gradient(const BackwardBlock& block, const SavedRows& saved, const Dr
   HWY_DYNAMIC_DISPATCH(PlainGradient)(block, saved, dropout, kept_scale);
 }
 
-void score_gradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
-                    const float* column_gradient) {
-  HWY_DYNAMIC_DISPATCH(ScoreGradient)(attention, gradient, messages, t, column_gradient);
+double score_gradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
+                      const float* column_gradient) {
+  return HWY_DYNAMIC_DISPATCH(ScoreGradient)(attention, gradient, messages, t, column_gradient);
 }
 
 }  // namespace saobp::attention::cpu

@@ -24,6 +24,7 @@ struct BackwardBlock {
   Block gradient;  // g Vᵀ → dZ = B ⊙ (dB − D), for strength 0 this is dS already
   Block weights;   // → B ⊙ R
   int64_t real_columns;
+  const int64_t* visible = nullptr;  // causal: what each row sees of them
 };
 
 // First sweep; adds the columns of dZ to column_gradient. `dropout` may be null; `kept_scale` is 1/(1 − p).
@@ -33,8 +34,9 @@ void refined_gradient(const BackwardBlock& block, const SavedRows& saved, const 
 // The same for strength 0: B = A, and nothing is added up.
 void plain_gradient(const BackwardBlock& block, const SavedRows& saved, const DropoutBlock* dropout, float kept_scale);
 
-// Second sweep: dZ → dS = dZ + A ⊙ (dA − E), with dA = −t/u ⊙ dm and dm = dc − dZ (own message kept: dc).
-void score_gradient(const Block& attention, const Block& refined_gradient, const Messages& messages, float t,
-                    const float* column_gradient);
+// Second sweep: dZ → dS = dZ + A ⊙ (dA − E), with dA = −t/u ⊙ dm and dm = dc − dZ (own message kept: dc). Returns
+// Σ dm ⊙ A/u, which is −∂L/∂t.
+double score_gradient(const Block& attention, const Block& refined_gradient, const Messages& messages, float t,
+                      const float* column_gradient);
 
 }  // namespace saobp::attention::cpu

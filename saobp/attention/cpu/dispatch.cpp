@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "saobp/attention/cpu/targets.h"
@@ -30,12 +31,18 @@ void restrict_to(int64_t targets) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
+std::atomic<bool> below_avx512{false};
+
 void choose(const std::string& name) {
   restrict_to(0);
+  below_avx512 = false;
   if (name.empty()) return;
   std::string known;
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    if (name == name_of(target)) return restrict_to(target);
+    if (name == name_of(target)) {
+      below_avx512 = name != "avx512";
+      return restrict_to(target);
+    }
     known += known.find(name_of(target)) == std::string::npos ? std::string(" ") + name_of(target) : "";
   }
   TORCH_CHECK(false, "SAOBP_SIMD is \"", name, "\"; this processor supports", known);
@@ -55,6 +62,11 @@ void apply_environment() {
 const char* target_name() {
   apply_environment();
   return name_of(best_of(usable_targets()));
+}
+
+bool older_machine() {
+  apply_environment();
+  return below_avx512;
 }
 
 std::vector<std::string> supported_targets() {

@@ -16,6 +16,9 @@ std::vector<std::string> supported_targets();
 // Makes later calls use that target; "" goes back to the best one. Throws c10::Error for a name that is not supported.
 void use_target(const std::string& name);
 
+// Whether a target below avx512 was asked for: then the matrix products, too, take the way of a machine without it.
+bool older_machine();
+
 // Reads SAOBP_SIMD, once; the kernels call it before they dispatch.
 void apply_environment();
 

@@ -4,238 +4,178 @@
 //   then   w = 2^(c − max c),  V' = diag(w) V
 //   sweep 2, by blocks:            z = p w,  O = p V' / z
 // so that B = A w / u · fold ratio, with fold ratio = Σ e / z. Rows with z < 1e-25 are made once more by logarithms.
-// Strength 0 needs sweep 1 only.
-#include <ATen/Parallel.h>
-
+// Strength 0 needs sweep 1 only, encoder or causal.
 #include <algorithm>
-#include <cmath>
 
 #include "saobp/attention/cpu/dispatch.h"
-#include "saobp/attention/cpu/head.h"
+#include "saobp/attention/cpu/forward_head.h"
 
 namespace saobp::attention::cpu {
 namespace {
 
-constexpr float kSmallestTotal = 1e-25f;
+template <class T>
+void plain_block(const ForwardHead<T>& head, int64_t b, ForwardOwn& own) {
+  const Block block = head.block(b, own.block);
+  head.make_exponentials(b, block, own);
+  head.drop_block(b, block);
+  float factors[kTileRows];
+  const float* inverse_sum = head.saved.inverse_sum + b * kTileRows;
+  for (int64_t i = 0; i < block.rows; ++i) factors[i] = head.constants.kept_scale * inverse_sum[i];
+  head.store_output(b, block, head.values, factors, own);
+}
 
-// Reused for every head that a thread works on.
-struct Workspace {
-  explicit Workspace(const Problem& p)
-      : columns(round_up(p.keys, kTileColumns)),
-        kept_blocks(blocks_kept(p)),
-        scratch((kept_blocks + 1) * kTileRows * columns + 3 * columns * p.channels + 3 * kTileRows * p.channels +
-                6 * columns + 64 * kLanes),
-        keys(scratch.floats(columns * p.channels)),
-        values(scratch.floats(columns * p.channels)),
-        plain_values(scratch.floats(columns * p.channels)),
-        blocks(scratch.floats(kept_blocks * kTileRows * columns)),
-        spare_block(scratch.floats(kTileRows * columns)),
-        query_rows(scratch.floats(kTileRows * p.channels)),
-        output_rows(scratch.floats(kTileRows * p.channels)),
-        spare_rows(scratch.floats(kTileRows * p.channels)),
-        column_sum(scratch.doubles(columns)),
-        column_bias(scratch.floats(columns)),
-        column_weights(scratch.floats(columns)) {}
-
-  Block block(int64_t index, const RealRows& real) const {
-    return {blocks + (kept_blocks > 1 ? index : 0) * kTileRows * columns, real.block_rows(index), real.key_columns};
-  }
-
-  int64_t columns, kept_blocks;
-  Scratch scratch;
-  float *keys, *values, *plain_values;  // Kᵀ in tiles; diag(w) V; V
-  float *blocks, *spare_block;
-  float *query_rows, *output_rows, *spare_rows;  // [64][channels]
-  double* column_sum;
-  float *column_bias, *column_weights;
-};
-
-// One head's part of the saved rows and columns.
-struct SavedHead {
-  SavedHead(const Saved& saved, const Problem& p, int64_t index)
-      : row_max(saved.rows + index * p.queries),
-        inverse_sum(row_max + p.batch * p.heads * p.queries),
-        refined_logsumexp(inverse_sum + p.batch * p.heads * p.queries),
-        fold_ratio(refined_logsumexp + p.batch * p.heads * p.queries),
-        column_bias(saved.column_bias + index * p.keys) {}
-  float *row_max, *inverse_sum, *refined_logsumexp, *fold_ratio, *column_bias;
-};
-
-class Head {
+template <class T>
+class RefinedHead {
  public:
-  Head(const Problem& problem, const Constants& constants, const RealRows& real, int64_t index, Workspace& work,
-       const SavedHead& saved, Rows<const float> query, Rows<const float> key, Rows<const float> value,
-       Rows<float> output)
-      : p_(problem),
-        constants_(constants),
-        real_(real),
-        index_(index),
-        work_(work),
-        saved_(saved),
-        query_(query),
-        key_(key),
-        value_(value),
-        output_(output) {}
+  explicit RefinedHead(ForwardHead<T>& head) : h_(head) {}
 
-  void run() {
-    pack_transposed(key_, real_.keys.data(), real_.keys.size(), p_.channels, constants_.score_scale, work_.keys);
-    if (constants_.refine) {
-      collect_messages();
-      for (int64_t b = 0; b < real_.row_blocks(); ++b) refined_block(b);
-    } else {
-      for (int64_t b = 0; b < real_.row_blocks(); ++b) plain_block(b);
-    }
+  void run(ForwardOwn* own) {
+    for_chunks(h_.p, h_.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) { collect_messages(chunk, mine); });
+    weigh_columns();
+    if (!own) h_.pack_values();  // some row may want them, and then several threads at once would pack
+    for_chunks(h_.p, h_.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) {
+      for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) refined_block(b, mine);
+    });
   }
 
  private:
-  const uint32_t* block_queries(int64_t b) const { return real_.queries.data() + b * kTileRows; }
-
-  void make_scores(int64_t b, const Block& block) {
-    const int64_t padded = real_.product_rows(b);
-    const Packed rows =
-        pack_if_needed(query_, real_.queries, b * kTileRows, block.rows, padded, p_.channels, work_.query_rows);
-    multiply_into_block(block, padded, rows, p_.channels, work_.keys);
+  Block block(int64_t b, ForwardOwn& own) const {
+    return h_.block(b, h_.shared.blocks ? h_.shared.blocks + b * kTileRows * h_.shared.columns : own.block);
   }
 
-  // S → e, with the row's maximum and sum.
-  void make_exponentials(int64_t b, const Block& block) {
-    const int64_t row = b * kTileRows;
-    make_scores(b, block);
-    exponentials(block, real_.keys.size(), saved_.row_max + row, saved_.inverse_sum + row);
+  void make_messages(int64_t b, const Block& block, ForwardOwn& own, double* sums) {
+    h_.make_exponentials(b, block, own);
+    fold_messages(block, h_.saved.inverse_sum + b * kTileRows, h_.constants.messages, sums);
   }
 
-  // V as it is, and diag(w) V; rows up to the next multiple of 16 are 0.
-  Packed plain_values() {
-    if (!plain_values_.data) {
-      plain_values_ =
-          pack_if_needed(value_, real_.keys, 0, real_.keys.size(), real_.key_columns, p_.channels, work_.plain_values);
+  // Sweep 1.
+  void collect_messages(int64_t chunk, ForwardOwn& own) {
+    double* sums = h_.shared.chunk_sums + chunk * h_.shared.columns;
+    std::fill(sums, sums + h_.real.key_columns, 0.0);
+    for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) make_messages(b, block(b, own), own, sums);
+  }
+
+  void weigh_columns() {
+    const int64_t count = h_.real.keys.size(), padded = h_.real.key_columns, channels = h_.p.channels;
+    double* sums = h_.shared.chunk_sums;
+    for (int64_t chunk = 1; chunk < h_.chunks.count(); ++chunk) {
+      for (int64_t k = 0; k < count; ++k) sums[k] += sums[chunk * h_.shared.columns + k];
     }
-    return plain_values_;
-  }
-
-  void pack_weighted_values() {
-    const int64_t count = real_.keys.size();
+    const double largest = *std::max_element(sums, sums + count);
+    float* bias = h_.shared.column_bias;
+    for (int64_t k = 0; k < padded; ++k) bias[k] = k < count ? static_cast<float>(sums[k] - largest) : 0.0f;
+    std::copy(bias, bias + count, h_.saved.column_bias);
+    powers(bias, padded, h_.shared.column_weights);
+    float* values = h_.shared.weighted_values;
     for (int64_t n = 0; n < count; ++n) {
-      pack_rows(value_, real_.keys.data() + n, 1, p_.channels, work_.column_weights[n], work_.values + n * p_.channels);
+      pack_rows(h_.value, h_.real.keys.data() + n, 1, channels, h_.shared.column_weights[n], values + n * channels);
     }
-    std::fill(work_.values + count * p_.channels, work_.values + real_.key_columns * p_.channels, 0.0f);
-  }
-
-  // Sweep 1, then the column weights.
-  void collect_messages() {
-    std::fill(work_.column_sum, work_.column_sum + real_.key_columns, 0.0);
-    for (int64_t b = 0; b < real_.row_blocks(); ++b) {
-      const Block block = work_.block(b, real_);
-      make_exponentials(b, block);
-      fold_messages(block, saved_.inverse_sum + b * kTileRows, constants_.messages, work_.column_sum);
-    }
-    const int64_t count = real_.keys.size();
-    const double largest = *std::max_element(work_.column_sum, work_.column_sum + count);
-    for (int64_t k = 0; k < real_.key_columns; ++k) {
-      work_.column_bias[k] = k < count ? static_cast<float>(work_.column_sum[k] - largest) : 0.0f;
-    }
-    std::copy(work_.column_bias, work_.column_bias + count, saved_.column_bias);
-    powers(work_.column_bias, real_.key_columns, work_.column_weights);
-    pack_weighted_values();
-  }
-
-  void drop_block(int64_t b, const Block& block) {
-    if (!constants_.dropout) return;
-    uint64_t row_keys[kTileRows];
-    dropout_row_keys(p_, index_, block_queries(b), block.rows, row_keys);
-    drop(block, {row_keys, real_.keys.data(), constants_.dropout_threshold});
-  }
-
-  void plain_block(int64_t b) {
-    const Block block = work_.block(0, real_);
-    const Block rows{block.data, real_.block_rows(b), block.columns};
-    make_exponentials(b, rows);
-    drop_block(b, rows);
-    multiply_block(rows, real_.product_rows(b), plain_values(), p_.channels, work_.output_rows);
-    for (int64_t i = 0; i < rows.rows; ++i) {
-      const int64_t row = b * kTileRows + i;
-      write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale * saved_.inverse_sum[row]);
-    }
+    std::fill(values + count * channels, values + padded * channels, 0.0f);
   }
 
   // Sweep 2.
-  void refined_block(int64_t b) {
-    const Block block = work_.block(b, real_);
-    if (work_.kept_blocks == 1 && real_.row_blocks() > 1) {
-      // What sweep 1 left of this block is gone; the column sums that this adds to are no longer needed.
-      make_exponentials(b, block);
-      fold_messages(block, saved_.inverse_sum + b * kTileRows, constants_.messages, work_.column_sum);
+  void refined_block(int64_t b, ForwardOwn& own) {
+    const Block block = this->block(b, own);
+    if (!h_.shared.blocks && h_.real.row_blocks() > 1) {
+      // What sweep 1 left of this block is gone; the sums of its messages are known.
+      make_messages(b, block, own, own.chunk_sum);
     }
-    float total[kTileRows];
-    weighted_totals(block, work_.column_weights, total);
-    drop_block(b, block);
-    multiply_block(block, real_.product_rows(b), {work_.values, p_.channels}, p_.channels, work_.output_rows);
+    const int64_t first = b * kTileRows;
+    float total[kTileRows], factors[kTileRows];
+    weighted_totals(block, h_.shared.column_weights, total);
+    h_.drop_block(b, block);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
-      const int64_t row = b * kTileRows + i;
       const bool folds = !(total[i] < kSmallestTotal);
       underflow |= !folds;
-      saved_.fold_ratio[row] = folds ? 1.0f / (saved_.inverse_sum[row] * total[i]) : 0.0f;
-      saved_.refined_logsumexp[row] = 0.0f;
-      if (folds) write_row(row, work_.output_rows + i * p_.channels, constants_.kept_scale / total[i]);
+      h_.saved.fold_ratio[first + i] = folds ? 1.0f / (h_.saved.inverse_sum[first + i] * total[i]) : 0.0f;
+      h_.saved.refined_logsumexp[first + i] = 0.0f;
+      factors[i] = folds ? h_.constants.kept_scale / total[i] : 0.0f;
     }
-    if (underflow) logarithmic_rows(b);
+    h_.store_output(b, block, {h_.shared.weighted_values, h_.p.channels}, factors, own);
+    if (underflow) logarithmic_rows(b, own);
   }
 
   // Those rows of the block whose folded sum underflowed, by logarithms.
-  void logarithmic_rows(int64_t b) {
-    const Block block{work_.spare_block, real_.block_rows(b), real_.key_columns};
+  void logarithmic_rows(int64_t b, ForwardOwn& own) {
+    const Block block = h_.block(b, own.spare_block);
     const int64_t first = b * kTileRows;
     float refined_logsumexp[kTileRows];
-    make_scores(b, block);
-    refine_by_logarithms(block, real_.keys.size(), saved_.row_max + first, saved_.inverse_sum + first,
-                         work_.column_bias, constants_.messages, refined_logsumexp);
-    drop_block(b, block);
-    multiply_block(block, real_.product_rows(b), plain_values(), p_.channels, work_.spare_rows);
+    h_.pack_values();
+    h_.make_scores(b, block, own);
+    refine_by_logarithms(block, h_.real.keys.size(), h_.saved.row_max + first, h_.saved.inverse_sum + first,
+                         h_.shared.column_bias, h_.constants.messages, refined_logsumexp);
+    h_.drop_block(b, block);
+    multiply_block(block, h_.real.product_rows(b), h_.values, h_.p.channels, own.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {
-      if (saved_.fold_ratio[first + i] != 0.0f) continue;
-      saved_.refined_logsumexp[first + i] = refined_logsumexp[i];
-      write_row(first + i, work_.spare_rows + i * p_.channels, constants_.kept_scale);
+      if (h_.saved.fold_ratio[first + i] != 0.0f) continue;
+      h_.saved.refined_logsumexp[first + i] = refined_logsumexp[i];
+      store_rows(own.spare_rows + i * h_.p.channels, h_.block_queries(b) + i, 1, h_.p.channels,
+                 &h_.constants.kept_scale, h_.output);
     }
   }
 
-  void write_row(int64_t row, const float* source, float factor) {
-    float* target = output_[real_.queries[row]];
-    for (int64_t d = 0; d < p_.channels; ++d) target[d] = source[d] * factor;
-  }
-
-  const Problem& p_;
-  const Constants& constants_;
-  const RealRows& real_;
-  int64_t index_;  // batch · heads + head
-  Workspace& work_;
-  SavedHead saved_;
-  Rows<const float> query_, key_, value_;
-  Rows<float> output_;
-  Packed plain_values_{nullptr, 0};  // made when first asked for
+  ForwardHead<T>& h_;
 };
+
+template <class T>
+void run_head(ForwardHead<T>& head, ForwardOwn* own) {
+  head.pack_keys();
+  if (head.constants.refine && !head.p.causal) return RefinedHead<T>(head).run(own);
+  head.pack_values();
+  if (head.constants.refine) return causal_forward(head, own);
+  for_chunks(head.p, head.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) {
+    for (int64_t b = head.chunks.begin(chunk); b < head.chunks.end(chunk); ++b) plain_block(head, b, mine);
+  });
+}
+
+// What runs one head, for in_one_thread and over_threads.
+template <class T>
+auto one_head(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
+  return [&problem, inputs, output, saved](int64_t index, ForwardShared& shared, ForwardOwn* own) {
+    const int64_t batch = index / problem.heads, head = index % problem.heads, key_head = head / problem.group;
+    const Constants constants(problem, head);
+    const RealRows real(problem, batch);
+    const Rows<T> rows = head_rows(output, batch, head);
+    if (real.queries.size() < static_cast<size_t>(problem.queries) || real.keys.empty()) {
+      clear_rows(rows, problem.queries, problem.channels);
+    }
+    if (real.queries.empty() || real.keys.empty()) return;
+    ForwardHead<T> work{problem,
+                        constants,
+                        real,
+                        index,
+                        shared,
+                        SavedHead(saved, problem, index),
+                        head_rows(inputs.query, batch, head),
+                        head_rows(inputs.key, batch, key_head),
+                        head_rows(inputs.value, batch, key_head),
+                        rows,
+                        Chunks(real)};
+    run_head(work, own);
+  };
+}
 
 }  // namespace
 
-void forward(const Problem& problem, const View<const float>& query, const View<const float>& key,
-             const View<const float>& value, const View<float>& output, const Saved& saved) {
+template <class T>
+void forward_heads(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
+                   int64_t begin, int64_t end) {
   apply_environment();
-  const Constants constants(problem);
-  at::parallel_for(0, problem.batch * problem.heads, 1, [&](int64_t begin, int64_t end) {
-    Workspace work(problem);
-    for (int64_t index = begin; index < end; ++index) {
-      const int64_t batch = index / problem.heads, head = index % problem.heads;
-      const RealRows real(problem, batch);
-      const Rows<float> rows = head_rows(output, batch, head);
-      if (real.queries.size() < static_cast<size_t>(problem.queries) || real.keys.empty()) {
-        for (int64_t i = 0; i < problem.queries; ++i) std::fill(rows[i], rows[i] + problem.channels, 0.0f);
-      }
-      if (real.queries.empty() || real.keys.empty()) continue;
-      Head(problem, constants, real, index, work, SavedHead(saved, problem, index), head_rows(query, batch, head),
-           head_rows(key, batch, head), head_rows(value, batch, head), rows)
-          .run();
-    }
-  });
+  in_one_thread<ForwardShared, ForwardOwn>(problem, begin, end, one_head(problem, inputs, output, saved));
 }
+
+template <class T>
+void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
+  apply_environment();
+  over_threads<ForwardShared, ForwardOwn>(problem, one_head(problem, inputs, output, saved));
+}
+
+#define SAOBP_FORWARD(T)                                                                                         \
+  template void forward_heads(const Problem&, const Inputs<T>&, const View<T>&, const Saved&, int64_t, int64_t); \
+  template void forward(const Problem&, const Inputs<T>&, const View<T>&, const Saved&);
+SAOBP_FORWARD(float)
+SAOBP_FORWARD(c10::BFloat16)
+#undef SAOBP_FORWARD
 
 }  // namespace saobp::attention::cpu

@@ -1,7 +1,6 @@
 #include "saobp/attention/cpu/forward_rows.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "saobp/attention/cpu/targets.h"
 
@@ -10,66 +9,18 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "saobp/attention/cpu/simd-inl.h"
+#include "saobp/attention/cpu/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-
-// Calls f(pointer, column, count) for each contiguous part of a row.
-template <class F>
-HWY_INLINE void for_segments(const Block& block, int64_t row, F&& f) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    f(row_segment(block, row, column), column, std::min(kTileColumns, block.columns - column));
-  }
-}
-
-void hide_missing_columns(const Block& scores, int64_t row, int64_t real_columns) {
-  for (int64_t k = real_columns; k < scores.columns; ++k)
-    row_segment(scores, row, k)[k % kTileColumns] = kMinusInfinity;
-}
-
-float row_maximum(const Block& block, int64_t row) {
-  const Floats f;
-  const int64_t lanes = hn::Lanes(f);
-  auto first = hn::Set(f, kMinusInfinity), second = first;
-  for_segments(block, row, [&](const float* x, int64_t, int64_t count) HWY_ATTR {
-    int64_t k = 0;
-    for (; k + 2 * lanes <= count; k += 2 * lanes) {
-      first = hn::Max(first, hn::LoadU(f, x + k));
-      second = hn::Max(second, hn::LoadU(f, x + k + lanes));
-    }
-    for (; k < count; k += lanes) first = hn::Max(first, hn::LoadU(f, x + k));
-  });
-  return hn::GetLane(hn::MaxOfLanes(f, hn::Max(first, second)));
-}
-
-void Exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum) {
-  const Floats f;
-  const int64_t lanes = hn::Lanes(f);
+// visible: null where every row sees all real columns.
+void Exponentials(const Block& scores, int64_t real_columns, const int64_t* visible, float* row_max,
+                  float* inverse_sum) {
   for (int64_t i = 0; i < scores.rows; ++i) {
-    hide_missing_columns(scores, i, real_columns);
+    fill_columns(scores, i, visible ? visible[i] : real_columns, scores.columns, kMinusInfinity);
     row_max[i] = row_maximum(scores, i);
-    const auto maximum = hn::Set(f, row_max[i]);
-    auto first = hn::Zero(f), second = first;
-    for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
-      int64_t k = 0;
-      for (; k + 2 * lanes <= count; k += 2 * lanes) {
-        const auto e0 = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
-        const auto e1 = exp2(hn::Sub(hn::LoadU(f, x + k + lanes), maximum));
-        first = hn::Add(first, e0);
-        second = hn::Add(second, e1);
-        hn::StoreU(e0, f, x + k);
-        hn::StoreU(e1, f, x + k + lanes);
-      }
-      for (; k < count; k += lanes) {
-        const auto e = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
-        first = hn::Add(first, e);
-        hn::StoreU(e, f, x + k);
-      }
-    });
-    inverse_sum[i] = 1.0f / hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
+    inverse_sum[i] = 1.0f / exponential_row(scores, i, row_max[i]);
   }
 }
 
@@ -166,7 +117,7 @@ void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* 
   const int64_t lanes = hn::Lanes(f);
   const auto decay = hn::Set(f, messages.decay);
   for (int64_t i = 0; i < scores.rows; ++i) {
-    hide_missing_columns(scores, i, real_columns);
+    fill_columns(scores, i, real_columns, scores.columns, kMinusInfinity);
     const auto maximum = hn::Set(f, row_max[i]), inverse = hn::Set(f, inverse_sum[i]);
     for_segments(scores, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
       for (int64_t k = 0; k < count; k += lanes) {
@@ -177,13 +128,11 @@ void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* 
     });
   }
   float refined_max[kTileRows], refined_inverse[kTileRows];
-  Exponentials(scores, real_columns, refined_max, refined_inverse);
+  Exponentials(scores, real_columns, nullptr, refined_max, refined_inverse);
   for (int64_t i = 0; i < scores.rows; ++i) {
     const auto inverse = hn::Set(f, refined_inverse[i]);
     refined_logsumexp[i] = refined_max[i] - hn::GetLane(log2(inverse));
-    for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
-      for (int64_t k = 0; k < count; k += lanes) hn::StoreU(hn::Mul(hn::LoadU(f, x + k), inverse), f, x + k);
-    });
+    scale_row(scores, i, inverse);
   }
 }
 
@@ -201,7 +150,11 @@ HWY_EXPORT(Drop);
 HWY_EXPORT(RefineByLogarithms);
 
 void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum) {
-  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, row_max, inverse_sum);
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, nullptr, row_max, inverse_sum);
+}
+
+void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum) {
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, 0, visible, row_max, inverse_sum);
 }
 
 void powers(const float* exponents, int64_t count, float* weights) {

@@ -17,6 +17,9 @@ struct DropoutBlock {
 // scores → e = 2^(score − row maximum), with 0 from `real_columns` on. Fills row_max and inverse_sum, 1 / Σ e.
 void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum);
 
+// The same with 0 from visible[i] ≥ 1 on in row i.
+void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum);
+
 // weights[k] = 2^exponents[k]; count is a multiple of 16.
 void powers(const float* exponents, int64_t count, float* weights);
 

@@ -1,6 +1,9 @@
 #include "saobp/attention/cpu/head.h"
 
 #include <ATen/native/CPUBlas.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mm.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +11,7 @@
 #include <new>
 #include <numeric>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/dropout.h"
 
 namespace saobp::attention::cpu {
@@ -22,34 +26,69 @@ Indices real_positions(const bool* mask, int64_t length) {
   return indices;
 }
 
-// A product of so many messages, each within [e^{−|λ|}, e^{|λ|}], stays within float's range.
-int64_t fold_length(double strength) {
-  const double limit = strength == 0 ? kTileRows : std::floor(60 / std::abs(strength));
+// A product of so many messages, each within [e^{−|λ|}, e^{|λ|}], stays within float's range; the causal form's
+// products are also held against weights of up to 1, and keep to half of it (causal_rows.h).
+int64_t fold_length(double strength, bool causal) {
+  const double limit = strength == 0 ? kTileRows : std::floor((causal ? 30 : 60) / std::abs(strength));
   return std::clamp<int64_t>(static_cast<int64_t>(std::min<double>(limit, kTileRows)), 1, kTileRows);
+}
+
+// The product by way of ATen's matrix multiplication, which takes the BLAS: what brgemm comes down to on a machine
+// without AVX-512.
+void multiply_by_blas(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
+                      float* c, int64_t ldc, bool add) {
+  const auto matrix = [](const float* data, int64_t rows, int64_t columns, int64_t ld) {
+    return at::from_blob(const_cast<float*>(data), {rows, columns}, {ld, 1}, at::TensorOptions(at::kFloat));
+  };
+  const auto left = matrix(a, m, k, lda), right = matrix(b, k, n, ldb);
+  auto result = matrix(c, m, n, ldc);
+  if (add) {
+    at::addmm_out(result, result, left, right);
+  } else {
+    at::mm_out(result, left, right);
+  }
 }
 
 }  // namespace
 
 int64_t blocks_kept(const Problem& problem) {
   const int64_t floats = round_up(problem.queries, kTileRows) * round_up(problem.keys, kTileColumns);
-  return problem.strength != 0 && floats <= kKeptFloats ? divide_up(problem.queries, kTileRows) : 1;
+  bool refine = problem.learn_strengths;
+  for (int64_t head = 0; head < problem.heads; ++head) refine |= problem.strength_of(head) != 0;
+  return refine && !problem.causal && floats <= kKeptFloats ? divide_up(problem.queries, kTileRows) : 1;
 }
 
-Constants::Constants(const Problem& problem)
-    : refine(problem.strength != 0),
+Constants::Constants(const Problem& problem, int64_t head)
+    : strength(head < problem.heads ? problem.strength_of(head) : 0),
       score_scale(static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(problem.channels)))),
       gradient_scale(static_cast<float>(1 / std::sqrt(static_cast<double>(problem.channels)))),
-      t(static_cast<float>(-std::expm1(-problem.strength))),
-      messages{static_cast<float>(std::exp(-problem.strength)), fold_length(problem.strength), problem.exclude_self},
       dropout(problem.dropout > 0),
       dropout_threshold(attention::dropout_threshold(problem.dropout)),
-      kept_scale(static_cast<float>(1 / (1 - problem.dropout))) {}
+      kept_scale(static_cast<float>(1 / (1 - problem.dropout))) {
+  refine = strength != 0 || problem.learn_strengths;
+  t = static_cast<float>(-std::expm1(-strength));
+  messages = {static_cast<float>(std::exp(-strength)), fold_length(strength, problem.causal), problem.exclude_self};
+}
 
 RealRows::RealRows(const Problem& problem, int64_t batch)
     : queries(
           real_positions(problem.query_mask ? problem.query_mask + batch * problem.queries : nullptr, problem.queries)),
       keys(real_positions(problem.key_mask ? problem.key_mask + batch * problem.keys : nullptr, problem.keys)),
-      key_columns(round_up(keys.size(), kLanes)) {}
+      key_columns(round_up(keys.size(), kLanes)) {
+  if (!problem.causal) return;
+  const auto first = keys.empty() ? queries.end() : std::lower_bound(queries.begin(), queries.end(), keys.front());
+  queries.erase(queries.begin(), first);
+  visible.reserve(queries.size());
+  size_t seen = 0;
+  for (const uint32_t query : queries) {
+    while (seen < keys.size() && keys[seen] <= query) ++seen;
+    visible.push_back(static_cast<int64_t>(seen));
+  }
+}
+
+int64_t RealRows::block_columns(int64_t block) const {
+  return visible.empty() ? key_columns : round_up(visible[block * kTileRows + block_rows(block) - 1], kLanes);
+}
 
 int64_t RealRows::block_rows(int64_t block) const {
   return std::min<int64_t>(kTileRows, static_cast<int64_t>(queries.size()) - block * kTileRows);
@@ -75,18 +114,26 @@ void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* quer
 
 void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
               int64_t ldc, bool add) {
+  if (older_machine()) return multiply_by_blas(m, n, k, a, lda, b, ldb, c, ldc, add);
   at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c, /*is_vnni=*/false);
 }
 
-Packed pack_if_needed(const Rows<const float>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+template <class T>
+Packed pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
                       int64_t channels, float* buffer) {
   const uint32_t* indices = real.data() + first;
-  const bool neighbours = indices[count - 1] - indices[0] == count - 1;  // they ascend
-  if (neighbours && count == padded) return {rows[indices[0]], rows.stride};
+  if constexpr (std::is_same_v<T, float>) {
+    const bool neighbours = indices[count - 1] - indices[0] == count - 1;  // they ascend
+    if (neighbours && count == padded) return {rows[indices[0]], rows.stride};
+  }
   pack_rows(rows, indices, count, channels, 1.0f, buffer);
   std::fill(buffer + count * channels, buffer + padded * channels, 0.0f);
   return {buffer, channels};
 }
+
+template Packed pack_if_needed(const Rows<const float>&, const Indices&, int64_t, int64_t, int64_t, int64_t, float*);
+template Packed pack_if_needed(const Rows<const c10::BFloat16>&, const Indices&, int64_t, int64_t, int64_t, int64_t,
+                               float*);
 
 void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed) {
   for (int64_t column = 0; column < block.columns; column += kTileColumns) {

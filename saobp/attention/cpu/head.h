@@ -2,6 +2,7 @@
 // and the matrix products on tiles.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -20,10 +21,11 @@ inline constexpr int64_t kKeptFloats = int64_t{1} << 20;
 // How many blocks of a head are kept between two sweeps: all or, where one sweep is enough or they are too large, 1.
 int64_t blocks_kept(const Problem& problem);
 
-// The constants of a call.
+// The constants of a call, for one of its query heads (the strengths may differ).
 struct Constants {
-  explicit Constants(const Problem& problem);
-  bool refine;           // strength ≠ 0
+  explicit Constants(const Problem& problem, int64_t head = 0);
+  bool refine;           // strength ≠ 0, or its gradient is wanted
+  double strength;       // signed λ
   float score_scale;     // log2 e / √channels: scores to base 2
   float gradient_scale;  // 1 / √channels
   float t;               // 1 − e^{−λ}
@@ -33,16 +35,23 @@ struct Constants {
   float kept_scale;  // 1 / (1 − p)
 };
 
-// The real rows of one batch row: padding takes no part in anything.
+// The real rows of one batch row: padding takes no part in anything, and in the causal form neither do the queries
+// before the first real key, which see none.
 struct RealRows {
   RealRows(const Problem& problem, int64_t batch);
-  Indices queries, keys;  // original positions
-  int64_t key_columns;    // number of keys, rounded up to 16
+  Indices queries, keys;         // original positions
+  std::vector<int64_t> visible;  // causal: so many of the keys each query sees; else empty
+  int64_t key_columns;           // number of keys, rounded up to 16
   int64_t row_blocks() const { return divide_up(queries.size(), kTileRows); }
   int64_t column_tiles() const { return divide_up(keys.size(), kTileColumns); }
   // Rows of a block, and what the matrix products take for it: rounded up to 8, so that they see few shapes.
   int64_t block_rows(int64_t block) const;
   int64_t product_rows(int64_t block) const { return round_up(block_rows(block), 8); }
+  // What the rows of a block see: so many columns in all, rounded up to 16, and each of them (null: every key).
+  int64_t block_columns(int64_t block) const;
+  const int64_t* block_visible(int64_t block) const {
+    return visible.empty() ? nullptr : visible.data() + block * kTileRows;
+  }
 };
 
 // One aligned allocation that hands out parts of itself.
@@ -73,9 +82,10 @@ struct Packed {
   int64_t stride;
 };
 
-// The real rows from `first` on, `count` of them and zero rows up to `padded`: where they lie if they lie there so,
-// else copied into the buffer.
-Packed pack_if_needed(const Rows<const float>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+// The real rows from `first` on, `count` of them and zero rows up to `padded`: where they lie if they are floats and
+// lie there so, else copied into the buffer. T: float, c10::BFloat16.
+template <class T>
+Packed pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
                       int64_t channels, float* buffer);
 
 // block = rows[m][channels] · transposed, with `transposed` in tiles of [channels][128] (pack_transposed).
@@ -91,6 +101,11 @@ void accumulate_transposed(const float* rows_transposed, const Block& block, int
 template <class T>
 Rows<T> head_rows(const View<T>& view, int64_t batch, int64_t head) {
   return {view.data + batch * view.batch_stride + head * view.head_stride, view.row_stride};
+}
+
+template <class T>
+void clear_rows(const Rows<T>& rows, int64_t length, int64_t channels) {
+  for (int64_t i = 0; i < length; ++i) std::fill(rows[i], rows[i] + channels, T(0));
 }
 
 }  // namespace saobp::attention::cpu

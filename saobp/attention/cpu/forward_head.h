@@ -1,0 +1,142 @@
+// What the forms of the forward pass share (forward.cpp: encoder and strength 0; causal_forward.cpp): memory, and the
+// steps on a block of 64 rows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "saobp/attention/cpu/causal_rows.h"
+#include "saobp/attention/cpu/forward_rows.h"
+#include "saobp/attention/cpu/head.h"
+#include "saobp/attention/cpu/schedule.h"
+
+namespace saobp::attention::cpu {
+
+// Below this the sum of a row's folded weights may have lost digits to underflow: the row takes the logarithmic form.
+// In the causal form the weights that were flushed to 0 below 2^−126 may have grown by e^30 since.
+inline constexpr float kSmallestTotal = 1e-25f, kSmallestCausalTotal = 1e-18f;
+
+// Memory of a head, for all threads that work on it.
+struct ForwardShared {
+  explicit ForwardShared(const Problem& p)
+      : columns(round_up(p.keys, kTileColumns)),
+        kept_blocks(blocks_kept(p)),
+        scratch((kept_blocks > 1 ? kept_blocks : 0) * kTileRows * columns + 3 * columns * p.channels +
+                (2 * kMaxChunks + 2) * columns + 16 * kLanes),
+        keys(scratch.floats(columns * p.channels)),
+        values(scratch.floats(columns * p.channels)),
+        weighted_values(scratch.floats(columns * p.channels)),
+        blocks(kept_blocks > 1 ? scratch.floats(kept_blocks * kTileRows * columns) : nullptr),
+        chunk_sums(scratch.doubles(kMaxChunks * columns)),
+        column_bias(scratch.floats(columns)),
+        column_weights(scratch.floats(columns)) {}
+
+  int64_t columns, kept_blocks;
+  Scratch scratch;
+  float *keys, *values, *weighted_values;  // Kᵀ in tiles; V where the tensor itself will not do; diag(w) V
+  float* blocks;                           // kept from the first sweep for the second, or null
+  double* chunk_sums;                      // [chunks][columns] of m
+  float *column_bias, *column_weights;
+};
+
+// Memory of a thread.
+struct ForwardOwn {
+  explicit ForwardOwn(const Problem& p)
+      : columns(round_up(p.keys, kTileColumns)),
+        scratch(2 * kTileRows * columns + 3 * kTileRows * p.channels + 11 * columns + 16 * kLanes),
+        block(scratch.floats(kTileRows * columns)),
+        spare_block(scratch.floats(kTileRows * columns)),
+        query_rows(scratch.floats(kTileRows * p.channels)),
+        output_rows(scratch.floats(kTileRows * p.channels)),
+        spare_rows(scratch.floats(kTileRows * p.channels)),
+        chunk_sum(scratch.doubles(columns)),
+        block_sum(scratch.doubles(columns)),
+        state{scratch.doubles(columns), scratch.doubles(columns), scratch.floats(columns), scratch.floats(columns),
+              scratch.floats(columns)} {
+    std::fill(chunk_sum, chunk_sum + columns, 0.0);
+  }
+
+  int64_t columns;
+  Scratch scratch;
+  float *block, *spare_block;
+  float *query_rows, *output_rows, *spare_rows;  // [64][channels]
+  double *chunk_sum, *block_sum;
+  ColumnState state;  // causal
+};
+
+// One head's part of the saved rows and columns.
+struct SavedHead {
+  SavedHead(const Saved& saved, const Problem& p, int64_t index)
+      : row_max(saved.rows + index * p.queries),
+        inverse_sum(row_max + p.batch * p.heads * p.queries),
+        refined_logsumexp(inverse_sum + p.batch * p.heads * p.queries),
+        fold_ratio(refined_logsumexp + p.batch * p.heads * p.queries),
+        column_bias(saved.column_bias ? saved.column_bias + index * p.keys : nullptr),
+        prefix_sums(saved.prefix_sums ? saved.prefix_sums + index * chunk_count(p.queries) * p.keys : nullptr) {}
+  float *row_max, *inverse_sum, *refined_logsumexp, *fold_ratio, *column_bias;
+  double* prefix_sums;  // [chunks][keys]
+};
+
+template <class T>
+struct ForwardHead {
+  const Problem& p;
+  const Constants& constants;
+  const RealRows& real;
+  int64_t index;  // batch · heads + head
+  ForwardShared& shared;
+  SavedHead saved;
+  Rows<const T> query, key, value;
+  Rows<T> output;
+  Chunks chunks;
+  Packed values{nullptr, 0};  // V, rows up to the next multiple of 16 are 0
+
+  void pack_keys() {
+    pack_transposed(key, real.keys.data(), real.keys.size(), p.channels, constants.score_scale, shared.keys);
+  }
+
+  void pack_values() {
+    if (values.data) return;
+    values = pack_if_needed(value, real.keys, 0, real.keys.size(), real.key_columns, p.channels, shared.values);
+  }
+
+  const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
+
+  Block block(int64_t b, float* data) const { return {data, real.block_rows(b), real.block_columns(b)}; }
+
+  void make_scores(int64_t b, const Block& scores, ForwardOwn& own) const {
+    const int64_t padded = real.product_rows(b);
+    const Packed rows =
+        pack_if_needed(query, real.queries, b * kTileRows, scores.rows, padded, p.channels, own.query_rows);
+    multiply_into_block(scores, padded, rows, p.channels, shared.keys);
+  }
+
+  // S → e, with the row's maximum and sum.
+  void make_exponentials(int64_t b, const Block& scores, ForwardOwn& own) const {
+    const int64_t row = b * kTileRows;
+    make_scores(b, scores, own);
+    if (const int64_t* visible = real.block_visible(b)) {
+      exponentials(scores, visible, saved.row_max + row, saved.inverse_sum + row);
+    } else {
+      exponentials(scores, real.keys.size(), saved.row_max + row, saved.inverse_sum + row);
+    }
+  }
+
+  void drop_block(int64_t b, const Block& weights) const {
+    if (!constants.dropout) return;
+    uint64_t row_keys[kTileRows];
+    dropout_row_keys(p, index, block_queries(b), weights.rows, row_keys);
+    drop(weights, {row_keys, real.keys.data(), constants.dropout_threshold});
+  }
+
+  // output rows of the block = weights · columns, each row times its factor.
+  void store_output(int64_t b, const Block& weights, Packed columns, const float* factors, ForwardOwn& own) const {
+    multiply_block(weights, real.product_rows(b), columns, p.channels, own.output_rows);
+    store_rows(own.output_rows, block_queries(b), weights.rows, p.channels, factors, output);
+  }
+};
+
+// The causal form with a strength (causal_forward.cpp).
+template <class T>
+void causal_forward(const ForwardHead<T>& head, ForwardOwn* own);
+
+}  // namespace saobp::attention::cpu
