@@ -9,7 +9,7 @@ namespace saobp::attention::testing {
 namespace {
 
 std::vector<AttentionOptions> variants() {
-  std::vector<AttentionOptions> all(8);
+  std::vector<AttentionOptions> all(12);
   all[1].strength = 0.6;
   all[2].strength = -0.6;
   all[3].strength = 0.6, all[3].exclude_self = false;
@@ -17,6 +17,10 @@ std::vector<AttentionOptions> variants() {
   all[5].strength = -2.0, all[5].causal = true, all[5].exclude_self = false;
   all[6].elemmul = true;
   all[7].elemmul = true, all[7].causal = true;
+  all[8].strength = 0.8, all[8].leaky_causal = true;
+  all[9].strength = 0.6, all[9].steps = 2;
+  all[10].strength = -0.6, all[10].steps = 3, all[10].causal = true;
+  all[11].strengths = at::tensor({1.3}, at::kDouble);
   return all;
 }
 
@@ -63,12 +67,24 @@ void expect_gradients(const Inputs& in, const AttentionOptions& options) {
 TEST(Gradient, EqualsCentralDifferences) {
   for (auto options : variants()) {
     SCOPED_TRACE("strength " + std::to_string(options.strength) + (options.causal ? " causal" : "") +
-                 (options.elemmul ? " elemmul" : ""));
+                 (options.elemmul ? " elemmul" : "") + (options.leaky_causal ? " leaky" : "") + " steps " +
+                 std::to_string(options.steps));
     const auto in = random_inputs(2, 1, 5, 5, 3);
     expect_gradients(in, options);
     options.key_mask = tail_padding(2, 5);
     options.dropout = 0.3;
     expect_gradients(in, options);
+  }
+}
+
+TEST(Gradient, OfGroupedHeadsEqualsCentralDifferences) {
+  AttentionOptions options;
+  options.strengths = at::tensor({0.9, -0.4, 0.0, 2.0}, at::kDouble);
+  options.key_mask = tail_padding(2, 4);
+  for (const bool causal : {false, true}) {
+    options.causal = causal;
+    expect_gradients(grouped_inputs(2, 4, 2, 4, 2), options);
+    expect_gradients(grouped_inputs(2, 4, 1, 4, 2), options);
   }
 }
 

@@ -29,6 +29,17 @@ std::vector<Path> paths() {
       all.push_back({"causal", type, options});
     }
     AttentionOptions options;
+    options.strengths = at::tensor({0.5, -2.0}, at::kDouble);
+    all.push_back({"strengths", type, options});
+    options.causal = true;
+    all.push_back({"causal strengths", type, options});
+    options.steps = 2;
+    all.push_back({"causal steps", type, options});
+    options = {};
+    options.strength = 0.3;
+    options.leaky_causal = true;
+    all.push_back({"leaky", type, options});
+    options = {};
     options.elemmul = true;
     all.push_back({"elemmul", type, options});
     options.causal = true;
@@ -95,19 +106,37 @@ TEST(Padding, MorePaddingChangesRealRowsByRoundingOnly) {
   }
 }
 
+// Whether the outputs before token `changed` keep their bits when that token's query, key and value change.
+bool keeps_the_past(const Inputs& in, const AttentionOptions& options, int64_t changed) {
+  Inputs other = {in.query.clone(), in.key.clone(), in.value.clone()};
+  for (auto& t : {other.query, other.key, other.value}) t.select(2, changed).mul_(-7).add_(1);
+  const auto expected = refined_attention(in.query, in.key, in.value, options);
+  const auto actual = refined_attention(other.query, other.key, other.value, options);
+  EXPECT_FALSE(actual.select(2, changed).equal(expected.select(2, changed))) << changed;
+  return actual.narrow(2, 0, changed).equal(expected.narrow(2, 0, changed));
+}
+
 TEST(Causal, TheFutureChangesNothing) {
-  for (const auto& path : paths()) {
+  for (auto path : paths()) {
     if (!path.options.causal) continue;
+    for (const int64_t key_heads : {2, 1}) {
+      for (const double dropout : {0.0, 0.2}) {
+        SCOPED_TRACE(describe(path) + " key heads " + std::to_string(key_heads) + " dropout " +
+                     std::to_string(dropout));
+        path.options.dropout = dropout;
+        const auto in = grouped_inputs(2, 2, key_heads, 70, 8, path.type);
+        for (const int64_t changed : {1, 33, 69}) EXPECT_TRUE(keeps_the_past(in, path.options, changed)) << changed;
+      }
+    }
+  }
+}
+
+TEST(Causal, TheLeakyFormSeesTheFuture) {
+  for (const auto& path : paths()) {
+    if (!path.options.leaky_causal) continue;
     SCOPED_TRACE(describe(path));
     const auto in = random_inputs(2, 2, 70, 70, 8, path.type);
-    const auto expected = refined_attention(in.query, in.key, in.value, path.options);
-    for (const int64_t changed : {1, 33, 69}) {
-      Inputs other = {in.query.clone(), in.key.clone(), in.value.clone()};
-      for (auto& t : {other.query, other.key, other.value}) t.select(2, changed).mul_(-7).add_(1);
-      const auto actual = refined_attention(other.query, other.key, other.value, path.options);
-      EXPECT_TRUE(actual.narrow(2, 0, changed).equal(expected.narrow(2, 0, changed))) << changed;
-      EXPECT_FALSE(actual.select(2, changed).equal(expected.select(2, changed))) << changed;
-    }
+    for (const int64_t changed : {33, 69}) EXPECT_FALSE(keeps_the_past(in, path.options, changed)) << changed;
   }
 }
 
