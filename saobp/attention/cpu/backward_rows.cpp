@@ -107,30 +107,30 @@ void PlainGradient(const BackwardBlock& block, const SavedRows& saved, const Dro
   }
 }
 
-// Into the gradient block y = dZ + A ⊙ dA, and E = Σ A dA; then dS = y − A E. With A dA = −t · A dm/u, the sum without
-// the factor −t is the row's part of the result.
+// A dm/u of a row and its sum, which without the factor −t is the row's E and its part of the result; then dS.
+// `weighted` is memory for one row.
 double ScoreGradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
-                     const float* column_gradient) {
+                     const float* column_gradient, float* weighted) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
-  const auto decay = hn::Set(f, messages.decay), factor = hn::Set(f, t);
+  const auto decay = hn::Set(f, messages.decay);
   double result = 0;
   for (int64_t i = 0; i < attention.rows; ++i) {
     auto sum = hn::Zero(f);
     for_segments(attention, i, [&](const float* a_row, int64_t column, int64_t count) HWY_ATTR {
-      float* g_row = row_segment(gradient, i, column);
+      const float* g_row = row_segment(gradient, i, column);
       for (int64_t k = 0; k < count; k += lanes) {
-        const auto a = hn::LoadU(f, a_row + k), dz = hn::LoadU(f, g_row + k);
+        const auto a = hn::LoadU(f, a_row + k);
         auto dm = hn::LoadU(f, column_gradient + column + k);
-        if (messages.exclude_self) dm = hn::Sub(dm, dz);
-        const auto weighted = hn::Div(hn::Mul(a, dm), message(a, decay));
-        sum = hn::Add(sum, weighted);
-        hn::StoreU(hn::NegMulAdd(factor, weighted, dz), f, g_row + k);
+        if (messages.exclude_self) dm = hn::Sub(dm, hn::LoadU(f, g_row + k));
+        const auto w = hn::Div(hn::Mul(a, dm), message(a, decay));
+        sum = hn::Add(sum, w);
+        hn::StoreU(w, f, weighted + column + k);
       }
     });
-    const auto total = hn::SumOfLanes(f, sum);
-    result += hn::GetLane(total);
-    add_attention(attention, gradient, i, hn::Mul(factor, total));
+    const float total = hn::GetLane(hn::SumOfLanes(f, sum));
+    finish_row(attention, gradient, i, weighted, t, total);
+    result += total;
   }
   return result;
 }
@@ -161,7 +161,8 @@ void plain_gradient(const BackwardBlock& block, const SavedRows& saved, const Dr
 
 double score_gradient(const Block& attention, const Block& gradient, const Messages& messages, float t,
                       const float* column_gradient) {
-  return HWY_DYNAMIC_DISPATCH(ScoreGradient)(attention, gradient, messages, t, column_gradient);
+  std::vector<float> row(attention.columns);
+  return HWY_DYNAMIC_DISPATCH(ScoreGradient)(attention, gradient, messages, t, column_gradient, row.data());
 }
 
 }  // namespace saobp::attention::cpu

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "saobp/attention/cpu/causal_rows.h"
 #include "saobp/attention/cpu/targets.h"
@@ -96,13 +97,14 @@ void weigh_row(const BackwardBlock& block, const Block& row, int64_t i, const Sa
   totals.correction[i] = hn::GetLane(hn::SumOfLanes(f, correction_sum)) * totals.inverse[i];
 }
 
-// One row on the way back: dZ, its part of the later rows' sum, y = dZ + A ⊙ dA, weights → B ⊙ R. Returns Σ A dm/u.
+// One row on the way back: gradient → dZ, also into the later rows' sum; weights → B ⊙ R; weighted = A dm/u. Returns
+// its sum.
 template <bool kDropout>
-float return_row(const BackwardBlock& block, const Block& row, int64_t i, const Messages& messages, float t,
-                 float kept_scale, const RowTotals& totals, const LaterRows& later) {
+float return_row(const BackwardBlock& block, const Block& row, int64_t i, const Messages& messages, float kept_scale,
+                 const RowTotals& totals, const LaterRows& later, float* weighted) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
-  const auto decay = hn::Set(f, messages.decay), factor = hn::Set(f, t), scale = hn::Set(f, kept_scale);
+  const auto decay = hn::Set(f, messages.decay), scale = hn::Set(f, kept_scale);
   const auto inverse = hn::Set(f, totals.inverse[i]), correction = hn::Set(f, totals.correction[i]);
   auto sum = hn::Zero(f);
   for_segments(row, i, [&](const float* attention, int64_t column, int64_t count) HWY_ATTR {
@@ -115,10 +117,11 @@ float return_row(const BackwardBlock& block, const Block& row, int64_t i, const 
       const auto before = hn::LoadU(f, later.in_block + column + k), after = hn::Add(before, dz);
       const auto dm = hn::Add(hn::LoadU(f, later.after_block + column + k), messages.exclude_self ? before : after);
       const auto a = hn::LoadU(f, attention + k);
-      const auto weighted = hn::Div(hn::Mul(a, dm), message(a, decay));
-      sum = hn::Add(sum, weighted);
+      const auto message_gradient = hn::Div(hn::Mul(a, dm), message(a, decay));
+      sum = hn::Add(sum, message_gradient);
+      hn::StoreU(message_gradient, f, weighted + column + k);
       hn::StoreU(kDropout ? hn::Mul(hn::Max(w, hn::Zero(f)), scale) : w, f, weights + k);
-      hn::StoreU(hn::NegMulAdd(factor, weighted, dz), f, gradient + k);
+      hn::StoreU(dz, f, gradient + k);
       hn::StoreU(after, f, later.in_block + column + k);
     }
   });
@@ -127,7 +130,8 @@ float return_row(const BackwardBlock& block, const Block& row, int64_t i, const 
 
 template <bool kDropout>
 double gradient_rows(const BackwardBlock& block, const SavedRows& saved, const Messages& messages, float t,
-                     const DropoutBlock* dropout, float kept_scale, const ColumnState& state, const LaterRows& later) {
+                     const DropoutBlock* dropout, float kept_scale, const ColumnState& state, const LaterRows& later,
+                     float* weighted) {
   const int64_t columns = block.scores.columns;
   const auto row_of = [&](int64_t i) {
     return Block{block.scores.data, block.scores.rows, round_up(block.visible[i], kLanes)};
@@ -142,8 +146,8 @@ double gradient_rows(const BackwardBlock& block, const SavedRows& saved, const M
   double result = 0;
   for (int64_t i = block.scores.rows - 1; i >= 0; --i) {
     const Block row = row_of(i);
-    const float sum = return_row<kDropout>(block, row, i, messages, t, kept_scale, totals, later);
-    add_attention(row, block.gradient, i, hn::Set(Floats(), t * sum));
+    const float sum = return_row<kDropout>(block, row, i, messages, kept_scale, totals, later, weighted);
+    finish_row(row, block.gradient, i, weighted, t, sum);
     fill_columns(block.gradient, i, row.columns, columns, 0.0f);
     fill_columns(block.weights, i, row.columns, columns, 0.0f);
     result += sum;
@@ -152,9 +156,10 @@ double gradient_rows(const BackwardBlock& block, const SavedRows& saved, const M
 }
 
 double CausalGradient(const BackwardBlock& block, const SavedRows& saved, const Messages& messages, float t,
-                      const DropoutBlock* dropout, float kept_scale, const ColumnState& state, const LaterRows& later) {
+                      const DropoutBlock* dropout, float kept_scale, const ColumnState& state, const LaterRows& later,
+                      float* weighted) {
   const auto rows = dropout ? gradient_rows<true> : gradient_rows<false>;
-  return rows(block, saved, messages, t, dropout, kept_scale, state, later);
+  return rows(block, saved, messages, t, dropout, kept_scale, state, later, weighted);
 }
 
 }  // namespace saobp::attention::cpu::HWY_NAMESPACE
@@ -174,7 +179,8 @@ void causal_attention(const BackwardBlock& block, const SavedRows& saved, const 
 double causal_gradient(const BackwardBlock& block, const SavedRows& saved, const Messages& messages, float t,
                        const DropoutBlock* dropout, float kept_scale, const ColumnState& state,
                        const LaterRows& later) {
-  return HWY_DYNAMIC_DISPATCH(CausalGradient)(block, saved, messages, t, dropout, kept_scale, state, later);
+  std::vector<float> row(block.scores.columns);
+  return HWY_DYNAMIC_DISPATCH(CausalGradient)(block, saved, messages, t, dropout, kept_scale, state, later, row.data());
 }
 
 }  // namespace saobp::attention::cpu

@@ -84,13 +84,18 @@ HWY_INLINE void scale_row(const Block& block, int64_t row, Vector factor) {
   });
 }
 
-// target += A · factor
-HWY_INLINE void add_attention(const Block& attention, const Block& target, int64_t row, Vector factor) {
+// The last step of the backward pass on a row: dZ → dS = dZ − t (A dm/u − A Σ A dm/u), given `weighted` = A dm/u and
+// its sum. The bracket is made first: for a key with A = 1 and a small u its two terms are huge and cancel.
+HWY_INLINE void finish_row(const Block& attention, const Block& gradient, int64_t row, const float* weighted, float t,
+                           float sum) {
   const Floats f;
+  const auto factor = hn::Set(f, t), total = hn::Set(f, sum);
   for_segments(attention, row, [&](const float* a, int64_t column, int64_t count) HWY_ATTR {
-    float* t = row_segment(target, row, column);
+    float* g = row_segment(gradient, row, column);
+    const float* w = weighted + column;
     for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
-      hn::StoreU(hn::MulAdd(hn::LoadU(f, a + k), factor, hn::LoadU(f, t + k)), f, t + k);
+      const auto difference = hn::NegMulAdd(hn::LoadU(f, a + k), total, hn::LoadU(f, w + k));
+      hn::StoreU(hn::NegMulAdd(factor, difference, hn::LoadU(f, g + k)), f, g + k);
     }
   });
 }
