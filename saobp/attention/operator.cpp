@@ -6,6 +6,7 @@
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/fused.h"
+#include "saobp/attention/fused_elemmul.h"
 #include "saobp/attention/reference.h"
 #include "saobp/attention/refined_attention.h"
 
@@ -32,9 +33,8 @@ AttentionOptions make_options(const OptionalTensor& key_mask, const OptionalTens
   return options;
 }
 
-bool takes_fused(const at::Tensor& query, const at::Tensor& key, const AttentionOptions& options) {
-  return !options.strengths && !options.leaky_causal && options.steps == 1 && query.size(1) == key.size(1) &&
-         fused_covers(query, options);
+bool takes_fused(const at::Tensor& query, const AttentionOptions& options) {
+  return fused_covers(query, options) || elemmul_fused_covers(query, options);
 }
 
 at::Tensor operator_call(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -44,11 +44,8 @@ at::Tensor operator_call(const at::Tensor& query, const at::Tensor& key, const a
   const auto options = make_options(key_mask, query_mask, strengths, strength, elemmul, exclude_self, causal,
                                     leaky_causal, steps, dropout, seed);
   check_arguments(query, key, value, options);
-  if (takes_fused(query, key, options)) {
-    // Half-precision types are computed in float; the conversions are differentiable.
-    const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
-    return fused_attention(single(query), single(key), single(value), options).to(query.scalar_type());
-  }
+  if (fused_covers(query, options)) return fused_attention(query, key, value, options);
+  if (elemmul_fused_covers(query, options)) return fused_elemmul(query, key, value, options);
   last_kernels() = {"composite", ""};
   return reference_attention(query, key, value, options);
 }
@@ -116,7 +113,7 @@ std::pair<at::Tensor, at::Tensor> attention_matrices(const at::Tensor& query, co
 std::string kernel_for(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                        const AttentionOptions& options) {
   check_arguments(query, key, value, options);
-  return takes_fused(query, key, options) ? fused_kernel_name() : "composite";
+  return takes_fused(query, options) ? fused_kernel_name() : "composite";
 }
 
 std::string last_kernel() { return last_kernels().forward; }

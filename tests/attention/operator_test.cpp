@@ -181,10 +181,21 @@ TEST(Dispatch, KernelForSaysWhatTheCallThenTakes) {
   expect(small(), options, fused);
   expect(random_inputs(2, 3, 5, 5, 4), options, "composite");
   options.causal = true;
-  expect(small(), options, "composite");
+  expect(small(), options, fused);
   options = {};
   expect(small(), options, fused);
+  expect(grouped_inputs(2, 4, 2, 5, 4, at::kBFloat16), options, fused);
+  options.strengths = at::tensor({0.5, -0.2, 0.0}, at::kDouble);
+  expect(small(), options, fused);
+  options = {};
   options.elemmul = true;
+  expect(small(), options, fused);
+  expect(random_inputs(2, 3, 5, 5, 4), options, "composite");
+  options = {};
+  options.leaky_causal = true;
+  expect(small(), options, "composite");
+  options = {};
+  options.steps = 2;
   expect(small(), options, "composite");
 }
 
