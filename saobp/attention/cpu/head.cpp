@@ -17,12 +17,14 @@
 namespace saobp::attention::cpu {
 namespace {
 
+// Whole vectors may be loaded from the result: behind its end there is memory up to a multiple of 16.
 Indices real_positions(const bool* mask, int64_t length) {
-  Indices indices;
-  indices.reserve(length);
+  Indices indices(round_up(length, kLanes));
+  int64_t count = 0;
   for (int64_t i = 0; i < length; ++i) {
-    if (!mask || mask[i]) indices.push_back(static_cast<uint32_t>(i));
+    if (!mask || mask[i]) indices[count++] = static_cast<uint32_t>(i);
   }
+  indices.resize(count);
   return indices;
 }
 
