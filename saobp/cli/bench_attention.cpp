@@ -35,6 +35,7 @@ struct BenchAttentionOptions {
   std::string pass = "forward";
   int threads = 0;  // 0: as many as the process has
   int repeats = 20;
+  bool sdpa = false;
   Console console;
 };
 
@@ -62,6 +63,18 @@ AttentionOptions attention_options(const BenchAttentionOptions& options) {
       attention::from_variant(io::parse_enum<Variant>(options.variant, "--variant"), options.strength);
   result.causal = options.causal;
   return result;
+}
+
+// What PyTorch's users run instead: plain attention.
+std::vector<at::Tensor> call_sdpa(const Inputs& in, const AttentionOptions& options, bool train) {
+  const auto attend = [&] {
+    return at::scaled_dot_product_attention(in.query, in.key, in.value, {}, 0.0, options.causal);
+  };
+  if (!train) {
+    const at::NoGradGuard no_grad;
+    return {attend()};
+  }
+  return torch::autograd::grad({attend()}, {in.query, in.key, in.value}, {in.upstream});
 }
 
 // One timed call: the public operator, with fresh outputs. Returns output and, for the train pass, three gradients.
@@ -152,6 +165,11 @@ int64_t peak_bytes(const Inputs& in, const AttentionOptions& options, bool train
   return std::max<int64_t>(used, 0);
 }
 
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 nlohmann::json measure(const BenchAttentionOptions& options) {
   const auto shape = parse_shape(options.shape);
   const AttentionOptions attention = attention_options(options);
@@ -163,38 +181,51 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   const Inputs in{normal(), normal(), normal(), at::ones(shape, type)};
 
   const int64_t peak = peak_bytes(in, attention, train);
-  std::vector<double> milliseconds;
+  std::vector<double> milliseconds, sdpa_milliseconds;
   std::vector<at::Tensor> results;
   constexpr int kWarmUps = 3;
   for (int i = 0; i < kWarmUps + options.repeats; ++i) {
     results.clear();
-    const auto start = std::chrono::steady_clock::now();
-    results = call(in, attention, train);
-    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-    if (i >= kWarmUps) milliseconds.push_back(elapsed.count());
+    const auto time = [&](std::vector<double>& times, auto&& run) {
+      const auto start = std::chrono::steady_clock::now();
+      results = run();
+      const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+      if (i >= kWarmUps) times.push_back(elapsed.count());
+    };
+    if (options.sdpa) {  // in turn, so that both meet the same machine
+      time(sdpa_milliseconds, [&] { return call_sdpa(in, attention, train); });
+      results.clear();
+    }
+    time(milliseconds, [&] { return call(in, attention, train); });
   }
   const std::string kernel = attention::last_kernel();
   const std::string checked = verify(in, attention, train, results);
 
-  std::sort(milliseconds.begin(), milliseconds.end());
-  const double median = milliseconds[milliseconds.size() / 2];
+  std::vector<double> ratios;
+  for (size_t i = 0; i < sdpa_milliseconds.size(); ++i) ratios.push_back(milliseconds[i] / sdpa_milliseconds[i]);
+  const double median = median_of(milliseconds);
   // Plain attention's products, whatever the path really does: Q Kᵀ and A V, and the five of the backward pass.
   const double products = (train ? 7 : 2) * (options.causal ? 0.5 : 1);
   const double flops = 2.0 * products * shape[0] * shape[1] * shape[2] * shape[2] * shape[3];
-  return {{"shape", shape},
-          {"dtype", options.dtype},
-          {"variant", options.variant},
-          {"strength", options.strength},
-          {"pass", options.pass},
-          {"causal", options.causal},
-          {"threads", at::get_num_threads()},
-          {"repeats", options.repeats},
-          {"median_ms", median},
-          {"min_ms", milliseconds.front()},
-          {"gflops", flops / median * 1e-6},
-          {"peak_bytes", peak},
-          {"checked", checked},
-          {"kernel", kernel}};
+  nlohmann::json result = {{"shape", shape},
+                           {"dtype", options.dtype},
+                           {"variant", options.variant},
+                           {"strength", options.strength},
+                           {"pass", options.pass},
+                           {"causal", options.causal},
+                           {"threads", at::get_num_threads()},
+                           {"repeats", options.repeats},
+                           {"median_ms", median},
+                           {"min_ms", *std::min_element(milliseconds.begin(), milliseconds.end())},
+                           {"gflops", flops / median * 1e-6},
+                           {"peak_bytes", peak},
+                           {"checked", checked},
+                           {"kernel", kernel}};
+  if (options.sdpa) {
+    result["sdpa_median_ms"] = median_of(sdpa_milliseconds);
+    result["ratio_to_sdpa"] = median_of(ratios);
+  }
+  return result;
 }
 
 std::string sentence(const nlohmann::json& r) {
@@ -206,7 +237,11 @@ std::string sentence(const nlohmann::json& r) {
                 r["causal"].get<bool>() ? ", causal" : "", r["threads"].get<int>(), r["median_ms"].get<double>(),
                 r["min_ms"].get<double>(), r["gflops"].get<double>(), r["peak_bytes"].get<double>() / 1e6,
                 r["kernel"].get<std::string>().c_str(), r["checked"].get<std::string>().c_str());
-  return line;
+  if (!r.contains("ratio_to_sdpa")) return line;
+  char ratio[80];
+  std::snprintf(ratio, sizeof ratio, "; %.3f of plain SDPA's time (%.3f ms)", r["ratio_to_sdpa"].get<double>(),
+                r["sdpa_median_ms"].get<double>());
+  return std::string(line) + ratio;
 }
 
 }  // namespace
@@ -232,6 +267,7 @@ void add_bench_attention(CLI::App& bench) {
   command->add_option("--repeats", options->repeats, "Timed calls, after 3 that are not")
       ->check(CLI::Range(20, 1000000))
       ->capture_default_str();
+  command->add_flag("--sdpa", options->sdpa, "Also time PyTorch's plain attention, in turn, and give the ratio");
   options->console.add_flag(*command);
   command->callback([options] {
     const auto result = measure(*options);
