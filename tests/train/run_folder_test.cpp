@@ -33,7 +33,7 @@ PretrainOptions valid() {
 
 TEST(PretrainOptions, JsonRoundTrip) {
   PretrainOptions options;
-  options.model = {"bert-small", "t.json", attention::Variant::low, 0.25, false, 0.05};
+  options.model = {"bert-small", "t.json", attention::Variant::low, 0.25, false, 0.05, true};
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache"};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
@@ -41,7 +41,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
-              "dropout": 0.05},
+              "dropout": 0.05, "sinusoidal_positions": true},
     "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache"},
     "masking": {"mask_probability": 0.2, "mask_share": 0.7, "random_share": 0.2},
     "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
