@@ -4,6 +4,7 @@
 // That the results are right is what the tests hold, over the same cases.
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
+#include <c10/core/GradMode.h>
 
 #include "tests/attention/case_table.h"
 
@@ -13,7 +14,7 @@ namespace {
 void forward(benchmark::State& state, const Case& c) {
   const auto in = inputs_of(c);
   const auto options = options_of(c);
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   for (auto _ : state) benchmark::DoNotOptimize(refined_attention(in.query, in.key, in.value, options));
   state.SetLabel(last_kernel());
 }
