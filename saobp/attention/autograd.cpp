@@ -15,10 +15,11 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-using ForwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
-                                                                 const at::Tensor&, const OptionalTensor&,
-                                                                 const OptionalTensor&, const OptionalTensor&, double,
-                                                                 bool, bool, double, int64_t, bool);
+using ForwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
+                                                                             const at::Tensor&, const OptionalTensor&,
+                                                                             const OptionalTensor&,
+                                                                             const OptionalTensor&, double, bool, bool,
+                                                                             double, int64_t, bool, bool);
 using BackwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
     const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
     const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, double, bool, bool, double,
@@ -33,14 +34,16 @@ OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? Op
 
 class FusedAttention : public torch::autograd::Function<FusedAttention> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
-                            const at::Tensor& value, const OptionalTensor& strengths, const AttentionOptions& options) {
+  // (output, statistics)
+  static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
+                               const at::Tensor& value, const OptionalTensor& strengths,
+                               const AttentionOptions& options, bool with_statistics) {
     static const auto op = find<ForwardOp>("saobp::_refined_attention_fused");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     const bool learn = strengths && strengths->requires_grad();
-    auto [output, rows, columns] =
+    auto [output, rows, columns, statistics] =
         op.call(query, key, value, strengths, options.key_mask, options.query_mask, options.strength,
-                options.exclude_self, options.causal, options.dropout, options.seed, learn);
+                options.exclude_self, options.causal, options.dropout, options.seed, learn, with_statistics);
     const at::Tensor none;
     context->save_for_backward({query, key, value, strengths.value_or(none), output, rows, columns,
                                 options.key_mask.value_or(none), options.query_mask.value_or(none)});
@@ -50,7 +53,8 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
     context->saved_data["dropout"] = options.dropout;
     context->saved_data["seed"] = options.seed;
     context->saved_data["learn"] = learn;
-    return output;
+    context->mark_non_differentiable({statistics});
+    return {output, statistics};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -66,7 +70,7 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
         op.call(gradients[0], saved[0], saved[1], saved[2], saved[4], saved[5], saved[6], options.strengths,
                 options.key_mask, options.query_mask, options.strength, options.exclude_self, options.causal,
                 options.dropout, options.seed, learn);
-    return {query, key, value, learn ? strengths : Variable(), Variable()};
+    return {query, key, value, learn ? strengths : Variable(), Variable(), Variable()};
   }
 
  private:
@@ -88,7 +92,7 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
                                          const AttentionOptions& options) {
     const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
     const auto takes_gradient = [](const Variable& input) { return input.defined() && input.requires_grad(); };
-    variable_list wanted, result(inputs.size() + 1);
+    variable_list wanted, result(inputs.size() + 2);
     for (const auto& input : inputs) {
       if (takes_gradient(input)) wanted.push_back(input);
     }
@@ -101,18 +105,31 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
   }
 };
 
-}  // namespace
-
-at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                           const AttentionOptions& options) {
+variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    const AttentionOptions& options, bool with_statistics) {
   if (query.scalar_type() == at::kHalf) {
     const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
-    return fused_attention(single(query), single(key), single(value), options).to(at::kHalf);
+    auto results = apply(single(query), single(key), single(value), options, with_statistics);
+    return {results[0].to(at::kHalf), results[1]};
   }
   AttentionOptions resolved = options;
   resolved.query_mask = effective_query_mask(query, key, options);
   resolved.strengths.reset();  // handed over by itself, for autograd to see it
-  return FusedAttention::apply(query, key, value, options.strengths, resolved);
+  return FusedAttention::apply(query, key, value, options.strengths, resolved, with_statistics);
+}
+
+}  // namespace
+
+at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           const AttentionOptions& options) {
+  return apply(query, key, value, options, /*with_statistics=*/false)[0];
+}
+
+std::tuple<at::Tensor, at::Tensor> fused_attention_with_statistics(const at::Tensor& query, const at::Tensor& key,
+                                                                   const at::Tensor& value,
+                                                                   const AttentionOptions& options) {
+  const auto results = apply(query, key, value, options, /*with_statistics=*/true);
+  return {results[0], results[1]};
 }
 
 }  // namespace saobp::attention

@@ -75,12 +75,13 @@ struct Arguments {
   at::Tensor strengths, key_mask, query_mask;  // what the problem's pointers point to
 };
 
-// (output, saved rows, saved columns); see cpu::Saved.
-using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+// (output, saved rows, saved columns, statistics); see cpu::Saved. Statistics have no elements if not wanted.
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 // The gradients of query, key, value and of the strengths (without elements if there are none).
 using BackwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
-ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key, bool refine, bool causal) {
+ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key, bool refine, bool causal,
+                            bool with_statistics) {
   const int64_t batch = query.size(0), heads = query.size(1), queries = query.size(2), keys = key.size(2);
   const auto floats = query.options().dtype(at::kFloat);
   // Rows of padded queries are left at 0, so that results are the same bits in every run.
@@ -91,7 +92,8 @@ ForwardResult empty_results(const at::Tensor& query, const at::Tensor& key, bool
   } else {
     columns = at::zeros({batch, heads, refine ? cpu::chunk_count(queries) : 0, keys}, floats.dtype(at::kDouble));
   }
-  return {empty_output(query), std::move(rows), std::move(columns)};
+  auto statistics = with_statistics ? at::zeros({4, batch, heads, queries}, floats) : at::empty({0}, floats);
+  return {empty_output(query), std::move(rows), std::move(columns), std::move(statistics)};
 }
 
 cpu::Saved saved_of(const at::Tensor& rows, const at::Tensor& columns, bool causal) {
@@ -112,18 +114,20 @@ cpu::Inputs<T> inputs_of(const at::Tensor& query, const at::Tensor& key, const a
 ForwardResult fused_forward(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
                             const OptionalTensor& strengths, const OptionalTensor& key_mask,
                             const OptionalTensor& query_mask, double strength, bool exclude_self, bool causal,
-                            double dropout, int64_t seed, bool learn_strengths) {
+                            double dropout, int64_t seed, bool learn_strengths, bool with_statistics) {
   const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
   const Arguments arguments(query, key, strengths, key_mask, query_mask, strength, exclude_self, causal, dropout, seed,
                             learn_strengths);
-  auto [output, rows, columns] = empty_results(query_in, key_in, strengths.has_value() || strength != 0, causal);
-  const auto saved = saved_of(rows, columns, causal);
+  auto [output, rows, columns, statistics] =
+      empty_results(query_in, key_in, strengths.has_value() || strength != 0, causal, with_statistics);
+  auto saved = saved_of(rows, columns, causal);
+  if (with_statistics) saved.statistics = statistics.mutable_data_ptr<float>();
   with_type(query, [&](auto element) {
     using T = decltype(element);
     cpu::forward<T>(arguments.problem, inputs_of<T>(query, key, value), view_of<T>(output), saved);
   });
   last_kernels() = {fused_kernel_name(), ""};
-  return {output, rows, columns};
+  return {output, rows, columns, statistics};
 }
 
 // Each query head's gradients of a key head [B, H, L, D], added up over the group in order.
@@ -188,8 +192,8 @@ BackwardResult fused_backward(const at::Tensor& output_gradient_in, const at::Te
 
 ForwardResult fused_forward_meta(const at::Tensor& query, const at::Tensor& key, const at::Tensor&,
                                  const OptionalTensor& strengths, const OptionalTensor&, const OptionalTensor&,
-                                 double strength, bool, bool causal, double, int64_t, bool) {
-  return empty_results(query, key, strengths.has_value() || strength != 0, causal);
+                                 double strength, bool, bool causal, double, int64_t, bool, bool with_statistics) {
+  return empty_results(query, key, strengths.has_value() || strength != 0, causal, with_statistics);
 }
 
 BackwardResult fused_backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tensor& key,
@@ -223,7 +227,7 @@ TORCH_LIBRARY_FRAGMENT(saobp, library) {
   library.def(
       "_refined_attention_fused(Tensor query, Tensor key, Tensor value, Tensor? strengths, Tensor? key_mask, "
       "Tensor? query_mask, float strength, bool exclude_self, bool causal, float dropout, int seed, "
-      "bool learn_strengths) -> (Tensor, Tensor, Tensor)");
+      "bool learn_strengths, bool statistics) -> (Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "_refined_attention_fused_backward(Tensor output_gradient, Tensor query, Tensor key, Tensor value, Tensor "
       "output, Tensor saved_rows, Tensor saved_columns, Tensor? strengths, Tensor? key_mask, Tensor? query_mask, "

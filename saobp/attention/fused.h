@@ -1,10 +1,12 @@
 // The fused CPU kernels behind tensors: which calls they cover, and the pair of internal operators
-//   saobp::_refined_attention_fused           → (output, saved rows, saved columns)
+//   saobp::_refined_attention_fused           → (output, saved rows, saved columns, statistics)
 //   saobp::_refined_attention_fused_backward  → (query, key, value, strengths gradients)
 // that the autograd function of saobp::refined_attention calls.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include <tuple>
 
 #include "saobp/attention/refined_attention.h"
 
@@ -21,6 +23,12 @@ const char* fused_kernel_name();
 // query's type. Arguments are expected to have passed check_arguments.
 at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options);
+
+// The same with the statistics of A and B, [4, B, H, L_q] in float: their entropies and squared norms in the order of
+// AttentionWithStatistics. They carry no gradient.
+std::tuple<at::Tensor, at::Tensor> fused_attention_with_statistics(const at::Tensor& query, const at::Tensor& key,
+                                                                   const at::Tensor& value,
+                                                                   const AttentionOptions& options);
 
 // What this thread's calls took, for last_kernel() and last_backward_kernel().
 struct LastKernels {

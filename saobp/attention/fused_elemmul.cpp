@@ -17,7 +17,9 @@ namespace saobp::attention {
 namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
-using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+// (output, saved rows, saved columns, saved tables, statistics); see cpu::ElemmulSaved. Statistics have no elements if
+// not wanted.
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 using Triple = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
@@ -55,24 +57,26 @@ cpu::ElemmulSaved saved_in(const at::Tensor& rows, const at::Tensor& columns, co
   return {data(rows), data(columns), data(tables)};
 }
 
-ForwardResult empty_results(const at::Tensor& query, bool causal) {
+ForwardResult empty_results(const at::Tensor& query, bool causal, bool with_statistics) {
   const int64_t batch = query.size(0), heads = query.size(1), length = query.size(2);
   const int64_t table = cpu::elemmul_table_size(causal, length, query.size(3));
   // What belongs to padded rows is left at 0, so that results are the same bits in every run.
   return {empty_output(query), at::zeros({3, batch, heads, length}, query.options()),
-          at::zeros({batch, heads, length}, query.options()), at::zeros({batch, heads, table}, query.options())};
+          at::zeros({batch, heads, length}, query.options()), at::zeros({batch, heads, table}, query.options()),
+          with_statistics ? at::zeros({2, batch, heads, length}, query.options()) : at::empty({0}, query.options())};
 }
 
 ForwardResult forward(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
                       const OptionalTensor& key_mask, const OptionalTensor& query_mask, bool causal, double dropout,
-                      int64_t seed) {
+                      int64_t seed, bool with_statistics) {
   const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
   const Call call(query, key, key_mask, query_mask, causal, dropout, seed);
-  auto [output, rows, columns, tables] = empty_results(query_in, causal);
-  cpu::elemmul_forward(call.problem, view_of(query), view_of(key), view_of(value), writable_view_of(output),
-                       saved_in(rows, columns, tables));
+  auto [output, rows, columns, tables, statistics] = empty_results(query_in, causal, with_statistics);
+  auto saved = saved_in(rows, columns, tables);
+  if (with_statistics) saved.statistics = statistics.mutable_data_ptr<float>();
+  cpu::elemmul_forward(call.problem, view_of(query), view_of(key), view_of(value), writable_view_of(output), saved);
   last_kernels() = {fused_kernel_name(), ""};
-  return {output, rows, columns, tables};
+  return {output, rows, columns, tables, statistics};
 }
 
 Triple backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in, const at::Tensor& key_in,
@@ -93,8 +97,8 @@ Triple backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in
 }
 
 ForwardResult forward_meta(const at::Tensor& query, const at::Tensor&, const at::Tensor&, const OptionalTensor&,
-                           const OptionalTensor&, bool causal, double, int64_t) {
-  return empty_results(query, causal);
+                           const OptionalTensor&, bool causal, double, int64_t, bool with_statistics) {
+  return empty_results(query, causal, with_statistics);
 }
 
 Triple backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -112,18 +116,21 @@ OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? Op
 
 class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
-                            const at::Tensor& value, const AttentionOptions& options) {
+  // (output, statistics)
+  static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
+                               const at::Tensor& value, const AttentionOptions& options, bool with_statistics) {
     static const auto op = find("saobp::_elemmul_attention_fused", &attention::forward);
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, rows, columns, tables] =
-        op.call(query, key, value, options.key_mask, options.query_mask, options.causal, options.dropout, options.seed);
+    auto [output, rows, columns, tables, statistics] =
+        op.call(query, key, value, options.key_mask, options.query_mask, options.causal, options.dropout, options.seed,
+                with_statistics);
     context->save_for_backward({query, key, value, output, rows, columns, tables,
                                 options.key_mask.value_or(at::Tensor()), options.query_mask.value_or(at::Tensor())});
     context->saved_data["causal"] = options.causal;
     context->saved_data["dropout"] = options.dropout;
     context->saved_data["seed"] = options.seed;
-    return output;
+    context->mark_non_differentiable({statistics});
+    return {output, statistics};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -141,7 +148,7 @@ class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
     auto [query, key, value] =
         op.call(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], options.key_mask,
                 options.query_mask, options.causal, options.dropout, options.seed);
-    return {query, key, value, Variable()};
+    return {query, key, value, Variable(), Variable()};
   }
 
  private:
@@ -149,7 +156,7 @@ class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
   static variable_list through_reference(const variable_list& inputs, const at::Tensor& upstream,
                                          const AttentionOptions& options) {
     const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
-    variable_list wanted, result(4);
+    variable_list wanted, result(inputs.size() + 2);
     for (const auto& input : inputs) {
       if (input.requires_grad()) wanted.push_back(input);
     }
@@ -162,6 +169,17 @@ class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
   }
 };
 
+variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    const AttentionOptions& options, bool with_statistics) {
+  // Half-precision types are computed in float; the conversions are differentiable.
+  const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
+  AttentionOptions resolved = options;
+  resolved.query_mask = effective_query_mask(query, key, options);
+  auto results = FusedElemmul::apply(single(query), single(key), single(value), resolved, with_statistics);
+  results[0] = results[0].to(query.scalar_type());
+  return results;
+}
+
 }  // namespace
 
 bool elemmul_fused_covers(const at::Tensor& query, const AttentionOptions& options) {
@@ -172,17 +190,20 @@ bool elemmul_fused_covers(const at::Tensor& query, const AttentionOptions& optio
 
 at::Tensor fused_elemmul(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                          const AttentionOptions& options) {
-  // Half-precision types are computed in float; the conversions are differentiable.
-  const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
-  AttentionOptions resolved = options;
-  resolved.query_mask = effective_query_mask(query, key, options);
-  return FusedElemmul::apply(single(query), single(key), single(value), resolved).to(query.scalar_type());
+  return apply(query, key, value, options, /*with_statistics=*/false)[0];
+}
+
+std::tuple<at::Tensor, at::Tensor> fused_elemmul_with_statistics(const at::Tensor& query, const at::Tensor& key,
+                                                                 const at::Tensor& value,
+                                                                 const AttentionOptions& options) {
+  const auto results = apply(query, key, value, options, /*with_statistics=*/true);
+  return {results[0], results[1]};
 }
 
 TORCH_LIBRARY_FRAGMENT(saobp, library) {
   library.def(
       "_elemmul_attention_fused(Tensor query, Tensor key, Tensor value, Tensor? key_mask, Tensor? query_mask, "
-      "bool causal, float dropout, int seed) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool causal, float dropout, int seed, bool statistics) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "_elemmul_attention_fused_backward(Tensor output_gradient, Tensor query, Tensor key, Tensor value, Tensor "
       "output, Tensor saved_rows, Tensor saved_columns, Tensor saved_tables, Tensor? key_mask, Tensor? query_mask, "

@@ -58,10 +58,14 @@ class CausalHead {
   void run_block(int64_t b, const Block& block, ForwardOwn& own, bool outputs) const {
     const int64_t first = b * kTileRows;
     float total[kTileRows], factors[kTileRows];
+    CausalStatistics statistics;
+    const bool wanted = outputs && h_.saved.statistics;
     h_.make_scores(b, block, own);
     causal_rows(block, h_.real.block_visible(b), h_.constants.messages, own.state, h_.saved.row_max + first,
-                h_.saved.inverse_sum + first, total);
+                h_.saved.inverse_sum + first, total, wanted ? &statistics : nullptr);
     if (!outputs) return;
+    h_.store_statistics(b, block.rows, Matrix::attention, h_.wanted(statistics.attention));
+    h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics.refined));
     h_.drop_block(b, block);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
@@ -79,16 +83,18 @@ class CausalHead {
   void logarithmic_rows(int64_t b, ForwardOwn& own) const {
     const Block block = h_.block(b, own.spare_block);
     const int64_t first = b * kTileRows;
+    RowStatistics statistics[kTileRows];
     h_.make_scores(b, block, own);
     std::copy(own.state.gained, own.state.gained + block.columns, own.block_sum);
     causal_logarithmic_rows(block, h_.real.block_visible(b), h_.constants.messages, own.state, h_.saved.row_max + first,
                             h_.saved.inverse_sum + first, h_.saved.fold_ratio + first,
-                            h_.saved.refined_logsumexp + first);
+                            h_.saved.refined_logsumexp + first, h_.wanted(statistics));
     std::copy(own.block_sum, own.block_sum + block.columns, own.state.gained);
     h_.drop_block(b, block);
     multiply_block(block, h_.real.product_rows(b), h_.values, h_.p.channels, own.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {
       if (h_.saved.fold_ratio[first + i] != 0.0f) continue;
+      if (h_.wanted(statistics)) h_.store_statistics(b, i, Matrix::refined, statistics[i]);
       store_rows(own.spare_rows + i * h_.p.channels, h_.block_queries(b) + i, 1, h_.p.channels,
                  &h_.constants.kept_scale, h_.output);
     }

@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include "saobp/attention/cpu/causal-inl.h"
+#include "saobp/attention/cpu/statistics-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
@@ -37,16 +38,17 @@ HWY_INLINE float weigh_row(const Block& row, int64_t i, float inverse_sum, Vecto
 }
 
 void CausalRows(const Block& scores, const int64_t* visible, const Messages& messages, const ColumnState& state,
-                float* row_max, float* inverse_sum, float* row_total) {
+                float* row_max, float* inverse_sum, float* row_total, CausalStatistics* statistics) {
   const auto decay = hn::Set(Floats(), messages.decay);
   begin_columns(state, scores.columns);
   for (int64_t i = 0; i < scores.rows; ++i) {
     if (i > 0 && i % messages.fold == 0) renormalise(state, scores.columns);
     const Block row = visible_row(scores, i, visible[i]);
     row_max[i] = row_maximum(row, i);
-    inverse_sum[i] = 1.0f / exponential_row(row, i, row_max[i]);
+    inverse_sum[i] = 1.0f / exponential_row(row, i, row_max[i], statistics ? statistics->attention + i : nullptr);
     row_total[i] = messages.exclude_self ? weigh_row<true>(row, i, inverse_sum[i], decay, state)
                                          : weigh_row<false>(row, i, inverse_sum[i], decay, state);
+    if (statistics) statistics->refined[i] = weight_statistics(row, i, nullptr, 1.0f / row_total[i]);
     fill_columns(scores, i, row.columns, scores.columns, 0.0f);
   }
   gather_products(state, scores.columns);
@@ -73,7 +75,7 @@ HWY_INLINE void logarithmic_row(const Block& row, int64_t i, bool wanted, Vector
 
 void CausalLogarithmicRows(const Block& scores, const int64_t* visible, const Messages& messages,
                            const ColumnState& state, const float* row_max, const float* inverse_sum,
-                           const float* fold_ratio, float* refined_logsumexp) {
+                           const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics) {
   const Floats f;
   begin_columns(state, scores.columns);
   for (int64_t i = 0; i < scores.rows; ++i) {
@@ -83,7 +85,8 @@ void CausalLogarithmicRows(const Block& scores, const int64_t* visible, const Me
     logarithmic_row(row, i, wanted, hn::Set(f, row_max[i]), hn::Set(f, inverse_sum[i]), messages, state);
     fill_columns(scores, i, row.columns, scores.columns, 0.0f);
     if (!wanted) continue;
-    const float maximum = row_maximum(row, i), sum = exponential_row(row, i, maximum);
+    const float maximum = row_maximum(row, i);
+    const float sum = exponential_row(row, i, maximum, statistics ? statistics + i : nullptr);
     refined_logsumexp[i] = maximum + hn::GetLane(log2(hn::Set(f, sum)));
     scale_row(row, i, hn::Set(f, 1.0f / sum));
   }
@@ -99,15 +102,15 @@ HWY_EXPORT(CausalRows);
 HWY_EXPORT(CausalLogarithmicRows);
 
 void causal_rows(const Block& scores, const int64_t* visible, const Messages& messages, const ColumnState& state,
-                 float* row_max, float* inverse_sum, float* row_total) {
-  HWY_DYNAMIC_DISPATCH(CausalRows)(scores, visible, messages, state, row_max, inverse_sum, row_total);
+                 float* row_max, float* inverse_sum, float* row_total, CausalStatistics* statistics) {
+  HWY_DYNAMIC_DISPATCH(CausalRows)(scores, visible, messages, state, row_max, inverse_sum, row_total, statistics);
 }
 
 void causal_logarithmic_rows(const Block& scores, const int64_t* visible, const Messages& messages,
                              const ColumnState& state, const float* row_max, const float* inverse_sum,
-                             const float* fold_ratio, float* refined_logsumexp) {
+                             const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics) {
   HWY_DYNAMIC_DISPATCH(CausalLogarithmicRows)
-  (scores, visible, messages, state, row_max, inverse_sum, fold_ratio, refined_logsumexp);
+  (scores, visible, messages, state, row_max, inverse_sum, fold_ratio, refined_logsumexp, statistics);
 }
 
 }  // namespace saobp::attention::cpu

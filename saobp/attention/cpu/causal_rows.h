@@ -23,15 +23,20 @@ struct ColumnState {
   float* products;  // Π u since the last renormalisation
 };
 
+// Of the rows of a block.
+struct CausalStatistics {
+  RowStatistics attention[kTileRows], refined[kTileRows];
+};
+
 // scores → p = e · weight, 0 from visible[i] on, and row_total[i] = Σ p, so that B = p / total; with e, row_max and
-// inverse_sum as in exponentials().
+// inverse_sum as in exponentials(). `statistics` may be null.
 void causal_rows(const Block& scores, const int64_t* visible, const Messages& messages, const ColumnState& state,
-                 float* row_max, float* inverse_sum, float* row_total);
+                 float* row_max, float* inverse_sum, float* row_total, CausalStatistics* statistics);
 
 // The form that cannot underflow, for the rows whose fold_ratio is 0: scores → B, and the logsumexp of their logits.
 void causal_logarithmic_rows(const Block& scores, const int64_t* visible, const Messages& messages,
                              const ColumnState& state, const float* row_max, const float* inverse_sum,
-                             const float* fold_ratio, float* refined_logsumexp);
+                             const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics);
 
 // Backward, first half: scores → A (but S in rows whose fold_ratio is 0), 0 (−∞) from visible[i] on, and state.gained.
 void causal_attention(const BackwardBlock& block, const SavedRows& saved, const Messages& messages,

@@ -94,10 +94,6 @@ class EncoderHead {
   const float* table_;
 };
 
-void clear(const Rows<float>& rows, int64_t length, int64_t channels) {
-  for (int64_t i = 0; i < length; ++i) std::fill(rows[i], rows[i] + channels, 0.0f);
-}
-
 }  // namespace
 
 void elemmul_backward(const ElemmulProblem& problem, const View<const float>& query, const View<const float>& key,
@@ -122,14 +118,14 @@ void elemmul_backward(const ElemmulProblem& problem, const View<const float>& qu
       const bool nothing = real.queries.empty() || real.keys.empty();
       const Rows<float> key_gradient = head_rows(gradients.key, batch, key_head);
       const Rows<float> value_gradient = head_rows(gradients.value, batch, key_head);
-      if (real.any_padding(problem.length)) {
-        clear(key_gradient, problem.length, problem.channels);
-        clear(value_gradient, problem.length, problem.channels);
+      if (real.any_left_out(problem.length)) {
+        clear_rows(key_gradient, problem.length, problem.channels);
+        clear_rows(value_gradient, problem.length, problem.channels);
       }
       for (int64_t member = 0; member < group; ++member) {
         const int64_t head = key_head * group + member;
         const Rows<float> query_gradient = head_rows(gradients.query, batch, head);
-        if (real.any_padding(problem.length)) clear(query_gradient, problem.length, problem.channels);
+        if (real.any_left_out(problem.length)) clear_rows(query_gradient, problem.length, problem.channels);
         if (nothing) continue;
         const ElemmulHead one{problem,
                               constants,

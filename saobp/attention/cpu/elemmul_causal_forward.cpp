@@ -75,7 +75,10 @@ void ElemmulCausalForward::run_block(const ElemmulHead& head, int64_t b, const E
   head.make_scores(b, block, keys_, rows_);
   std::copy(column_sum_, column_sum_ + block.columns, base_);
   std::fill(running_, running_ + block.columns, 0.0f);
-  causal_attention(block, real.block_visible(b), base_, running_, row_max, inverse_sum, z);
+  RowStatistics statistics[kTileRows];
+  causal_elemmul_rows(block, real.block_visible(b), base_, running_, row_max, inverse_sum, z,
+                      saved.statistics ? statistics : nullptr);
+  if (saved.statistics) store_statistics(head, b, statistics, saved);
   for (int64_t k = 0; k < block.columns; ++k) column_sum_[k] += running_[k];
 
   transpose_tiles(block, transposed_);

@@ -46,7 +46,7 @@ struct Workspace {
 class EncoderHead {
  public:
   EncoderHead(const ElemmulHead& head, Workspace& work, const ElemmulSaved& saved, Rows<float> output)
-      : head_(head), p_(head.problem), real_(head.real), work_(work), output_(output) {
+      : head_(head), p_(head.problem), real_(head.real), work_(work), saved_(saved), output_(output) {
     row_max_ = saved.rows + head.index * p_.length;
     inverse_sum_ = row_max_ + p_.batch * p_.heads * p_.length;
     z_ = inverse_sum_ + p_.batch * p_.heads * p_.length;
@@ -66,16 +66,18 @@ class EncoderHead {
   }
 
  private:
-  void make_exponentials(int64_t b, const Block& block) {
+  void make_exponentials(int64_t b, const Block& block, RowStatistics* statistics) {
     head_.make_scores(b, block, work_.keys, work_.rows);
-    exponentials(block, real_.keys.size(), row_max_ + b * kTileRows, inverse_sum_ + b * kTileRows);
+    exponentials(block, real_.keys.size(), row_max_ + b * kTileRows, inverse_sum_ + b * kTileRows, statistics);
   }
 
   // Sweep 1.
   void collect(int64_t b) {
     const Block block = work_.block(b, real_);
     const float* inverse_sum = inverse_sum_ + b * kTileRows;
-    make_exponentials(b, block);
+    RowStatistics statistics[kTileRows];
+    make_exponentials(b, block, saved_.statistics ? statistics : nullptr);
+    if (saved_.statistics) store_statistics(head_, b, statistics, saved_);
     add_columns(block, inverse_sum, work_.column_sum);
     transpose_rows(head_.value_rows(b, work_.rows), block.rows, p_.channels, inverse_sum, work_.transposed_rows);
     accumulate_transposed(work_.transposed_rows, block, block.rows, p_.channels, table_, /*add=*/b > 0);
@@ -84,7 +86,7 @@ class EncoderHead {
   // Sweep 2.
   void write_block(int64_t b) {
     const Block block = work_.block(b, real_);
-    if (work_.kept_blocks == 1 && real_.row_blocks() > 1) make_exponentials(b, block);
+    if (work_.kept_blocks == 1 && real_.row_blocks() > 1) make_exponentials(b, block, /*statistics=*/nullptr);
     float total[kTileRows];
     weighted_totals(block, work_.column_weights, total);
     head_.drop_block(b, block);
@@ -103,6 +105,7 @@ class EncoderHead {
   const ElemmulProblem& p_;
   const ElemmulRows& real_;
   Workspace& work_;
+  const ElemmulSaved& saved_;
   float *row_max_, *inverse_sum_, *z_, *columns_, *table_;
   Rows<float> output_;
 };
@@ -126,8 +129,8 @@ void elemmul_forward(const ElemmulProblem& problem, const View<const float>& que
       const int64_t batch = index / problem.heads, head = index % problem.heads;
       const ElemmulRows real(problem, batch);
       const Rows<float> rows = head_rows(output, batch, head);
-      if (real.any_padding(problem.length)) {
-        for (int64_t i = 0; i < problem.length; ++i) std::fill(rows[i], rows[i] + problem.channels, 0.0f);
+      if (real.any_left_out(problem.length)) {
+        clear_rows(rows, problem.length, problem.channels);
       }
       if (real.queries.empty() || real.keys.empty()) continue;
       const ElemmulHead one{problem,

@@ -60,7 +60,8 @@ ElemmulGradientHead::ElemmulGradientHead(const ElemmulHead& one, ElemmulGradient
 
 void ElemmulGradientHead::make_attention(int64_t b, const Block& block) {
   head.make_scores(b, block, work_.keys_transposed, work_.query_rows);
-  attention_again(block, head.real.block_visible(b), row_max_ + b * kTileRows, inverse_sum_ + b * kTileRows);
+  attention_again(block, head.real.keys.size(), head.real.block_visible(b), row_max_ + b * kTileRows,
+                  inverse_sum_ + b * kTileRows);
 }
 
 Block ElemmulGradientHead::dropped(int64_t b, const Block& attention, float* buffer) const {

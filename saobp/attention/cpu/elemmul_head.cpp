@@ -17,6 +17,7 @@ Problem as_problem(const ElemmulProblem& problem) {
   same.key_mask = problem.key_mask;
   same.dropout = problem.dropout;
   same.seed = problem.seed;
+  same.causal = problem.causal;
   return same;
 }
 
@@ -36,27 +37,16 @@ ElemmulConstants::ElemmulConstants(const ElemmulProblem& problem)
       kept_scale(static_cast<float>(1 / (1 - problem.dropout))) {}
 
 ElemmulRows::ElemmulRows(const ElemmulProblem& problem, int64_t batch)
-    : RealRows(as_problem(problem), batch),
-      visible(queries.size(), static_cast<uint32_t>(keys.size())),
-      columns(keys.begin(), keys.end()),
-      has_value(queries.size(), 1) {
+    : RealRows(as_problem(problem), batch), columns(keys.begin(), keys.end()), has_value(queries.size(), 1) {
   columns.resize(key_columns, 0);
   const bool* key_mask = problem.key_mask ? problem.key_mask + batch * problem.length : nullptr;
   for (size_t i = 0; i < queries.size(); ++i) {
     if (key_mask && !key_mask[queries[i]]) has_value[i] = 0;
-    if (problem.causal) {
-      visible[i] = static_cast<uint32_t>(std::upper_bound(keys.begin(), keys.end(), queries[i]) - keys.begin());
-    }
   }
   all_have_values = std::find(has_value.begin(), has_value.end(), 0) == has_value.end();
 }
 
-int64_t ElemmulRows::block_columns(int64_t block) const {
-  const int64_t last_row = block * kTileRows + block_rows(block) - 1;
-  return round_up(visible[last_row], kLanes);
-}
-
-bool ElemmulRows::any_padding(int64_t length) const {
+bool ElemmulRows::any_left_out(int64_t length) const {
   return static_cast<int64_t>(queries.size()) < length || static_cast<int64_t>(keys.size()) < length;
 }
 
@@ -90,6 +80,15 @@ void ElemmulHead::drop_block(int64_t block_index, const Block& block) const {
   uint64_t row_keys[kTileRows];
   dropout_row_keys(as_problem(problem), index, real.block_queries(block_index), block.rows, row_keys);
   drop(block, {row_keys, real.columns.data(), constants.dropout_threshold});
+}
+
+void store_statistics(const ElemmulHead& head, int64_t b, const RowStatistics* statistics, const ElemmulSaved& saved) {
+  const int64_t length = head.problem.length, plane = head.problem.batch * head.problem.heads * length;
+  for (int64_t i = 0; i < head.real.block_rows(b); ++i) {
+    float* target = saved.statistics + head.index * length + head.real.block_queries(b)[i];
+    target[0] = statistics[i].entropy;
+    target[plane] = statistics[i].squared_norm;
+  }
 }
 
 void transpose_rows(Packed rows, int64_t count, int64_t channels, const float* factors, float* target) {

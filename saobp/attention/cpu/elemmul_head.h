@@ -23,17 +23,12 @@ struct ElemmulConstants {
   float kept_scale;  // 1 / (1 − p)
 };
 
-// Query j looks at the first visible[j] of the real keys. Value rows belong to query positions here (Aᵀ V); where that
-// position is no real key, the value counts as 0.
+// Value rows belong to query positions here (Aᵀ V); where that position is no real key, the value counts as 0.
 struct ElemmulRows : RealRows {
   ElemmulRows(const ElemmulProblem& problem, int64_t batch);
-  // Columns that any row of the block sees, rounded up to 16.
-  int64_t block_columns(int64_t block) const;
+  bool any_left_out(int64_t length) const;  // positions that take no part as a query or as a key
   const uint32_t* block_queries(int64_t block) const { return queries.data() + block * kTileRows; }
-  const uint32_t* block_visible(int64_t block) const { return visible.data() + block * kTileRows; }
-  bool any_padding(int64_t length) const;
 
-  std::vector<uint32_t> visible;
   std::vector<uint32_t> columns;   // the real keys, followed by zeros up to key_columns
   std::vector<uint8_t> has_value;  // of each real query
   bool all_have_values;
@@ -57,6 +52,9 @@ struct ElemmulHead {
   // Zeroes what dropout drops of A. Nothing happens without dropout.
   void drop_block(int64_t block_index, const Block& block) const;
 };
+
+// Of the rows of a block, into saved.statistics.
+void store_statistics(const ElemmulHead& head, int64_t b, const RowStatistics* statistics, const ElemmulSaved& saved);
 
 // target [channels][64] = rowsᵀ, row i times factors[i] if there are any.
 void transpose_rows(Packed rows, int64_t count, int64_t channels, const float* factors, float* target);

@@ -1,7 +1,6 @@
 #include "saobp/attention/cpu/elemmul_rows.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "saobp/attention/cpu/targets.h"
 
@@ -10,41 +9,20 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "saobp/attention/cpu/simd-inl.h"
+#include "saobp/attention/cpu/rows-inl.h"
+#include "saobp/attention/cpu/statistics-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
 
-// Calls f(first column, count) for each tile of the block.
-template <class F>
-HWY_INLINE void for_tiles(const Block& block, F&& f) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    f(column, std::min(kTileColumns, block.columns - column));
-  }
-}
-
-void fill_from(const Block& block, int64_t row, int64_t first, float value) {
-  for (int64_t k = first; k < block.columns;) {
-    float* segment = row_segment(block, row, k);
-    const int64_t stop = std::min(k / kTileColumns * kTileColumns + kTileColumns, block.columns);
-    std::fill(segment + k % kTileColumns, segment + k % kTileColumns + (stop - k), value);
-    k = stop;
-  }
-}
-
-void hide(const Block& scores, int64_t row, int64_t visible) {
-  fill_from(scores, row, visible, -std::numeric_limits<float>::infinity());
-}
-
-void AttentionAgain(const Block& scores, const uint32_t* visible, const float* row_max, const float* inverse_sum) {
+void AttentionAgain(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
+                    const float* inverse_sum) {
   const Floats f;
-  const int64_t lanes = hn::Lanes(f);
   for (int64_t i = 0; i < scores.rows; ++i) {
-    hide(scores, i, visible[i]);
+    fill_columns(scores, i, visible ? visible[i] : real_columns, scores.columns, kMinusInfinity);
     const auto maximum = hn::Set(f, row_max[i]), inverse = hn::Set(f, inverse_sum[i]);
-    for_tiles(scores, [&](int64_t column, int64_t count) HWY_ATTR {
-      float* x = row_segment(scores, i, column);
-      for (int64_t k = 0; k < count; k += lanes) {
+    for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
+      for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
         hn::StoreU(attention_of(hn::LoadU(f, x + k), maximum, inverse), f, x + k);
       }
     });
@@ -80,69 +58,40 @@ void AddColumns(const Block& x, const float* row_weights, double* sum) {
   }
 }
 
-HWY_INLINE Vector row_maximum(const Block& block, int64_t row) {
+// e → A, added to the running sums. Returns Σ A (base + running).
+HWY_INLINE float normalise_row(const Block& block, int64_t row, float inverse_sum, const float* base, float* running) {
   const Floats f;
-  auto maximum = hn::Set(f, -std::numeric_limits<float>::infinity());
-  for_tiles(block, [&](int64_t column, int64_t count) HWY_ATTR {
-    const float* x = row_segment(block, row, column);
-    for (int64_t k = 0; k < count; k += hn::Lanes(f)) maximum = hn::Max(maximum, hn::LoadU(f, x + k));
-  });
-  return hn::MaxOfLanes(f, maximum);
-}
-
-// x → 2^(x − maximum); returns the inverse of their sum.
-HWY_INLINE Vector exponentials_of_row(const Block& block, int64_t row, Vector maximum) {
-  const Floats f;
-  auto sum = hn::Zero(f);
-  for_tiles(block, [&](int64_t column, int64_t count) HWY_ATTR {
-    float* x = row_segment(block, row, column);
+  const auto inverse = hn::Set(f, inverse_sum);
+  auto total = hn::Zero(f);
+  for_segments(block, row, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
+    auto segment_total = hn::Zero(f);
     for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
-      const auto e = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
-      sum = hn::Add(sum, e);
-      hn::StoreU(e, f, x + k);
+      const auto a = hn::Mul(hn::LoadU(f, x + k), inverse);
+      const auto sum = hn::Add(hn::LoadU(f, running + column + k), a);
+      segment_total = hn::MulAdd(a, hn::Add(hn::LoadU(f, base + column + k), sum), segment_total);
+      hn::StoreU(sum, f, running + column + k);
+      hn::StoreU(a, f, x + k);
     }
+    total = hn::Add(total, segment_total);
   });
-  return hn::Div(hn::Set(f, 1.0f), hn::SumOfLanes(f, sum));
+  return hn::GetLane(hn::SumOfLanes(f, total));
 }
 
-void CausalAttention(const Block& scores, const uint32_t* visible, const float* base, float* running, float* row_max,
-                     float* inverse_sum, float* z) {
-  const Floats f;
+void CausalElemmulRows(const Block& scores, const int64_t* visible, const float* base, float* running, float* row_max,
+                       float* inverse_sum, float* z, RowStatistics* statistics) {
   for (int64_t i = 0; i < scores.rows; ++i) {
-    if (visible[i] == 0) {
-      fill_from(scores, i, 0, 0.0f);
-      row_max[i] = inverse_sum[i] = 0.0f;
-      z[i] = 1.0f;
-      continue;
-    }
-    hide(scores, i, visible[i]);
-    const auto maximum = row_maximum(scores, i);
-    const auto inverse = exponentials_of_row(scores, i, maximum);
-    auto total = hn::Zero(f);
-    for_tiles(scores, [&](int64_t column, int64_t count) HWY_ATTR {
-      float* x = row_segment(scores, i, column);
-      for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
-        const auto a = hn::Mul(hn::LoadU(f, x + k), inverse);
-        const auto sum = hn::Add(hn::LoadU(f, running + column + k), a);
-        total = hn::MulAdd(a, hn::Add(hn::LoadU(f, base + column + k), sum), total);
-        hn::StoreU(sum, f, running + column + k);
-        hn::StoreU(a, f, x + k);
-      }
-    });
-    row_max[i] = hn::GetLane(maximum);
-    inverse_sum[i] = hn::GetLane(inverse);
-    z[i] = hn::GetLane(hn::SumOfLanes(f, total));
+    fill_columns(scores, i, visible[i], scores.columns, kMinusInfinity);
+    row_max[i] = row_maximum(scores, i);
+    inverse_sum[i] = 1.0f / exponential_row(scores, i, row_max[i], statistics ? statistics + i : nullptr);
+    z[i] = normalise_row(scores, i, inverse_sum[i], base, running);
   }
 }
 
 // With Σ A x and Σ A of the row: x → A (x − E). Dividing by Σ A leaves no rounding where one key has all the weight.
 HWY_INLINE void subtract_mean(const Block& attention, const Block& x, int64_t row, Vector weighted, Vector weight) {
   const Floats f;
-  const float sum = hn::GetLane(hn::SumOfLanes(f, weight));
-  if (sum == 0) return fill_from(x, row, 0, 0.0f);
-  const auto mean = hn::Div(hn::SumOfLanes(f, weighted), hn::Set(f, sum));
-  for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
-    const float* a = row_segment(attention, row, column);
+  const auto mean = hn::Div(hn::SumOfLanes(f, weighted), hn::SumOfLanes(f, weight));
+  for_segments(attention, row, [&](const float* a, int64_t column, int64_t count) HWY_ATTR {
     float* target = row_segment(x, row, column);
     for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
       hn::StoreU(hn::Mul(hn::LoadU(f, a + k), hn::Sub(hn::LoadU(f, target + k), mean)), f, target + k);
@@ -156,8 +105,7 @@ template <class Addend>
 HWY_INLINE void gradient_row(const Block& attention, const Block& x, int64_t row, Addend&& addend) {
   const Floats f;
   auto weighted = hn::Zero(f), weight = weighted;
-  for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
-    const float* a_row = row_segment(attention, row, column);
+  for_segments(attention, row, [&](const float* a_row, int64_t column, int64_t count) HWY_ATTR {
     float* x_row = row_segment(x, row, column);
     auto tile_weighted = hn::Zero(f), tile_weight = tile_weighted;
     for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
@@ -193,8 +141,7 @@ void CausalLeftGradient(const Block& attention, const Block& x, const float* dz,
   const Floats f;
   for (int64_t i = 0; i < attention.rows; ++i) {
     const auto row_dz = hn::Set(f, dz[i]);
-    for_tiles(attention, [&](int64_t column, int64_t count) HWY_ATTR {
-      const float* a_row = row_segment(attention, i, column);
+    for_segments(attention, i, [&](const float* a_row, int64_t column, int64_t count) HWY_ATTR {
       float* x_row = row_segment(x, i, column);
       for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
         const auto sum = hn::Add(hn::LoadU(f, running + column + k), hn::LoadU(f, a_row + k));
@@ -226,23 +173,24 @@ namespace saobp::attention::cpu {
 
 HWY_EXPORT(AttentionAgain);
 HWY_EXPORT(AddColumns);
-HWY_EXPORT(CausalAttention);
+HWY_EXPORT(CausalElemmulRows);
 HWY_EXPORT(EncoderScoreGradient);
 HWY_EXPORT(SoftmaxGradient);
 HWY_EXPORT(CausalLeftGradient);
 HWY_EXPORT(CausalRightGradient);
 
-void attention_again(const Block& scores, const uint32_t* visible, const float* row_max, const float* inverse_sum) {
-  HWY_DYNAMIC_DISPATCH(AttentionAgain)(scores, visible, row_max, inverse_sum);
+void attention_again(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
+                     const float* inverse_sum) {
+  HWY_DYNAMIC_DISPATCH(AttentionAgain)(scores, real_columns, visible, row_max, inverse_sum);
 }
 
 void add_columns(const Block& x, const float* row_weights, double* sum) {
   HWY_DYNAMIC_DISPATCH(AddColumns)(x, row_weights, sum);
 }
 
-void causal_attention(const Block& scores, const uint32_t* visible, const float* base, float* running, float* row_max,
-                      float* inverse_sum, float* z) {
-  HWY_DYNAMIC_DISPATCH(CausalAttention)(scores, visible, base, running, row_max, inverse_sum, z);
+void causal_elemmul_rows(const Block& scores, const int64_t* visible, const float* base, float* running, float* row_max,
+                         float* inverse_sum, float* z, RowStatistics* statistics) {
+  HWY_DYNAMIC_DISPATCH(CausalElemmulRows)(scores, visible, base, running, row_max, inverse_sum, z, statistics);
 }
 
 void encoder_score_gradient(const Block& attention, const Block& x, const float* dz, const float* s, const float* ds) {

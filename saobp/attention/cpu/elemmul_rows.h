@@ -1,23 +1,25 @@
 // Element-wise work of the ElemMul kernels on one block of rows (layout.h), vectorised. Column arrays hold a multiple
-// of 16 numbers. `visible` gives for each row how many columns it may look at; those after them become 0.
+// of 16 numbers. `visible` gives for each row how many columns it may look at, at least one; those after them become 0.
 #pragma once
 
 #include <cstdint>
 
+#include "saobp/attention/cpu/forward_rows.h"
 #include "saobp/attention/cpu/layout.h"
 
 namespace saobp::attention::cpu {
 
-// scores → A = 2^(score − maximum) · inverse sum, both known.
-void attention_again(const Block& scores, const uint32_t* visible, const float* row_max, const float* inverse_sum);
+// scores → A = 2^(score − maximum) · inverse sum, both known. visible: null where every row sees all real columns.
+void attention_again(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
+                     const float* inverse_sum);
 
 // sum[k] += Σ_rows weight_j x_jk; 64 rows are added up in float, the blocks in double.
 void add_columns(const Block& x, const float* row_weights, double* sum);
 
-// Causal forward, row after row: scores → A; running += A_j; z_j = Σ_k A_jk (base_k + running_k). A row that sees
-// nothing is 0, with maximum 0, inverse sum 0 and z 1.
-void causal_attention(const Block& scores, const uint32_t* visible, const float* base, float* running, float* row_max,
-                      float* inverse_sum, float* z);
+// Causal forward, row after row: scores → A; running += A_j; z_j = Σ_k A_jk (base_k + running_k). Statistics where they
+// are asked for.
+void causal_elemmul_rows(const Block& scores, const int64_t* visible, const float* base, float* running, float* row_max,
+                         float* inverse_sum, float* z, RowStatistics* statistics);
 
 // The softmax's gradient: x = ∂L/∂A → dS = A ⊙ (x − E), E = Σ_k A x.
 // First, encoder: x_jk += dz_j s_k + ds_k.

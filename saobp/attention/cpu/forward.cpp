@@ -16,7 +16,10 @@ namespace {
 template <class T>
 void plain_block(const ForwardHead<T>& head, int64_t b, ForwardOwn& own) {
   const Block block = head.block(b, own.block);
-  head.make_exponentials(b, block, own);
+  RowStatistics statistics[kTileRows];
+  head.make_exponentials(b, block, own, head.wanted(statistics));
+  head.store_statistics(b, block.rows, Matrix::attention, head.wanted(statistics));
+  head.store_statistics(b, block.rows, Matrix::refined, head.wanted(statistics));
   head.drop_block(b, block);
   float factors[kTileRows];
   const float* inverse_sum = head.saved.inverse_sum + b * kTileRows;
@@ -43,8 +46,8 @@ class RefinedHead {
     return h_.block(b, h_.shared.blocks ? h_.shared.blocks + b * kTileRows * h_.shared.columns : own.block);
   }
 
-  void make_messages(int64_t b, const Block& block, ForwardOwn& own, double* sums) {
-    h_.make_exponentials(b, block, own);
+  void make_messages(int64_t b, const Block& block, ForwardOwn& own, double* sums, RowStatistics* statistics) {
+    h_.make_exponentials(b, block, own, statistics);
     fold_messages(block, h_.saved.inverse_sum + b * kTileRows, h_.constants.messages, sums);
   }
 
@@ -52,7 +55,11 @@ class RefinedHead {
   void collect_messages(int64_t chunk, ForwardOwn& own) {
     double* sums = h_.shared.chunk_sums + chunk * h_.shared.columns;
     std::fill(sums, sums + h_.real.key_columns, 0.0);
-    for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) make_messages(b, block(b, own), own, sums);
+    for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) {
+      RowStatistics statistics[kTileRows];
+      make_messages(b, block(b, own), own, sums, h_.wanted(statistics));
+      h_.store_statistics(b, h_.real.block_rows(b), Matrix::attention, h_.wanted(statistics));
+    }
   }
 
   void weigh_columns() {
@@ -78,11 +85,13 @@ class RefinedHead {
     const Block block = this->block(b, own);
     if (!h_.shared.blocks && h_.real.row_blocks() > 1) {
       // What sweep 1 left of this block is gone; the sums of its messages are known.
-      make_messages(b, block, own, own.chunk_sum);
+      make_messages(b, block, own, own.chunk_sum, /*statistics=*/nullptr);
     }
     const int64_t first = b * kTileRows;
     float total[kTileRows], factors[kTileRows];
-    weighted_totals(block, h_.shared.column_weights, total);
+    RowStatistics statistics[kTileRows];
+    weighted_totals(block, h_.shared.column_weights, total, h_.wanted(statistics));
+    h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics));
     h_.drop_block(b, block);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
@@ -101,15 +110,17 @@ class RefinedHead {
     const Block block = h_.block(b, own.spare_block);
     const int64_t first = b * kTileRows;
     float refined_logsumexp[kTileRows];
+    RowStatistics statistics[kTileRows];
     h_.pack_values();
     h_.make_scores(b, block, own);
     refine_by_logarithms(block, h_.real.keys.size(), h_.saved.row_max + first, h_.saved.inverse_sum + first,
-                         h_.shared.column_bias, h_.constants.messages, refined_logsumexp);
+                         h_.shared.column_bias, h_.constants.messages, refined_logsumexp, h_.wanted(statistics));
     h_.drop_block(b, block);
     multiply_block(block, h_.real.product_rows(b), h_.values, h_.p.channels, own.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {
       if (h_.saved.fold_ratio[first + i] != 0.0f) continue;
       h_.saved.refined_logsumexp[first + i] = refined_logsumexp[i];
+      if (h_.wanted(statistics)) h_.store_statistics(b, i, Matrix::refined, statistics[i]);
       store_rows(own.spare_rows + i * h_.p.channels, h_.block_queries(b) + i, 1, h_.p.channels,
                  &h_.constants.kept_scale, h_.output);
     }

@@ -72,10 +72,16 @@ struct SavedHead {
         refined_logsumexp(inverse_sum + p.batch * p.heads * p.queries),
         fold_ratio(refined_logsumexp + p.batch * p.heads * p.queries),
         column_bias(saved.column_bias ? saved.column_bias + index * p.keys : nullptr),
-        prefix_sums(saved.prefix_sums ? saved.prefix_sums + index * chunk_count(p.queries) * p.keys : nullptr) {}
+        prefix_sums(saved.prefix_sums ? saved.prefix_sums + index * chunk_count(p.queries) * p.keys : nullptr),
+        statistics(saved.statistics ? saved.statistics + index * p.queries : nullptr),
+        plane(p.batch * p.heads * p.queries) {}
   float *row_max, *inverse_sum, *refined_logsumexp, *fold_ratio, *column_bias;
   double* prefix_sums;  // [chunks][keys]
+  float* statistics;    // [4][·][queries], the first index `plane` apart
+  int64_t plane;
 };
+
+enum class Matrix { attention, refined };  // A, B
 
 template <class T>
 struct ForwardHead {
@@ -110,15 +116,28 @@ struct ForwardHead {
     multiply_into_block(scores, padded, rows, p.channels, shared.keys);
   }
 
-  // S → e, with the row's maximum and sum.
-  void make_exponentials(int64_t b, const Block& scores, ForwardOwn& own) const {
+  // S → e, with the row's maximum and sum, and the statistics of A if there is a place for them.
+  void make_exponentials(int64_t b, const Block& scores, ForwardOwn& own, RowStatistics* statistics) const {
     const int64_t row = b * kTileRows;
     make_scores(b, scores, own);
     if (const int64_t* visible = real.block_visible(b)) {
-      exponentials(scores, visible, saved.row_max + row, saved.inverse_sum + row);
+      exponentials(scores, visible, saved.row_max + row, saved.inverse_sum + row, statistics);
     } else {
-      exponentials(scores, real.keys.size(), saved.row_max + row, saved.inverse_sum + row);
+      exponentials(scores, real.keys.size(), saved.row_max + row, saved.inverse_sum + row, statistics);
     }
+  }
+
+  // `buffer` if statistics are wanted, else null.
+  RowStatistics* wanted(RowStatistics* buffer) const { return saved.statistics ? buffer : nullptr; }
+
+  void store_statistics(int64_t b, int64_t i, Matrix matrix, const RowStatistics& statistics) const {
+    float* target = saved.statistics + (matrix == Matrix::refined ? 2 * saved.plane : 0) + block_queries(b)[i];
+    target[0] = statistics.entropy;
+    target[saved.plane] = statistics.squared_norm;
+  }
+
+  void store_statistics(int64_t b, int64_t rows, Matrix matrix, const RowStatistics* statistics) const {
+    for (int64_t i = 0; statistics && i < rows; ++i) store_statistics(b, i, matrix, statistics[i]);
   }
 
   void drop_block(int64_t b, const Block& weights) const {

@@ -10,17 +10,18 @@
 #include <hwy/highway.h>
 
 #include "saobp/attention/cpu/rows-inl.h"
+#include "saobp/attention/cpu/statistics-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
 
 // visible: null where every row sees all real columns.
-void Exponentials(const Block& scores, int64_t real_columns, const int64_t* visible, float* row_max,
-                  float* inverse_sum) {
+void Exponentials(const Block& scores, int64_t real_columns, const int64_t* visible, float* row_max, float* inverse_sum,
+                  RowStatistics* statistics) {
   for (int64_t i = 0; i < scores.rows; ++i) {
     fill_columns(scores, i, visible ? visible[i] : real_columns, scores.columns, kMinusInfinity);
     row_max[i] = row_maximum(scores, i);
-    inverse_sum[i] = 1.0f / exponential_row(scores, i, row_max[i]);
+    inverse_sum[i] = 1.0f / exponential_row(scores, i, row_max[i], statistics ? statistics + i : nullptr);
   }
 }
 
@@ -80,7 +81,7 @@ void FoldMessages(const Block& e, const float* inverse_sum, const Messages& mess
   }
 }
 
-void WeightedTotals(const Block& p, const float* column_weights, float* row_total) {
+void WeightedTotals(const Block& p, const float* column_weights, float* row_total, RowStatistics* statistics) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   for (int64_t i = 0; i < p.rows; ++i) {
@@ -95,6 +96,7 @@ void WeightedTotals(const Block& p, const float* column_weights, float* row_tota
       for (; k < count; k += lanes) first = hn::MulAdd(hn::LoadU(f, x + k), hn::LoadU(f, w + k), first);
     });
     row_total[i] = hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
+    if (statistics) statistics[i] = weight_statistics(p, i, column_weights, 1.0f / row_total[i]);
   }
 }
 
@@ -112,7 +114,8 @@ void Drop(const Block& weights, const DropoutBlock& dropout) {
 }
 
 void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
-                        const float* column_bias, const Messages& messages, float* refined_logsumexp) {
+                        const float* column_bias, const Messages& messages, float* refined_logsumexp,
+                        RowStatistics* statistics) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto decay = hn::Set(f, messages.decay);
@@ -128,7 +131,7 @@ void RefineByLogarithms(const Block& scores, int64_t real_columns, const float* 
     });
   }
   float refined_max[kTileRows], refined_inverse[kTileRows];
-  Exponentials(scores, real_columns, nullptr, refined_max, refined_inverse);
+  Exponentials(scores, real_columns, nullptr, refined_max, refined_inverse, statistics);
   for (int64_t i = 0; i < scores.rows; ++i) {
     const auto inverse = hn::Set(f, refined_inverse[i]);
     refined_logsumexp[i] = refined_max[i] - hn::GetLane(log2(inverse));
@@ -149,12 +152,14 @@ HWY_EXPORT(WeightedTotals);
 HWY_EXPORT(Drop);
 HWY_EXPORT(RefineByLogarithms);
 
-void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum) {
-  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, nullptr, row_max, inverse_sum);
+void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum,
+                  RowStatistics* statistics) {
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, real_columns, nullptr, row_max, inverse_sum, statistics);
 }
 
-void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum) {
-  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, 0, visible, row_max, inverse_sum);
+void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum,
+                  RowStatistics* statistics) {
+  HWY_DYNAMIC_DISPATCH(Exponentials)(scores, 0, visible, row_max, inverse_sum, statistics);
 }
 
 void powers(const float* exponents, int64_t count, float* weights) {
@@ -165,16 +170,17 @@ void fold_messages(const Block& e, const float* inverse_sum, const Messages& mes
   HWY_DYNAMIC_DISPATCH(FoldMessages)(e, inverse_sum, messages, column_sum);
 }
 
-void weighted_totals(const Block& p, const float* column_weights, float* row_total) {
-  HWY_DYNAMIC_DISPATCH(WeightedTotals)(p, column_weights, row_total);
+void weighted_totals(const Block& p, const float* column_weights, float* row_total, RowStatistics* statistics) {
+  HWY_DYNAMIC_DISPATCH(WeightedTotals)(p, column_weights, row_total, statistics);
 }
 
 void drop(const Block& weights, const DropoutBlock& dropout) { HWY_DYNAMIC_DISPATCH(Drop)(weights, dropout); }
 
 void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
-                          const float* column_bias, const Messages& messages, float* refined_logsumexp) {
+                          const float* column_bias, const Messages& messages, float* refined_logsumexp,
+                          RowStatistics* statistics) {
   HWY_DYNAMIC_DISPATCH(RefineByLogarithms)
-  (scores, real_columns, row_max, inverse_sum, column_bias, messages, refined_logsumexp);
+  (scores, real_columns, row_max, inverse_sum, column_bias, messages, refined_logsumexp, statistics);
 }
 
 }  // namespace saobp::attention::cpu

@@ -14,11 +14,20 @@ struct DropoutBlock {
   uint32_t threshold;
 };
 
-// scores → e = 2^(score − row maximum), with 0 from `real_columns` on. Fills row_max and inverse_sum, 1 / Σ e.
-void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum);
+// Of one row of A or of B, without dropout.
+struct RowStatistics {
+  float entropy;  // nats
+  float squared_norm;
+};
+
+// scores → e = 2^(score − row maximum), with 0 from `real_columns` on. Fills row_max and inverse_sum, 1 / Σ e; where
+// they are asked for also the rows' statistics.
+void exponentials(const Block& scores, int64_t real_columns, float* row_max, float* inverse_sum,
+                  RowStatistics* statistics = nullptr);
 
 // The same with 0 from visible[i] ≥ 1 on in row i.
-void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum);
+void exponentials(const Block& scores, const int64_t* visible, float* row_max, float* inverse_sum,
+                  RowStatistics* statistics = nullptr);
 
 // weights[k] = 2^exponents[k]; count is a multiple of 16.
 void powers(const float* exponents, int64_t count, float* weights);
@@ -33,8 +42,9 @@ struct Messages {
 // excluded.
 void fold_messages(const Block& e, const float* inverse_sum, const Messages& messages, double* column_sum);
 
-// row_total[i] = Σ_k p_ik w_k.
-void weighted_totals(const Block& p, const float* column_weights, float* row_total);
+// row_total[i] = Σ_k p_ik w_k; where they are asked for also the statistics of p_ik w_k / total.
+void weighted_totals(const Block& p, const float* column_weights, float* row_total,
+                     RowStatistics* statistics = nullptr);
 
 // Zeroes what dropout drops.
 void drop(const Block& weights, const DropoutBlock& dropout);
@@ -42,6 +52,7 @@ void drop(const Block& weights, const DropoutBlock& dropout);
 // The form that cannot underflow: scores → B, normalised, from the logarithms
 //   B_ik = 2^(S_ik + bias_k − log2 u_ik − n_i), and n_i → refined_logsumexp[i].
 void refine_by_logarithms(const Block& scores, int64_t real_columns, const float* row_max, const float* inverse_sum,
-                          const float* column_bias, const Messages& messages, float* refined_logsumexp);
+                          const float* column_bias, const Messages& messages, float* refined_logsumexp,
+                          RowStatistics* statistics = nullptr);
 
 }  // namespace saobp::attention::cpu

@@ -46,6 +46,9 @@ struct Saved {
                         // fold ratio (forward.cpp)
   float* column_bias;   // encoder: [batch, heads, keys], c − max c; 0 for strength 0
   double* prefix_sums;  // causal: [batch, heads, chunk_count(queries), keys], c after the last row of each chunk
+  // Not for the backward pass; null: not wanted. [4][batch, heads, queries] at the queries' own positions, entropy (in
+  // nats) and squared norm of A's rows, then of B's, without dropout. Padded rows are not written.
+  float* statistics = nullptr;
 };
 
 template <class T>

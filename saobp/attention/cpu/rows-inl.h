@@ -52,13 +52,15 @@ HWY_INLINE float row_maximum(const Block& block, int64_t row) {
   return hn::GetLane(hn::MaxOfLanes(f, hn::Max(first, second)));
 }
 
-// x → 2^(x − maximum); returns the sum.
+// x → 2^(x − maximum); returns the sum. Each segment is added up by itself: small terms would be lost beside the sum of
+// a long row.
 HWY_INLINE float exponential_row(const Block& block, int64_t row, float row_max) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto maximum = hn::Set(f, row_max);
-  auto first = hn::Zero(f), second = first;
+  auto sum = hn::Zero(f);
   for_segments(block, row, [&](float* x, int64_t, int64_t count) HWY_ATTR {
+    auto first = hn::Zero(f), second = first;
     int64_t k = 0;
     for (; k + 2 * lanes <= count; k += 2 * lanes) {
       const auto e0 = exp2(hn::Sub(hn::LoadU(f, x + k), maximum));
@@ -73,8 +75,9 @@ HWY_INLINE float exponential_row(const Block& block, int64_t row, float row_max)
       first = hn::Add(first, e);
       hn::StoreU(e, f, x + k);
     }
+    sum = hn::Add(sum, hn::Add(first, second));
   });
-  return hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
+  return hn::GetLane(hn::SumOfLanes(f, sum));
 }
 
 HWY_INLINE void scale_row(const Block& block, int64_t row, Vector factor) {

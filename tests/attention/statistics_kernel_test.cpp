@@ -1,0 +1,108 @@
+// The statistics that the fused kernels make in their sweeps, against those of the matrices in double: at most three
+// times (they magnify the weights' own error, as gradients do) the error that the reference in float makes itself, plus
+// a few roundings.
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "cases.h"
+#include "saobp/attention/cpu/dispatch.h"
+#include "saobp/attention/fused.h"
+#include "saobp/attention/fused_elemmul.h"
+#include "saobp/attention/reference.h"
+
+namespace saobp::attention::testing {
+namespace {
+
+struct Case {
+  int64_t batch, heads, length, channels;
+  double strength;
+  bool exclude_self;
+  enum Padding { none, tail, scattered } padding;
+  double dropout;
+  double spread;  // of the queries: at 8 rows look at one key
+};
+
+const Case kCases[] = {
+    {1, 1, 1, 8, 0.2, true, Case::none, 0, 1},         {2, 2, 65, 32, 0.2, true, Case::tail, 0.1, 1},
+    {2, 2, 300, 64, 2.0, true, Case::none, 0, 1},      {1, 2, 300, 64, -2.0, false, Case::none, 0.1, 3},
+    {2, 2, 128, 64, 0.0, true, Case::scattered, 0, 1}, {1, 1, 1100, 16, 0.2, true, Case::none, 0.2, 1},
+    {1, 2, 200, 24, 20.0, true, Case::none, 0, 8},     {1, 2, 200, 24, -20.0, true, Case::none, 0, 1},
+};
+
+AttentionOptions options_of(const Case& c, bool causal, bool elemmul) {
+  AttentionOptions options;
+  options.elemmul = elemmul;
+  options.strength = elemmul ? 0 : c.strength;
+  options.exclude_self = c.exclude_self;
+  options.causal = causal;
+  options.dropout = c.dropout;
+  if (c.padding == Case::tail) options.key_mask = tail_padding(c.batch, c.length);
+  if (c.padding == Case::scattered) options.key_mask = scattered_padding(c.batch, c.length);
+  return options;
+}
+
+at::Tensor statistics_of(const Inputs& in, const AttentionOptions& options, at::ScalarType type) {
+  const auto [a, b] = reference_matrices(in.query.to(type), in.key.to(type), options);
+  std::vector<at::Tensor> rows;
+  for (const auto& matrix : {a, b}) {
+    rows.push_back(at::special_entr(matrix).sum(-1));
+    rows.push_back(matrix.square().sum(-1));
+  }
+  if (options.elemmul) rows.resize(2);
+  return at::stack(rows);
+}
+
+class Statistics : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { cpu::use_target(GetParam()); }
+  void TearDown() override { cpu::use_target(""); }
+};
+
+TEST_P(Statistics, AgreeWithTheMatrices) {
+  for (const Case& c : kCases) {
+    for (const bool causal : {false, true}) {
+      for (const bool elemmul : {false, true}) {
+        SCOPED_TRACE("length " + std::to_string(c.length) + " strength " + std::to_string(c.strength) +
+                     (causal ? " causal" : "") + (elemmul ? " elemmul" : ""));
+        auto in = packed_inputs(c.batch, c.heads, c.length, c.channels);
+        in.query = in.query * c.spread;
+        const auto options = options_of(c, causal, elemmul);
+        const auto [output, statistics] = elemmul
+                                              ? fused_elemmul_with_statistics(in.query, in.key, in.value, options)
+                                              : fused_attention_with_statistics(in.query, in.key, in.value, options);
+        const auto exact = statistics_of(in, options, at::kDouble), naive = statistics_of(in, options, at::kFloat);
+        ASSERT_EQ(statistics.sizes(), exact.sizes());
+        for (int64_t n = 0; n < exact.size(0); ++n) {
+          const double allowed = 3 * largest_difference(naive[n], exact[n]) + (n % 2 == 0 ? 5e-6 : 2e-6);
+          EXPECT_LE(largest_difference(statistics[n], exact[n]), allowed) << n;
+        }
+        const auto plain = elemmul ? fused_elemmul(in.query, in.key, in.value, options)
+                                   : fused_attention(in.query, in.key, in.value, options);
+        EXPECT_TRUE(output.equal(plain));
+      }
+    }
+  }
+}
+
+TEST_P(Statistics, HaveNoGradientAndLeaveTheOutputsAlone) {
+  const Case& c = kCases[1];
+  auto in = packed_inputs(c.batch, c.heads, c.length, c.channels);
+  const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+  for (const bool elemmul : {false, true}) {
+    const auto options = options_of(c, false, elemmul);
+    const auto query = in.query.detach().set_requires_grad(true);
+    const auto [output, statistics] = elemmul ? fused_elemmul_with_statistics(query, in.key, in.value, options)
+                                              : fused_attention_with_statistics(query, in.key, in.value, options);
+    EXPECT_FALSE(statistics.requires_grad());
+    const auto gradient = torch::autograd::grad({output}, {query}, {upstream})[0];
+    const auto plain =
+        elemmul ? fused_elemmul(query, in.key, in.value, options) : fused_attention(query, in.key, in.value, options);
+    EXPECT_TRUE(gradient.equal(torch::autograd::grad({plain}, {query}, {upstream})[0]));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Statistics, ::testing::ValuesIn(cpu::supported_targets()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace saobp::attention::testing
