@@ -58,6 +58,8 @@ std::tuple<at::Tensor, at::Tensor> statistics_call(const at::Tensor& query, cons
   const auto options = make_options(key_mask, query_mask, strengths, strength, elemmul, exclude_self, causal,
                                     leaky_causal, steps, dropout, seed);
   check_arguments(query, key, value, options);
+  if (elemmul_fused_covers(query, options)) return fused_elemmul_with_statistics(query, key, value, options);
+  if (fused_covers(query, options)) return fused_attention_with_statistics(query, key, value, options);
   last_kernels() = {"composite", ""};
   return reference_with_statistics(query, key, value, options);
 }

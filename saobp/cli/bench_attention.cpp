@@ -35,7 +35,7 @@ struct BenchAttentionOptions {
   std::string pass = "forward";
   int threads = 0;  // 0: as many as the process has
   int repeats = 20;
-  bool sdpa = false;
+  bool sdpa = false, statistics = false;
   Console console;
 };
 
@@ -78,10 +78,12 @@ std::vector<at::Tensor> call_sdpa(const Inputs& in, const AttentionOptions& opti
 }
 
 // One timed call: the public operator, with fresh outputs. Returns output and, for the train pass, three gradients.
-std::vector<at::Tensor> call(const Inputs& in, const AttentionOptions& options, bool train) {
+std::vector<at::Tensor> call(const Inputs& in, const AttentionOptions& options, bool train, bool statistics = false) {
   if (!train) {
     const at::NoGradGuard no_grad;
-    return {attention::refined_attention(in.query, in.key, in.value, options)};
+    if (!statistics) return {attention::refined_attention(in.query, in.key, in.value, options)};
+    const auto result = attention::refined_attention_with_statistics(in.query, in.key, in.value, options);
+    return {result.output, result.entropy_a};
   }
   const auto output = attention::refined_attention(in.query, in.key, in.value, options);
   auto results = torch::autograd::grad({output}, {in.query, in.key, in.value}, {in.upstream});
@@ -174,6 +176,7 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   const auto shape = parse_shape(options.shape);
   const AttentionOptions attention = attention_options(options);
   const bool train = options.pass == "train";
+  if (train && options.statistics) fail_usage("--statistics goes with --pass forward");
   if (options.threads > 0) at::set_num_threads(options.threads);
   at::manual_seed(1);
   const auto type = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;
@@ -196,7 +199,7 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
       time(sdpa_milliseconds, [&] { return call_sdpa(in, attention, train); });
       results.clear();
     }
-    time(milliseconds, [&] { return call(in, attention, train); });
+    time(milliseconds, [&] { return call(in, attention, train, options.statistics); });
   }
   const std::string kernel = attention::last_kernel();
   const std::string checked = verify(in, attention, train, results);
@@ -212,6 +215,7 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
                            {"variant", options.variant},
                            {"strength", options.strength},
                            {"pass", options.pass},
+                           {"statistics", options.statistics},
                            {"causal", options.causal},
                            {"threads", at::get_num_threads()},
                            {"repeats", options.repeats},
@@ -267,6 +271,7 @@ void add_bench_attention(CLI::App& bench) {
   command->add_option("--repeats", options->repeats, "Timed calls, after 3 that are not")
       ->check(CLI::Range(20, 1000000))
       ->capture_default_str();
+  command->add_flag("--statistics", options->statistics, "Ask for the rows' entropies and norms too (forward only)");
   command->add_flag("--sdpa", options->sdpa, "Also time PyTorch's plain attention, in turn, and give the ratio");
   options->console.add_flag(*command);
   command->callback([options] {
