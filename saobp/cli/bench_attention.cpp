@@ -186,14 +186,14 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   const int64_t peak = peak_bytes(in, attention, train);
   std::vector<double> milliseconds, sdpa_milliseconds;
   std::vector<at::Tensor> results;
-  constexpr int kWarmUps = 3;
-  for (int i = 0; i < kWarmUps + options.repeats; ++i) {
+  const int warm_ups = std::min(3, options.repeats);
+  for (int i = 0; i < warm_ups + options.repeats; ++i) {
     results.clear();
     const auto time = [&](std::vector<double>& times, auto&& run) {
       const auto start = std::chrono::steady_clock::now();
       results = run();
       const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-      if (i >= kWarmUps) times.push_back(elapsed.count());
+      if (i >= warm_ups) times.push_back(elapsed.count());
     };
     if (options.sdpa) {  // in turn, so that both meet the same machine
       time(sdpa_milliseconds, [&] { return call_sdpa(in, attention, train); });
@@ -268,8 +268,10 @@ void add_bench_attention(CLI::App& bench) {
   command->add_option("--threads", options->threads, "Threads; 0: as many as the process has")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--repeats", options->repeats, "Timed calls, after 3 that are not")
-      ->check(CLI::Range(20, 1000000))
+  command
+      ->add_option("--repeats", options->repeats,
+                   "Timed calls, after up to 3 that are not; fewer than 20 only to look at memory")
+      ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   command->add_flag("--statistics", options->statistics, "Ask for the rows' entropies and norms too (forward only)");
   command->add_flag("--sdpa", options->sdpa, "Also time PyTorch's plain attention, in turn, and give the ratio");
