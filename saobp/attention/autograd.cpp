@@ -1,16 +1,15 @@
 // The autograd function around the fused kernels. Second derivatives go through the reference.
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/fused.h"
+#include "saobp/attention/fused_parts.h"
 #include "saobp/attention/reference.h"
 
 namespace saobp::attention {
 namespace {
 
-using OptionalTensor = std::optional<at::Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
@@ -25,20 +24,13 @@ using BackwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
     const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, double, bool, bool, double,
     int64_t, bool);
 
-template <class Signature>
-auto find(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
-}
-
-OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? OptionalTensor(tensor) : std::nullopt; }
-
 class FusedAttention : public torch::autograd::Function<FusedAttention> {
  public:
   // (output, statistics)
   static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
                                const at::Tensor& value, const OptionalTensor& strengths,
                                const AttentionOptions& options, bool with_statistics) {
-    static const auto op = find<ForwardOp>("saobp::_refined_attention_fused");
+    static const auto op = find_operator<ForwardOp>("saobp::_refined_attention_fused");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     const bool learn = strengths && strengths->requires_grad();
     auto [output, rows, columns, statistics] =
@@ -61,10 +53,10 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
     const auto saved = context->get_saved_variables();
     const auto options = saved_options(context, saved);
     if (at::GradMode::is_enabled()) {
-      return through_reference({saved[0], saved[1], saved[2], saved[3]}, gradients[0], options);
+      return gradients_through_reference({saved[0], saved[1], saved[2], saved[3]}, gradients[0], options);
     }
     const bool learn = context->saved_data["learn"].toBool();
-    static const auto op = find<BackwardOp>("saobp::_refined_attention_fused_backward");
+    static const auto op = find_operator<BackwardOp>("saobp::_refined_attention_fused_backward");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto [query, key, value, strengths] =
         op.call(gradients[0], saved[0], saved[1], saved[2], saved[4], saved[5], saved[6], options.strengths,
@@ -86,23 +78,6 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
     options.query_mask = optional(saved[8]);
     return options;
   }
-
-  // create_graph: gradients that can be differentiated again.
-  static variable_list through_reference(const variable_list& inputs, const at::Tensor& upstream,
-                                         const AttentionOptions& options) {
-    const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
-    const auto takes_gradient = [](const Variable& input) { return input.defined() && input.requires_grad(); };
-    variable_list wanted, result(inputs.size() + 2);
-    for (const auto& input : inputs) {
-      if (takes_gradient(input)) wanted.push_back(input);
-    }
-    const auto found =
-        torch::autograd::grad({output}, wanted, {upstream}, /*retain_graph=*/true, /*create_graph=*/true);
-    for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
-      if (takes_gradient(inputs[i])) result[i] = found[next++];
-    }
-    return result;
-  }
 };
 
 variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -119,6 +94,21 @@ variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Te
 }
 
 }  // namespace
+
+variable_list gradients_through_reference(const variable_list& inputs, const at::Tensor& upstream,
+                                          const AttentionOptions& options) {
+  const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
+  const auto takes_gradient = [](const Variable& input) { return input.defined() && input.requires_grad(); };
+  variable_list wanted, result(inputs.size() + 2);
+  for (const auto& input : inputs) {
+    if (takes_gradient(input)) wanted.push_back(input);
+  }
+  const auto found = torch::autograd::grad({output}, wanted, {upstream}, /*retain_graph=*/true, /*create_graph=*/true);
+  for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
+    if (takes_gradient(inputs[i])) result[i] = found[next++];
+  }
+  return result;
+}
 
 at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options) {

@@ -5,32 +5,14 @@
 
 #include <cmath>
 #include <tuple>
-#include <type_traits>
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/kernel.h"
+#include "saobp/attention/fused_parts.h"
 
 namespace saobp::attention {
 namespace {
-
-using OptionalTensor = std::optional<at::Tensor>;
-
-template <class T>
-cpu::View<T> view_of(const at::Tensor& tensor) {
-  T* data;
-  if constexpr (std::is_const_v<T>) {
-    data = tensor.const_data_ptr<std::remove_const_t<T>>();
-  } else {
-    data = tensor.mutable_data_ptr<T>();
-  }
-  return {data, tensor.stride(0), tensor.stride(1), tensor.stride(2)};
-}
-
-// The kernels take any strides but the last, which is 1.
-at::Tensor unit_last_stride(const at::Tensor& tensor) {
-  return tensor.stride(3) == 1 || tensor.size(3) == 1 ? tensor : tensor.contiguous();
-}
 
 // Calls f(T()) with the type of the tensor's elements.
 template <class F>
@@ -207,9 +189,7 @@ BackwardResult fused_backward_meta(const at::Tensor&, const at::Tensor& query, c
 }  // namespace
 
 bool fused_covers(const at::Tensor& query, const AttentionOptions& options) {
-  const auto type = query.scalar_type();
-  return query.device().is_cpu() && !options.elemmul && !options.leaky_causal && options.steps == 1 &&
-         (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf);
+  return !options.elemmul && fused_kernels_run(query, options);
 }
 
 const char* fused_kernel_name() {

@@ -1,8 +1,6 @@
 #include "saobp/attention/fused_elemmul.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -11,12 +9,11 @@
 #include "saobp/attention/checks.h"
 #include "saobp/attention/cpu/elemmul_kernel.h"
 #include "saobp/attention/fused.h"
-#include "saobp/attention/reference.h"
+#include "saobp/attention/fused_parts.h"
 
 namespace saobp::attention {
 namespace {
 
-using OptionalTensor = std::optional<at::Tensor>;
 // (output, saved rows, saved columns, saved tables, statistics); see cpu::ElemmulSaved. Statistics have no elements if
 // not wanted.
 using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
@@ -24,19 +21,6 @@ using Triple = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
-
-cpu::View<const float> view_of(const at::Tensor& tensor) {
-  return {tensor.const_data_ptr<float>(), tensor.stride(0), tensor.stride(1), tensor.stride(2)};
-}
-
-cpu::View<float> writable_view_of(const at::Tensor& tensor) {
-  return {tensor.mutable_data_ptr<float>(), tensor.stride(0), tensor.stride(1), tensor.stride(2)};
-}
-
-// The kernels take any strides but the last, which is 1.
-at::Tensor unit_last_stride(const at::Tensor& tensor) {
-  return tensor.stride(3) == 1 || tensor.size(3) == 1 ? tensor : tensor.contiguous();
-}
 
 // A call as the kernels take it, with the masks held contiguous.
 struct Call {
@@ -74,7 +58,8 @@ ForwardResult forward(const at::Tensor& query_in, const at::Tensor& key_in, cons
   auto [output, rows, columns, tables, statistics] = empty_results(query_in, causal, with_statistics);
   auto saved = saved_in(rows, columns, tables);
   if (with_statistics) saved.statistics = statistics.mutable_data_ptr<float>();
-  cpu::elemmul_forward(call.problem, view_of(query), view_of(key), view_of(value), writable_view_of(output), saved);
+  cpu::elemmul_forward(call.problem, view_of<const float>(query), view_of<const float>(key),
+                       view_of<const float>(value), view_of<float>(output), saved);
   last_kernels() = {fused_kernel_name(), ""};
   return {output, rows, columns, tables, statistics};
 }
@@ -88,10 +73,10 @@ Triple backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in
   const Call call(query, key, key_mask, query_mask, causal, dropout, seed);
   const auto query_gradient = empty_output(query_in), key_gradient = empty_output(key_in),
              value_gradient = empty_output(value_in);
-  cpu::elemmul_backward(
-      call.problem, view_of(query), view_of(key), view_of(value), view_of(output), view_of(output_gradient),
-      saved_in(rows, columns, tables),
-      {writable_view_of(query_gradient), writable_view_of(key_gradient), writable_view_of(value_gradient)});
+  cpu::elemmul_backward(call.problem, view_of<const float>(query), view_of<const float>(key),
+                        view_of<const float>(value), view_of<const float>(output),
+                        view_of<const float>(output_gradient), saved_in(rows, columns, tables),
+                        {view_of<float>(query_gradient), view_of<float>(key_gradient), view_of<float>(value_gradient)});
   last_kernels().backward = fused_kernel_name();
   return {query_gradient, key_gradient, value_gradient};
 }
@@ -107,19 +92,12 @@ Triple backward_meta(const at::Tensor&, const at::Tensor& query, const at::Tenso
   return {empty_output(query), empty_output(key), empty_output(value)};
 }
 
-template <class Signature>
-auto find(const char* name, Signature*) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
-}
-
-OptionalTensor optional(const at::Tensor& tensor) { return tensor.defined() ? OptionalTensor(tensor) : std::nullopt; }
-
 class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
  public:
   // (output, statistics)
   static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
                                const at::Tensor& value, const AttentionOptions& options, bool with_statistics) {
-    static const auto op = find("saobp::_elemmul_attention_fused", &attention::forward);
+    static const auto op = find_operator<decltype(attention::forward)>("saobp::_elemmul_attention_fused");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto [output, rows, columns, tables, statistics] =
         op.call(query, key, value, options.key_mask, options.query_mask, options.causal, options.dropout, options.seed,
@@ -142,30 +120,14 @@ class FusedElemmul : public torch::autograd::Function<FusedElemmul> {
     options.seed = context->saved_data["seed"].toInt();
     options.key_mask = optional(saved[7]);
     options.query_mask = optional(saved[8]);
-    if (at::GradMode::is_enabled()) return through_reference({saved[0], saved[1], saved[2]}, gradients[0], options);
-    static const auto op = find("saobp::_elemmul_attention_fused_backward", &attention::backward);
+    if (at::GradMode::is_enabled())
+      return gradients_through_reference({saved[0], saved[1], saved[2]}, gradients[0], options);
+    static const auto op = find_operator<decltype(attention::backward)>("saobp::_elemmul_attention_fused_backward");
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto [query, key, value] =
         op.call(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], options.key_mask,
                 options.query_mask, options.causal, options.dropout, options.seed);
     return {query, key, value, Variable(), Variable()};
-  }
-
- private:
-  // create_graph: gradients that can be differentiated again.
-  static variable_list through_reference(const variable_list& inputs, const at::Tensor& upstream,
-                                         const AttentionOptions& options) {
-    const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
-    variable_list wanted, result(inputs.size() + 2);
-    for (const auto& input : inputs) {
-      if (input.requires_grad()) wanted.push_back(input);
-    }
-    const auto found =
-        torch::autograd::grad({output}, wanted, {upstream}, /*retain_graph=*/true, /*create_graph=*/true);
-    for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
-      if (inputs[i].requires_grad()) result[i] = found[next++];
-    }
-    return result;
   }
 };
 
@@ -183,9 +145,7 @@ variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Te
 }  // namespace
 
 bool elemmul_fused_covers(const at::Tensor& query, const AttentionOptions& options) {
-  const auto type = query.scalar_type();
-  return options.elemmul && !options.leaky_causal && options.steps == 1 && query.device().is_cpu() &&
-         (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf);
+  return options.elemmul && fused_kernels_run(query, options);
 }
 
 at::Tensor fused_elemmul(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
