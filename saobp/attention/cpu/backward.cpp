@@ -2,7 +2,7 @@
 //   sweep 1, by blocks of 64 rows: S = Q Kᵀ and g Vᵀ are made; A, B and dZ = B ⊙ (dB − D) from them;
 //                                  dVᵀ += gᵀ (B ⊙ R);  dc += columns of dZ
 //   sweep 2, by blocks:            dS = dZ + A ⊙ (dA − E);  dQ = dS K;  dKᵀ += Qᵀ dS
-// Strength 0 needs sweep 1 only, with dS = dZ. A and dZ of all blocks are kept between the sweeps while they are small.
+// Strength 0 needs sweep 1 only, with dS = dZ. A and dZ are kept between the sweeps as far as kKeptFloats allows.
 #include <algorithm>
 
 #include "saobp/attention/cpu/backward_head.h"
@@ -52,10 +52,10 @@ class RefinedHead {
  private:
   BackwardBlock block(int64_t b, BackwardOwn& own) const {
     const int64_t offset = b * kTileRows * h_.shared.columns;
-    const bool kept = h_.shared.scores != nullptr;
-    return h_.block(b, kept ? h_.shared.scores + offset : own.scores,
-                    kept ? h_.shared.gradients + offset : own.gradients, own.weights);
+    return h_.block(b, kept(b) ? h_.shared.scores + offset : own.scores,
+                    kept(b) ? h_.shared.gradients + offset : own.gradients, own.weights);
   }
+  bool kept(int64_t b) const { return b < h_.shared.kept_blocks; }
 
   // S → A, g Vᵀ → dZ.
   Packed make_gradient(int64_t b, const BackwardBlock& block, BackwardOwn& own, double* sums) const {
@@ -92,10 +92,11 @@ class RefinedHead {
     h_.begin_part(part);
     std::fill(own.chunk_sum, own.chunk_sum + h_.real.key_columns, 0.0);
     double strength = 0;
-    for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) {
+    // Backwards: the last blocks of the first sweep may still be in the cache.
+    for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) {
       const BackwardBlock block = this->block(b, own);
       // What the first sweep left of this block may be gone; its column sums are known.
-      if (!h_.shared.scores && h_.real.row_blocks() > 1) make_gradient(b, block, own, own.chunk_sum);
+      if (!kept(b) && h_.real.row_blocks() > 1) make_gradient(b, block, own, own.chunk_sum);
       strength += score_gradient(block.scores, block.gradient, h_.constants.messages, h_.constants.t,
                                  h_.shared.column_gradient);
       h_.finish_block(b, block.gradient, part, own);

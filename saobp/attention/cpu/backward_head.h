@@ -20,15 +20,15 @@ struct BackwardShared {
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(blocks_kept(p)),
         channels(p.channels),
-        scratch((kept_blocks > 1 ? 2 * kept_blocks : 0) * kTileRows * columns + 5 * columns * p.channels +
-                round_up(p.queries, kLanes) + (2 * kMaxChunks + 3) * columns + 16 * kLanes),
+        scratch(2 * kept_blocks * kTileRows * columns + 5 * columns * p.channels + round_up(p.queries, kLanes) +
+                (2 * kMaxChunks + 3) * columns + 16 * kLanes),
         keys_transposed(scratch.floats(columns * p.channels)),
         values_transposed(scratch.floats(columns * p.channels)),
         keys(scratch.floats(columns * p.channels)),
         key_gradient(scratch.floats(columns * p.channels)),
         value_gradient(scratch.floats(columns * p.channels)),
-        scores(kept_blocks > 1 ? scratch.floats(kept_blocks * kTileRows * columns) : nullptr),
-        gradients(kept_blocks > 1 ? scratch.floats(kept_blocks * kTileRows * columns) : nullptr),
+        scores(scratch.floats(kept_blocks * kTileRows * columns)),
+        gradients(scratch.floats(kept_blocks * kTileRows * columns)),
         delta(scratch.floats(p.queries)),
         chunk_sums(scratch.doubles(kMaxChunks * columns)),
         column_gradient(scratch.floats(columns)),
@@ -50,7 +50,7 @@ struct BackwardShared {
   float *keys_transposed, *values_transposed;  // in tiles; keys scaled for scores to base 2
   float* keys;                                 // [L_k][channels], where the tensor itself will not do
   float *key_gradient, *value_gradient;        // transposed, in tiles
-  float *scores, *gradients;                   // blocks kept from the first sweep for the second, or null
+  float *scores, *gradients;                   // the first `kept_blocks`, kept from the first sweep for the second
   float* delta;
   double* chunk_sums;  // [chunks][columns] of dZ
   double chunk_strength[kMaxChunks];

@@ -48,7 +48,7 @@ void CausalRows(const Block& scores, const int64_t* visible, const Messages& mes
     inverse_sum[i] = 1.0f / exponential_row(row, i, row_max[i], statistics ? statistics->attention + i : nullptr);
     row_total[i] = messages.exclude_self ? weigh_row<true>(row, i, inverse_sum[i], decay, state)
                                          : weigh_row<false>(row, i, inverse_sum[i], decay, state);
-    if (statistics) statistics->refined[i] = weight_statistics(row, i, nullptr, 1.0f / row_total[i]);
+    if (statistics) weighted_total<true>(row, i, nullptr, statistics->refined + i);
     fill_columns(scores, i, row.columns, scores.columns, 0.0f);
   }
   gather_products(state, scores.columns);

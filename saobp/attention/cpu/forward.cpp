@@ -37,14 +37,16 @@ class RefinedHead {
     weigh_columns();
     if (!own) h_.pack_values();  // some row may want them, and then several threads at once would pack
     for_chunks(h_.p, h_.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) {
-      for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) refined_block(b, mine);
+      // Backwards: the last blocks of sweep 1 may still be in the cache.
+      for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) refined_block(b, mine);
     });
   }
 
  private:
   Block block(int64_t b, ForwardOwn& own) const {
-    return h_.block(b, h_.shared.blocks ? h_.shared.blocks + b * kTileRows * h_.shared.columns : own.block);
+    return h_.block(b, kept(b) ? h_.shared.blocks + b * kTileRows * h_.shared.columns : own.block);
   }
+  bool kept(int64_t b) const { return b < h_.shared.kept_blocks; }
 
   void make_messages(int64_t b, const Block& block, ForwardOwn& own, double* sums, RowStatistics* statistics) {
     h_.make_exponentials(b, block, own, statistics);
@@ -83,7 +85,7 @@ class RefinedHead {
   // Sweep 2.
   void refined_block(int64_t b, ForwardOwn& own) {
     const Block block = this->block(b, own);
-    if (!h_.shared.blocks && h_.real.row_blocks() > 1) {
+    if (!kept(b) && h_.real.row_blocks() > 1) {
       // What sweep 1 left of this block is gone; the sums of its messages are known.
       make_messages(b, block, own, own.chunk_sum, /*statistics=*/nullptr);
     }

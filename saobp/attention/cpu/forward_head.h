@@ -21,12 +21,12 @@ struct ForwardShared {
   explicit ForwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(blocks_kept(p)),
-        scratch((kept_blocks > 1 ? kept_blocks : 0) * kTileRows * columns + 3 * columns * p.channels +
-                (2 * kMaxChunks + 2) * columns + 16 * kLanes),
+        scratch(kept_blocks * kTileRows * columns + 3 * columns * p.channels + (2 * kMaxChunks + 2) * columns +
+                16 * kLanes),
         keys(scratch.floats(columns * p.channels)),
         values(scratch.floats(columns * p.channels)),
         weighted_values(scratch.floats(columns * p.channels)),
-        blocks(kept_blocks > 1 ? scratch.floats(kept_blocks * kTileRows * columns) : nullptr),
+        blocks(scratch.floats(kept_blocks * kTileRows * columns)),
         chunk_sums(scratch.doubles(kMaxChunks * columns)),
         column_bias(scratch.floats(columns)),
         column_weights(scratch.floats(columns)) {}
@@ -34,7 +34,7 @@ struct ForwardShared {
   int64_t columns, kept_blocks;
   Scratch scratch;
   float *keys, *values, *weighted_values;  // Kᵀ in tiles; V where the tensor itself will not do; diag(w) V
-  float* blocks;                           // kept from the first sweep for the second, or null
+  float* blocks;                           // the first `kept_blocks`, kept from the first sweep for the second
   double* chunk_sums;                      // [chunks][columns] of m
   float *column_bias, *column_weights;
 };

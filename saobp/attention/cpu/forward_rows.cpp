@@ -82,21 +82,9 @@ void FoldMessages(const Block& e, const float* inverse_sum, const Messages& mess
 }
 
 void WeightedTotals(const Block& p, const float* column_weights, float* row_total, RowStatistics* statistics) {
-  const Floats f;
-  const int64_t lanes = hn::Lanes(f);
   for (int64_t i = 0; i < p.rows; ++i) {
-    auto first = hn::Zero(f), second = first;
-    for_segments(p, i, [&](const float* x, int64_t column, int64_t count) HWY_ATTR {
-      const float* w = column_weights + column;
-      int64_t k = 0;
-      for (; k + 2 * lanes <= count; k += 2 * lanes) {
-        first = hn::MulAdd(hn::LoadU(f, x + k), hn::LoadU(f, w + k), first);
-        second = hn::MulAdd(hn::LoadU(f, x + k + lanes), hn::LoadU(f, w + k + lanes), second);
-      }
-      for (; k < count; k += lanes) first = hn::MulAdd(hn::LoadU(f, x + k), hn::LoadU(f, w + k), first);
-    });
-    row_total[i] = hn::GetLane(hn::SumOfLanes(f, hn::Add(first, second)));
-    if (statistics) statistics[i] = weight_statistics(p, i, column_weights, 1.0f / row_total[i]);
+    row_total[i] = statistics ? weighted_total<true>(p, i, column_weights, statistics + i)
+                              : weighted_total<false>(p, i, column_weights, nullptr);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,8 @@
 
 namespace saobp::attention::cpu {
 namespace {
+
+constexpr int64_t kHugePage = int64_t{1} << 21;
 
 // Whole vectors may be loaded from the result: behind its end there is memory up to a multiple of 16.
 Indices real_positions(const bool* mask, int64_t length) {
@@ -54,10 +57,11 @@ void multiply_by_blas(int64_t m, int64_t n, int64_t k, const float* a, int64_t l
 }  // namespace
 
 int64_t blocks_kept(const Problem& problem) {
-  const int64_t floats = round_up(problem.queries, kTileRows) * round_up(problem.keys, kTileColumns);
   bool refine = problem.learn_strengths;
   for (int64_t head = 0; head < problem.heads; ++head) refine |= problem.strength_of(head) != 0;
-  return refine && !problem.causal && floats <= kKeptFloats ? divide_up(problem.queries, kTileRows) : 1;
+  const int64_t blocks = divide_up(problem.queries, kTileRows);
+  if (!refine || problem.causal || blocks < 2) return 0;
+  return std::min(blocks, kKeptFloats / (kTileRows * round_up(problem.keys, kTileColumns)));
 }
 
 Constants::Constants(const Problem& problem, int64_t head)
@@ -97,8 +101,14 @@ int64_t RealRows::block_rows(int64_t block) const {
 }
 
 Scratch::Scratch(int64_t floats) : size_(round_up(floats, kLanes)) {
-  memory_.reset(static_cast<float*>(std::aligned_alloc(64, size_ * sizeof(float))));
+  const int64_t bytes = size_ * static_cast<int64_t>(sizeof(float));
+  const bool huge = bytes >= 2 * kHugePage;
+  memory_.reset(static_cast<float*>(huge ? std::aligned_alloc(kHugePage, round_up(bytes, kHugePage))
+                                         : std::aligned_alloc(64, bytes)));
   if (!memory_) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (huge) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: it spares thousands of page faults a call
+#endif
 }
 
 void Scratch::Free::operator()(float* p) const { std::free(p); }

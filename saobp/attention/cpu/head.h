@@ -14,11 +14,12 @@
 
 namespace saobp::attention::cpu {
 
-// Where the L×L matrices of one head take less than this they are kept from the first sweep for the second one;
-// beyond it they are made again. (Per matrix and thread; 4 MB: up to L = 1024.)
-inline constexpr int64_t kKeptFloats = int64_t{1} << 20;
+// So much of an L×L matrix of one head is kept from the first sweep for the second one; the rest is made again. (Per
+// matrix and thread; 16 MB: all up to L = 2048. Even where that leaves the cache, reading it costs a fifth of making
+// it.)
+inline constexpr int64_t kKeptFloats = int64_t{1} << 22;
 
-// How many blocks of a head are kept between two sweeps: all or, where one sweep is enough or they are too large, 1.
+// How many blocks of a head, from the first on, are kept between two sweeps; 0 where one sweep is enough, or one block.
 int64_t blocks_kept(const Problem& problem);
 
 // The constants of a call, for one of its query heads (the strengths may differ).
