@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -36,6 +37,7 @@ struct BenchAttentionOptions {
   int threads = 0;  // 0: as many as the process has
   int repeats = 20;
   bool sdpa = false, statistics = false;
+  std::string against;  // another variant
   Console console;
 };
 
@@ -172,6 +174,12 @@ double median_of(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+struct Peer {
+  std::string name;
+  std::function<std::vector<at::Tensor>()> run;
+  std::vector<double> milliseconds;
+};
+
 nlohmann::json measure(const BenchAttentionOptions& options) {
   const auto shape = parse_shape(options.shape);
   const AttentionOptions attention = attention_options(options);
@@ -184,28 +192,35 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   const Inputs in{normal(), normal(), normal(), at::ones(shape, type)};
 
   const int64_t peak = peak_bytes(in, attention, train);
-  std::vector<double> milliseconds, sdpa_milliseconds;
+  // What the call is held against, in turn, so that all meet the same machine.
+  std::vector<Peer> peers;
+  if (options.sdpa) peers.push_back({"sdpa", [&] { return call_sdpa(in, attention, train); }, {}});
+  if (options.statistics) {
+    peers.push_back({"no_statistics", [&] { return call(in, attention, train, /*statistics=*/false); }, {}});
+  }
+  if (!options.against.empty()) {
+    BenchAttentionOptions other = options;
+    other.variant = options.against;
+    peers.push_back(
+        {other.variant, [&in, train, other = attention_options(other)] { return call(in, other, train); }, {}});
+  }
+  std::vector<double> milliseconds;
   std::vector<at::Tensor> results;
   const int warm_ups = std::min(3, options.repeats);
   for (int i = 0; i < warm_ups + options.repeats; ++i) {
-    results.clear();
     const auto time = [&](std::vector<double>& times, auto&& run) {
+      results.clear();
       const auto start = std::chrono::steady_clock::now();
       results = run();
       const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
       if (i >= warm_ups) times.push_back(elapsed.count());
     };
-    if (options.sdpa) {  // in turn, so that both meet the same machine
-      time(sdpa_milliseconds, [&] { return call_sdpa(in, attention, train); });
-      results.clear();
-    }
+    for (Peer& peer : peers) time(peer.milliseconds, peer.run);
     time(milliseconds, [&] { return call(in, attention, train, options.statistics); });
   }
   const std::string kernel = attention::last_kernel();
   const std::string checked = verify(in, attention, train, results);
 
-  std::vector<double> ratios;
-  for (size_t i = 0; i < sdpa_milliseconds.size(); ++i) ratios.push_back(milliseconds[i] / sdpa_milliseconds[i]);
   const double median = median_of(milliseconds);
   // Plain attention's products, whatever the path really does: Q Kᵀ and A V, and the five of the backward pass.
   const double products = (train ? 7 : 2) * (options.causal ? 0.5 : 1);
@@ -216,6 +231,7 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
                            {"strength", options.strength},
                            {"pass", options.pass},
                            {"statistics", options.statistics},
+                           {"against", options.against},
                            {"causal", options.causal},
                            {"threads", at::get_num_threads()},
                            {"repeats", options.repeats},
@@ -225,9 +241,11 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
                            {"peak_bytes", peak},
                            {"checked", checked},
                            {"kernel", kernel}};
-  if (options.sdpa) {
-    result["sdpa_median_ms"] = median_of(sdpa_milliseconds);
-    result["ratio_to_sdpa"] = median_of(ratios);
+  for (const Peer& peer : peers) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < milliseconds.size(); ++i) ratios.push_back(milliseconds[i] / peer.milliseconds[i]);
+    result[peer.name + "_median_ms"] = median_of(peer.milliseconds);
+    result["ratio_to_" + peer.name] = median_of(ratios);
   }
   return result;
 }
@@ -241,11 +259,19 @@ std::string sentence(const nlohmann::json& r) {
                 r["causal"].get<bool>() ? ", causal" : "", r["threads"].get<int>(), r["median_ms"].get<double>(),
                 r["min_ms"].get<double>(), r["gflops"].get<double>(), r["peak_bytes"].get<double>() / 1e6,
                 r["kernel"].get<std::string>().c_str(), r["checked"].get<std::string>().c_str());
-  if (!r.contains("ratio_to_sdpa")) return line;
-  char ratio[80];
-  std::snprintf(ratio, sizeof ratio, "; %.3f of plain SDPA's time (%.3f ms)", r["ratio_to_sdpa"].get<double>(),
-                r["sdpa_median_ms"].get<double>());
-  return std::string(line) + ratio;
+  std::string text = line;
+  const std::pair<std::string, std::string> peers[] = {
+      {"sdpa", "plain SDPA's time"},
+      {"no_statistics", "the time without statistics"},
+      {r["against"].get<std::string>(), r["against"].get<std::string>() + "'s time"}};
+  for (const auto& [name, meaning] : peers) {
+    const auto ratio = r.find(concat("ratio_to_", name));
+    if (ratio == r.end()) continue;
+    std::snprintf(line, sizeof line, "; %.3f of %s (%.3f ms)", ratio->get<double>(), meaning.c_str(),
+                  r[concat(name, "_median_ms")].get<double>());
+    text += line;
+  }
+  return text;
 }
 
 }  // namespace
@@ -275,6 +301,8 @@ void add_bench_attention(CLI::App& bench) {
       ->capture_default_str();
   command->add_flag("--statistics", options->statistics, "Ask for the rows' entropies and norms too (forward only)");
   command->add_flag("--sdpa", options->sdpa, "Also time PyTorch's plain attention, in turn, and give the ratio");
+  command->add_option("--against", options->against, "Also time this variant, in turn, and give the ratio")
+      ->check(CLI::IsMember(attention::enum_names(Variant())));
   options->console.add_flag(*command);
   command->callback([options] {
     const auto result = measure(*options);

@@ -231,31 +231,51 @@ TEST_P(Kernel, CausalOutputsBeforeATokenKeepTheirBits) {
   }
 }
 
+template <class T>
+cpu::View<T> view_of(const at::Tensor& t) {
+  return {static_cast<T*>(t.data_ptr()), t.stride(0), t.stride(1), t.stride(2)};
+}
+
+// Calls work(begin, end) for heads [0, 2) and [2, 6), side by side.
+template <class Work>
+void in_plain_threads(Work&& work) {
+  std::thread first(work, 0, 2), second(work, 2, 6);
+  first.join();
+  second.join();
+}
+
 TEST_P(Kernel, HeadsInPlainThreads) {
   const Case c{2, 3, 3, 140, 140, 16, {0.3}};
   const auto in = inputs_of(c);
   for (const bool causal : {false, true}) {
     auto options = options_of(c);
     options.causal = causal;
-    const auto expected = fused_attention(in.query, in.key, in.value, options);
+    const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+    const auto expected = run_fused(in, options, upstream);
     cpu::Problem problem{2, 3, 140, 140, 16, nullptr, nullptr, 0.3, true, 0, 0};
     problem.causal = causal;
-    const auto view = [](const at::Tensor& t) {
-      return cpu::View<const float>{t.const_data_ptr<float>(), t.stride(0), t.stride(1), t.stride(2)};
-    };
+    const cpu::Inputs<float> inputs{view_of<const float>(in.query), view_of<const float>(in.key),
+                                    view_of<const float>(in.value)};
     const auto output = at::empty_like(in.query), rows = at::zeros({4, 2, 3, 140}), bias = at::zeros({2, 3, 140}),
                prefix = at::zeros({2, 3, cpu::chunk_count(140), 140}, at::kDouble);
-    const cpu::View<float> target{output.mutable_data_ptr<float>(), output.stride(0), output.stride(1),
-                                  output.stride(2)};
     const cpu::Saved saved{rows.mutable_data_ptr<float>(), bias.mutable_data_ptr<float>(),
                            prefix.mutable_data_ptr<double>()};
-    const auto work = [&](int64_t begin, int64_t end) {
-      cpu::forward_heads<float>(problem, {view(in.query), view(in.key), view(in.value)}, target, saved, begin, end);
-    };
-    std::thread first(work, 0, 2), second(work, 2, 6);
-    first.join();
-    second.join();
-    EXPECT_TRUE(output.equal(expected));
+    in_plain_threads([&](int64_t begin, int64_t end) {
+      cpu::forward_heads<float>(problem, inputs, view_of<float>(output), saved, begin, end);
+    });
+    EXPECT_TRUE(output.equal(expected.output));
+
+    const auto query = at::empty_like(output), key = at::empty_like(output), value = at::empty_like(output),
+               strengths = at::empty({2, 3}, at::kDouble);
+    const cpu::Gradients<float, float> gradients{view_of<float>(query), view_of<float>(key), view_of<float>(value),
+                                                 strengths.mutable_data_ptr<double>()};
+    in_plain_threads([&](int64_t begin, int64_t end) {
+      cpu::backward_heads<float, float>(problem, inputs, {view_of<const float>(output), view_of<const float>(upstream)},
+                                        saved, gradients, begin, end);
+    });
+    EXPECT_TRUE(query.equal(expected.query));
+    EXPECT_TRUE(key.equal(expected.key));
+    EXPECT_TRUE(value.equal(expected.value));
   }
 }
 

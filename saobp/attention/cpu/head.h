@@ -15,8 +15,7 @@
 namespace saobp::attention::cpu {
 
 // So much of an L×L matrix of one head is kept from the first sweep for the second one; the rest is made again. (Per
-// matrix and thread; 16 MB: all up to L = 2048. Even where that leaves the cache, reading it costs a fifth of making
-// it.)
+// matrix and thread; 16 MB: all up to L = 2048. Larger than most caches' share, but reading it beats making it.)
 inline constexpr int64_t kKeptFloats = int64_t{1} << 22;
 
 // How many blocks of a head, from the first on, are kept between two sweeps; 0 where one sweep is enough, or one block.
