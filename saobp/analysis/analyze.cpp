@@ -24,7 +24,7 @@ std::vector<std::string> read_sequences(const std::filesystem::path& path, int64
   return lines;
 }
 
-void capture_attention(model::Bert& model, const std::vector<int64_t>& ids, const MatrixSink& sink) {
+void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
@@ -35,12 +35,13 @@ void capture_attention(model::Bert& model, const std::vector<int64_t>& ids, cons
     const bool refined = options.elemmul || options.strength != 0;
     sink(layer, a[0], refined ? b[0] : a[0]);
   };
-  model->encode(torch::tensor(ids).unsqueeze(0), {}, {}, probe);
+  model->hidden_states(torch::tensor(ids).unsqueeze(0), {}, probe);
   model->train(was_training);
 }
 
-io::Json analyze(model::Bert& model, const std::vector<std::vector<int64_t>>& sequences, const MetricOptions& options,
-                 const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done) {
+io::Json analyze(const model::LanguageModel& model, const std::vector<std::vector<int64_t>>& sequences,
+                 const MetricOptions& options, const std::string& model_name, const std::string& text_name,
+                 const std::function<void(size_t)>& done) {
   MetricAccumulator accumulator(model->config.num_hidden_layers, model->config.num_attention_heads, options);
   for (size_t i = 0; i < sequences.size(); ++i) {
     capture_attention(model, sequences[i], [&](int64_t layer, const torch::Tensor& a, const torch::Tensor& b) {

@@ -8,7 +8,7 @@
 
 #include "saobp/analysis/metrics.h"
 #include "saobp/io/json.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/language_model.h"
 
 namespace saobp::analysis {
 
@@ -19,12 +19,13 @@ std::vector<std::string> read_sequences(const std::filesystem::path& path, int64
 // One layer of one sequence: A and B, [num_heads, L, L] in float64; the same tensor twice where nothing is refined.
 using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attention, const torch::Tensor& refined)>;
 
-// The matrices of one sequence of token ids, layer by layer, in evaluation mode.
-void capture_attention(model::Bert& model, const std::vector<int64_t>& ids, const MatrixSink& sink);
+// The matrices of one sequence of token ids, layer by layer, in evaluation mode; those of a GPT-2 are causal: row j is
+// 0 beyond column j.
+void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink);
 
 // The record analysis/NAME.json of a run folder (accumulator.h). `done` is told after each sequence.
-io::Json analyze(model::Bert& model, const std::vector<std::vector<int64_t>>& sequences, const MetricOptions& options,
-                 const std::string& model_name, const std::string& text_name,
+io::Json analyze(const model::LanguageModel& model, const std::vector<std::vector<int64_t>>& sequences,
+                 const MetricOptions& options, const std::string& model_name, const std::string& text_name,
                  const std::function<void(size_t done)>& done = {});
 
 }  // namespace saobp::analysis

@@ -14,13 +14,16 @@ io::Json analyze_folder(const std::filesystem::path& folder, const std::filesyst
   options.metrics.validate();
   if (options.limit < 0) fail_usage("--limit: ", options.limit, " was given; at least 0 was expected");
   auto opened = open_model(folder, options.tokenizer);
-  const int64_t table = opened.model->config.max_position_embeddings;
+  const int64_t table = opened.model->config.max_position_embeddings, least = opened.model->config.causal() ? 1 : 3;
   const int64_t length = options.length == 0 ? std::min<int64_t>(128, table) : options.length;
-  if (length < 3 || length > table)
-    fail_usage("--length: ", length, " was given; from 3 to the model's position table of ", table, " was expected");
+  if (length < least || length > table)
+    fail_usage("--length: ", length, " was given; from ", least, " to the model's position table of ", table,
+               " was expected");
   std::vector<std::vector<int64_t>> sequences;
-  for (const auto& line : analysis::read_sequences(text, options.limit))
+  for (const auto& line : analysis::read_sequences(text, options.limit)) {
     sequences.push_back(opened.encode(line, length));
+    if (sequences.back().empty()) fail(text.string(), ": sequence ", sequences.size(), " has no token");
+  }
   auto json =
       analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.string(), [&](size_t n) {
         console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
@@ -80,8 +83,8 @@ struct Analyze {
 
 void add_analyze_command(CLI::App& app) {
   auto state = std::make_shared<Analyze>();
-  auto* command = app.add_subcommand("analyze", "Measure a BERT's attention on a text: entropy, GTD, sparsity");
-  command->add_option("model", state->model, "run folder, or any BERT checkpoint in the Hugging Face layout")
+  auto* command = app.add_subcommand("analyze", "Measure a model's attention on a text: entropy, GTD, sparsity");
+  command->add_option("model", state->model, "run folder, or any BERT or GPT-2 checkpoint in the Hugging Face layout")
       ->required()
       ->type_name("RUN|MODEL");
   command->add_option("--text", state->text, "UTF-8 text; every line that is not blank is one sequence")
@@ -90,7 +93,7 @@ void add_analyze_command(CLI::App& app) {
   command->add_option("--compare", state->compare, "a second run or model, shown side by side")->type_name("OTHER");
   FieldsToFlags flags{*command};
   flags("length", state->options.length,
-        "tokens at which a sequence is cut, [CLS] and [SEP] included; 0: 128, or the model's limit if shorter");
+        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128, or the model's limit if shorter");
   flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all");
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
   add_flags(*command, state->options.metrics);

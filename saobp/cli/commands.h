@@ -9,6 +9,7 @@ void add_tokenizer_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_analyze_command(CLI::App& app);
 void add_fill_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_info_command(CLI::App& app);

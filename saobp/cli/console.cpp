@@ -9,9 +9,11 @@ void Console::clear_progress() {
   shown_ = false;
 }
 
-void Console::line(const std::string& text) {
+void Console::line(const std::string& text) { piece(text + "\n"); }
+
+void Console::piece(const std::string& text) {
   clear_progress();
-  (json_ ? std::cerr : std::cout) << text << "\n" << std::flush;
+  (json_ ? std::cerr : std::cout) << text << std::flush;
 }
 
 void Console::result(const io::Json& json) {

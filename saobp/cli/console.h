@@ -18,6 +18,8 @@ class Console {
 
   // A line (or several) for people.
   void line(const std::string& text);
+  // A piece of text that may end anywhere, shown at once.
+  void piece(const std::string& text);
   // The JSON object, with --json only.
   void result(const io::Json& json);
   // A state that the next one replaces: overwritten in place on a terminal, and, where standard error is none, printed

@@ -3,7 +3,8 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/open_model.h"
-#include "saobp/io/npy.h"
+#include "saobp/cli/tensors.h"
+#include "saobp/io/file.h"
 
 namespace saobp::cli {
 namespace {
@@ -14,32 +15,22 @@ struct Fill {
   int64_t top = 5;
   Console console;
 
-  // Every text as one row, short ones filled up with [PAD].
-  void batch(const OpenedModel& opened, torch::Tensor& ids, torch::Tensor& mask) const {
+  // Every text as one row.
+  PaddedBatch batch(const OpenedModel& opened) const {
     const int64_t table = opened.model->config.max_position_embeddings;
     std::vector<std::vector<int64_t>> rows;
-    size_t longest = 0;
     for (const auto& text : texts) {
       io::require_utf8(text, "--text");
       rows.push_back(opened.encode(text, std::numeric_limits<int32_t>::max()));
-      longest = std::max(longest, rows.back().size());
     }
-    if (longest > static_cast<size_t>(table))
-      fail("--text: ", longest, " tokens with [CLS] and [SEP]; the model's position table ends at ", table);
-    const auto shape = {static_cast<int64_t>(rows.size()), static_cast<int64_t>(longest)};
-    ids = torch::full(shape, opened.model->config.pad_token_id, torch::kInt64);
-    mask = torch::zeros(shape, torch::kBool);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto row = static_cast<int64_t>(i), length = static_cast<int64_t>(rows[i].size());
-      ids[row].slice(0, 0, length).copy_(torch::tensor(rows[i]));
-      mask[row].slice(0, 0, length).fill_(true);
-    }
+    auto made = pad(rows, opened.model->config.pad_token_id);
+    if (made.ids.size(1) > table)
+      fail("--text: ", made.ids.size(1), " tokens with [CLS] and [SEP]; the model's position table ends at ", table);
+    return made;
   }
 
   void save(const torch::Tensor& tensor, const std::string& path) {
-    auto values = tensor.to(torch::kFloat32).contiguous();
-    io::write_npy(path, "<f4", values.sizes().vec(),
-                  {static_cast<const std::byte*>(values.const_data_ptr()), static_cast<size_t>(values.nbytes())});
+    write_floats(tensor, path);
     console.line("written: " + path);
   }
 
@@ -63,18 +54,17 @@ struct Fill {
   void run() {
     if (top < 1) fail_usage("--top: ", top, " was given; at least 1 was expected");
     torch::NoGradGuard no_grad;
-    auto opened = open_model(model, tokenizer);
-    torch::Tensor ids, mask;
-    batch(opened, ids, mask);
-    auto hidden = opened.model->encode(ids, mask.all().item<bool>() ? torch::Tensor() : mask);
+    auto opened = open_model(model, tokenizer, model::Family::bert, "fill");
+    const auto [ids, mask] = batch(opened);
+    auto hidden = opened.model->hidden_states(ids, mask);
     if (!hidden_file.empty()) save(hidden, hidden_file);
     const auto mask_id = opened.tokenizer->special().mask;
-    auto masked = (mask_id ? ids == *mask_id : torch::zeros_like(mask)).nonzero();
+    auto masked = (mask_id ? ids == *mask_id : torch::zeros_like(ids)).nonzero();
     if (masked.size(0) == 0 && logits_file.empty() && hidden_file.empty())
       fail(mask_id ? "--text: there is no [MASK] to fill" : "the vocabulary has no [MASK]");
     io::Json places = io::Json::array();
     if (masked.size(0) > 0 || !logits_file.empty()) {
-      auto logits = opened.model->mlm_logits(hidden);
+      auto logits = opened.model->logits(hidden);
       if (!logits_file.empty()) save(logits, logits_file);
       for (int64_t i = 0; i < masked.size(0); ++i) {
         const auto row = masked[i][0].item<int64_t>(), position = masked[i][1].item<int64_t>();

@@ -1,6 +1,7 @@
+#include "saobp/attention/refined_attention.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/config.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::cli {
@@ -18,13 +19,13 @@ void run(Console& console) {
   }
   console.line("");
   console.line("model         layers  hidden  heads  parameters  default strength");
-  for (const char* name : {"bert-mini", "bert-small", "bert-medium"}) {
-    const auto c = model::bert_preset(name);
+  for (const char* name : {"bert-mini", "bert-small", "bert-medium", "gpt2-mini", "gpt2-small", "gpt2-medium"}) {
+    const auto c = model::model_preset(name);
     char text[120];
     std::snprintf(text, sizeof text, "%-12s  %6lld  %6lld  %5lld  %10lld  %16.4f", name,
                   static_cast<long long>(c.num_hidden_layers), static_cast<long long>(c.hidden_size),
                   static_cast<long long>(c.num_attention_heads), static_cast<long long>(c.parameters()),
-                  model::default_strength(c.parameters()));
+                  model::default_strength(c));
     console.line(text);
   }
   console.result(info);

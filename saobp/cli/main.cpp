@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   saobp::cli::add_pretrain_command(app);
   saobp::cli::add_analyze_command(app);
   saobp::cli::add_fill_command(app);
+  saobp::cli::add_generate_command(app);
   saobp::cli::add_report_command(app);
   auto* bench = app.add_subcommand("bench", "Measure speed; --json prints what scripts compare");
   bench->require_subcommand(1);

@@ -3,23 +3,28 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
-#include "saobp/data/masking.h"
 #include "saobp/model/weights.h"
 #include "saobp/text/tokenizer.h"
 
 namespace saobp::cli {
 
 struct OpenedModel {
-  model::Bert model{nullptr};
+  model::LanguageModel model;
   std::unique_ptr<text::Tokenizer> tokenizer;
 
-  // [CLS] ids [SEP], at most `length` ids.
+  // At most `length` ids: BERT's between [CLS] and [SEP], GPT-2's as they are.
   std::vector<int64_t> encode(std::string_view text, int64_t length) const;
 };
 
-// A run folder, or any BERT checkpoint in the Hugging Face layout. `tokenizer` names another place for the tokenizer;
-// empty: the folder itself. Error when the vocabulary exceeds the model's, or lacks [CLS] or [SEP].
-OpenedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& tokenizer);
+// A run folder, or any checkpoint of the two families in the Hugging Face layout. `tokenizer` names another place for
+// the tokenizer; empty: the folder itself. Error when the vocabulary exceeds the model's, when a BERT's lacks [CLS] or
+// [SEP], or when the model is not of the family that `verb` needs.
+OpenedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& tokenizer,
+                       std::optional<model::Family> family = {}, const std::string& verb = "");
 
 }  // namespace saobp::cli

@@ -2,62 +2,150 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "saobp/io/fields.h"
 
 namespace saobp::model {
+namespace {
 
-int64_t BertConfig::parameters() const {
-  const int64_t h = hidden_size, norm = 2 * h;
-  const int64_t embeddings = (vocab_size + max_position_embeddings + type_vocab_size) * h + norm;
-  const int64_t attention = 4 * (h * h + h) + norm;
-  const int64_t feed_forward = 2 * h * intermediate_size + intermediate_size + h + norm;
-  const int64_t head = h * h + h + norm + vocab_size + (tie_word_embeddings ? 0 : vocab_size * h);
-  return embeddings + num_hidden_layers * (attention + feed_forward) + head;
+// A field and its key in the files of each family, indexed by Family; nullptr: it is not in them.
+template <class T>
+struct Key {
+  const char* names[2];
+  T ModelConfig::* field;
+  T most;                           // far beyond any model; it keeps the number of parameters inside 64 bits
+  bool required[2] = {true, true};  // else what is there before stays
+
+  const char* name(const ModelConfig& config) const { return names[static_cast<size_t>(config.family)]; }
+};
+
+constexpr Key<int64_t> kSizes[] = {
+    {{"vocab_size", "vocab_size"}, &ModelConfig::vocab_size, 1 << 28},
+    {{"hidden_size", "n_embd"}, &ModelConfig::hidden_size, 1 << 20},
+    {{"num_hidden_layers", "n_layer"}, &ModelConfig::num_hidden_layers, 1 << 12},
+    {{"num_attention_heads", "n_head"}, &ModelConfig::num_attention_heads, 1 << 20},
+    {{"intermediate_size", "n_inner"}, &ModelConfig::intermediate_size, 1 << 22, {true, false}},
+    {{"max_position_embeddings", "n_positions"}, &ModelConfig::max_position_embeddings, 1 << 24},
+    {{"type_vocab_size", nullptr}, &ModelConfig::type_vocab_size, 1 << 20, {false, false}}};
+
+constexpr Key<double> kDropouts[] = {
+    {{"hidden_dropout_prob", "resid_pdrop"}, &ModelConfig::hidden_dropout_prob, 1},
+    {{"attention_probs_dropout_prob", "attn_pdrop"}, &ModelConfig::attention_probs_dropout_prob, 1},
+    {{nullptr, "embd_pdrop"}, &ModelConfig::embedding_dropout_prob, 1}};
+
+constexpr Key<double> kReals[] = {{{"initializer_range", "initializer_range"}, &ModelConfig::initializer_range, 100},
+                                  {{"layer_norm_eps", "layer_norm_epsilon"}, &ModelConfig::layer_norm_eps, INFINITY}};
+
+const char* activation_key(const ModelConfig& c) { return c.causal() ? "activation_function" : "hidden_act"; }
+
+// Calls on_key(name, key) for those that the config's family has.
+template <class Keys, class OnKey>
+void for_each(const Keys& keys, const ModelConfig& c, OnKey&& on_key) {
+  for (const auto& key : keys)
+    if (const char* name = key.name(c)) on_key(name, key);
 }
 
-void validate(const BertConfig& c, const std::string& source) {
-  struct Size {
-    const char* name;
-    int64_t value, most;
-  };
-  // Far beyond any model; they keep the number of parameters inside 64 bits.
-  const Size sizes[] = {{"vocab_size", c.vocab_size, 1 << 28},
-                        {"hidden_size", c.hidden_size, 1 << 20},
-                        {"num_hidden_layers", c.num_hidden_layers, 1 << 12},
-                        {"num_attention_heads", c.num_attention_heads, 1 << 20},
-                        {"intermediate_size", c.intermediate_size, 1 << 22},
-                        {"max_position_embeddings", c.max_position_embeddings, 1 << 24},
-                        {"type_vocab_size", c.type_vocab_size, 1 << 20}};
-  for (const auto& [name, value, most] : sizes)
-    if (value < 1 || value > most)
-      fail(source, ": \"", name, "\" is ", value, "; a number from 1 to ", most, " was expected");
+ModelConfig defaults(Family family) {
+  ModelConfig c;
+  if (family == Family::bert) return c;
+  c.family = family;
+  c.vocab_size = 50257;
+  c.max_position_embeddings = 1024;
+  c.layer_norm_eps = 1e-5;
+  c.hidden_act = "gelu_new";
+  return c;
+}
+
+// What the files of transformers may ask for and no model here does.
+template <class T>
+void require_value(const io::Json& json, const char* key, const T& only, const std::string& source) {
+  const auto value = io::get_or<T>(json, key, only, source);
+  if (value != only)
+    fail(source, ": \"", key, "\" is ", io::Json(value).dump(), "; ", io::Json(only).dump(), " was expected");
+}
+
+void read_bert_keys(const io::Json& json, ModelConfig& c, const std::string& source) {
+  if (io::get_or(json, "is_decoder", false, source)) fail(source, ": \"is_decoder\" is true; an encoder was expected");
+  require_value<std::string>(json, "position_embedding_type", "absolute", source);
+  c.pad_token_id = io::get_or(json, "pad_token_id", c.pad_token_id, source);
+}
+
+void read_gpt2_keys(const io::Json& json, ModelConfig& c, const std::string& source) {
+  require_value(json, "scale_attn_weights", true, source);
+  require_value(json, "scale_attn_by_inverse_layer_idx", false, source);
+  require_value(json, "add_cross_attention", false, source);
+  // transformers writes 50256 whatever the vocabulary; an id outside of it ends nothing.
+  const auto eos = io::get_or<int64_t>(json, "eos_token_id", -1, source);
+  if (eos >= 0 && eos < c.vocab_size) c.eos_token_id = eos;
+}
+
+}  // namespace
+
+int64_t ModelConfig::parameters() const {
+  const int64_t h = hidden_size, norm = 2 * h, output = tie_word_embeddings ? 0 : vocab_size * h;
+  const int64_t attention = 4 * (h * h + h) + norm;
+  const int64_t feed_forward = 2 * h * intermediate_size + intermediate_size + h + norm;
+  const int64_t body =
+      (vocab_size + max_position_embeddings) * h + norm + num_hidden_layers * (attention + feed_forward) + output;
+  // BERT adds token types and its head; the norm in `body` is that of its embeddings, in GPT-2 the last one.
+  return causal() ? body : body + type_vocab_size * h + h * h + h + norm + vocab_size;
+}
+
+void validate(const ModelConfig& c, const std::string& source) {
+  for_each(kSizes, c, [&](const char* name, const auto& key) {
+    if (const int64_t value = c.*key.field; value < 1 || value > key.most)
+      fail(source, ": \"", name, "\" is ", value, "; a number from 1 to ", key.most, " was expected");
+  });
   if (c.hidden_size % c.num_attention_heads != 0)
-    fail(source, ": hidden_size ", c.hidden_size, " is not a multiple of num_attention_heads ", c.num_attention_heads);
-  for (const auto& [name, p] : {std::pair{"hidden_dropout_prob", c.hidden_dropout_prob},
-                                std::pair{"attention_probs_dropout_prob", c.attention_probs_dropout_prob}})
-    if (!(p >= 0 && p < 1)) fail(source, ": \"", name, "\" is ", p, "; a number from 0 to below 1 was expected");
-  if (!(c.initializer_range >= 0 && c.initializer_range <= 100))
-    fail(source, ": \"initializer_range\" is ", c.initializer_range, "; a number from 0 to 100 was expected");
-  if (!(c.layer_norm_eps > 0)) fail(source, ": \"layer_norm_eps\" is ", c.layer_norm_eps, "; it must be positive");
-  if (c.pad_token_id < 0 || c.pad_token_id >= c.vocab_size)
+    fail(source, c.causal() ? ": n_embd " : ": hidden_size ", c.hidden_size, " is not a multiple of ",
+         c.causal() ? "n_head " : "num_attention_heads ", c.num_attention_heads);
+  for_each(kDropouts, c, [&](const char* name, const auto& key) {
+    if (const double p = c.*key.field; !(p >= 0 && p < 1))
+      fail(source, ": \"", name, "\" is ", p, "; a number from 0 to below 1 was expected");
+  });
+  for_each(kReals, c, [&](const char* name, const auto& key) {
+    if (const double value = c.*key.field; !(value >= 0 && value <= key.most))
+      fail(source, ": \"", name, "\" is ", value, "; a number from 0 to ", key.most, " was expected");
+  });
+  if (c.layer_norm_eps == 0)
+    fail(source, c.causal() ? ": \"layer_norm_epsilon\"" : ": \"layer_norm_eps\"", " is 0; it must be positive");
+  if (!c.causal() && (c.pad_token_id < 0 || c.pad_token_id >= c.vocab_size))
     fail(source, ": \"pad_token_id\" is ", c.pad_token_id, ", outside of the vocabulary of ", c.vocab_size);
+  if (c.eos_token_id && (*c.eos_token_id < 0 || *c.eos_token_id >= c.vocab_size))
+    fail(source, ": \"eos_token_id\" is ", *c.eos_token_id, ", outside of the vocabulary of ", c.vocab_size);
   if (c.hidden_act != "gelu" && c.hidden_act != "gelu_new" && c.hidden_act != "relu")
-    fail(source, ": \"hidden_act\" is \"", c.hidden_act, "\"; gelu, gelu_new or relu was expected");
+    fail(source, ": \"", activation_key(c), "\" is \"", c.hidden_act, "\"; gelu, gelu_new or relu was expected");
+}
+
+ModelConfig model_preset(const std::string& name) {
+  for (auto family : {Family::bert, Family::gpt2}) {
+    auto c = defaults(family);
+    if (c.causal()) c.eos_token_id = c.vocab_size - 1;
+    const std::string prefix = io::enum_name(family) + "-";
+    if (name == prefix + "mini") return c;
+    c.hidden_size = 512, c.num_attention_heads = 8, c.intermediate_size = 2048;
+    if (name == prefix + "small") return c;
+    c.num_hidden_layers = 8;
+    if (name == prefix + "medium") return c;
+  }
+  fail_usage("--model: \"", name,
+             "\" is not known; bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small or gpt2-medium was expected");
 }
 
 BertConfig bert_preset(const std::string& name) {
-  BertConfig c;
-  if (name == "bert-mini") return c;
-  c.hidden_size = 512, c.num_attention_heads = 8, c.intermediate_size = 2048;
-  if (name == "bert-small") return c;
-  c.num_hidden_layers = 8;
-  if (name == "bert-medium") return c;
+  if (name == "bert-mini" || name == "bert-small" || name == "bert-medium") return model_preset(name);
   fail_usage("--model: \"", name, "\" is not known; bert-mini, bert-small or bert-medium was expected");
 }
 
 double default_strength(int64_t parameters) { return std::min(0.2, 0.2 * 11e6 / static_cast<double>(parameters)); }
+
+double default_strength(const ModelConfig& config) {
+  if (!config.causal()) return default_strength(config.parameters());
+  ModelConfig bert;
+  bert.hidden_size = config.hidden_size, bert.num_hidden_layers = config.num_hidden_layers;
+  bert.intermediate_size = config.intermediate_size;
+  return default_strength(bert.parameters());
+}
 
 void validate_strength(attention::Variant variant, double strength, const std::string& flag) {
   using attention::Variant;
@@ -67,31 +155,26 @@ void validate_strength(attention::Variant variant, double strength, const std::s
     fail_usage(flag, ": ", strength, " was given, but ", io::enum_name(variant), " attention has no strength");
 }
 
-BertConfig bert_config_from_json(const io::Json& json, const std::string& source) {
-  using io::get_or;
-  using io::require;
-  auto type = require<std::string>(json, "model_type", source);
-  if (type != "bert") fail(source, ": \"model_type\" is \"", type, "\"; \"bert\" was expected");
-  if (get_or(json, "is_decoder", false, source)) fail(source, ": \"is_decoder\" is true; an encoder was expected");
-  auto positions = get_or<std::string>(json, "position_embedding_type", "absolute", source);
-  if (positions != "absolute")
-    fail(source, ": \"position_embedding_type\" is \"", positions, "\"; \"absolute\" was expected");
-  BertConfig c;
-  for (auto [name, size] :
-       {std::pair{"vocab_size", &c.vocab_size}, std::pair{"hidden_size", &c.hidden_size},
-        std::pair{"num_hidden_layers", &c.num_hidden_layers}, std::pair{"num_attention_heads", &c.num_attention_heads},
-        std::pair{"intermediate_size", &c.intermediate_size},
-        std::pair{"max_position_embeddings", &c.max_position_embeddings}})
-    *size = require<int64_t>(json, name, source);
-  c.type_vocab_size = get_or(json, "type_vocab_size", c.type_vocab_size, source);
-  c.pad_token_id = get_or(json, "pad_token_id", c.pad_token_id, source);
-  for (auto [name, value] :
-       {std::pair{"hidden_dropout_prob", &c.hidden_dropout_prob},
-        std::pair{"attention_probs_dropout_prob", &c.attention_probs_dropout_prob},
-        std::pair{"initializer_range", &c.initializer_range}, std::pair{"layer_norm_eps", &c.layer_norm_eps}})
-    *value = get_or(json, name, *value, source);
-  c.hidden_act = get_or(json, "hidden_act", c.hidden_act, source);
-  c.tie_word_embeddings = get_or(json, "tie_word_embeddings", true, source);
+ModelConfig config_from_json(const io::Json& json, const std::string& source) {
+  const auto type = io::require<std::string>(json, "model_type", source);
+  if (type != "bert" && type != "gpt2")
+    fail(source, ": \"model_type\" is \"", type, "\"; \"bert\" or \"gpt2\" was expected");
+  auto c = defaults(type == "bert" ? Family::bert : Family::gpt2);
+  // GPT-2's n_inner is null where it is four times n_embd.
+  if (c.causal())
+    c.intermediate_size = 4 * std::clamp<int64_t>(io::require<int64_t>(json, "n_embd", source), 0, 1 << 20);
+  for_each(kSizes, c, [&](const char* name, const auto& key) {
+    const bool required = key.required[static_cast<size_t>(c.family)];
+    c.*key.field = required ? io::require<int64_t>(json, name, source) : io::get_or(json, name, c.*key.field, source);
+  });
+  const auto read_real = [&](const char* name, const auto& key) {
+    c.*key.field = io::get_or(json, name, c.*key.field, source);
+  };
+  for_each(kDropouts, c, read_real);
+  for_each(kReals, c, read_real);
+  c.hidden_act = io::get_or(json, activation_key(c), c.hidden_act, source);
+  c.tie_word_embeddings = io::get_or(json, "tie_word_embeddings", true, source);
+  c.causal() ? read_gpt2_keys(json, c, source) : read_bert_keys(json, c, source);
   if (json.contains("refined_attention")) {
     const std::string block = source + ": refined_attention";
     try {
@@ -105,30 +188,40 @@ BertConfig bert_config_from_json(const io::Json& json, const std::string& source
   return c;
 }
 
+ModelConfig read_config(const std::filesystem::path& path) {
+  return config_from_json(io::read_json(path), path.string());
+}
+
+BertConfig bert_config_from_json(const io::Json& json, const std::string& source) {
+  const auto type = io::require<std::string>(json, "model_type", source);
+  if (type != "bert") fail(source, ": \"model_type\" is \"", type, "\"; \"bert\" was expected");
+  return config_from_json(json, source);
+}
+
 BertConfig read_bert_config(const std::filesystem::path& path) {
   return bert_config_from_json(io::read_json(path), path.string());
 }
 
-io::Json to_json(const BertConfig& c) {
-  return {{"architectures", {"BertForMaskedLM"}},
-          {"model_type", "bert"},
-          {"vocab_size", c.vocab_size},
-          {"hidden_size", c.hidden_size},
-          {"num_hidden_layers", c.num_hidden_layers},
-          {"num_attention_heads", c.num_attention_heads},
-          {"intermediate_size", c.intermediate_size},
-          {"max_position_embeddings", c.max_position_embeddings},
-          {"type_vocab_size", c.type_vocab_size},
-          {"pad_token_id", c.pad_token_id},
-          {"hidden_act", c.hidden_act},
-          {"hidden_dropout_prob", c.hidden_dropout_prob},
-          {"attention_probs_dropout_prob", c.attention_probs_dropout_prob},
-          {"initializer_range", c.initializer_range},
-          {"layer_norm_eps", c.layer_norm_eps},
-          {"position_embedding_type", "absolute"},
-          {"tie_word_embeddings", c.tie_word_embeddings},
-          {"dtype", "float32"},
-          {"refined_attention", io::fields_to_json(c.refined_attention)}};
+io::Json to_json(const ModelConfig& c) {
+  io::Json json = {{"architectures", {c.causal() ? "GPT2LMHeadModel" : "BertForMaskedLM"}},
+                   {"model_type", io::enum_name(c.family)}};
+  const auto write = [&](const char* name, const auto& key) { json[name] = c.*key.field; };
+  for_each(kSizes, c, write);
+  json[activation_key(c)] = c.hidden_act;
+  for_each(kDropouts, c, write);
+  for_each(kReals, c, write);
+  if (c.causal()) {
+    // One token stands between texts: it ends one and begins the next.
+    for (const char* name : {"bos_token_id", "eos_token_id"})
+      c.eos_token_id ? json[name] = *c.eos_token_id : json[name] = nullptr;
+  } else {
+    json["pad_token_id"] = c.pad_token_id;
+    json["position_embedding_type"] = "absolute";
+  }
+  json["tie_word_embeddings"] = c.tie_word_embeddings;
+  json["dtype"] = "float32";
+  json["refined_attention"] = io::fields_to_json(c.refined_attention);
+  return json;
 }
 
 }  // namespace saobp::model

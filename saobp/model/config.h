@@ -1,15 +1,24 @@
-// config.json of a BERT, as transformers writes it, with this project's settings in one block, "refined_attention".
+// config.json of a model, as transformers writes it, with this project's settings in one block, "refined_attention".
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "saobp/attention/variant.h"
 #include "saobp/io/json.h"
 
 namespace saobp::model {
+
+// What "model_type" in config.json says: an encoder with a masked-LM head, or a decoder with a causal one.
+enum class Family { bert, gpt2 };
+
+inline const std::vector<std::string>& enum_names(Family) {
+  static const std::vector<std::string> names = {"bert", "gpt2"};
+  return names;
+}
 
 // The strength λ ≥ 0 of [SAOBP]; `low` turns its sign.
 struct RefinedAttentionConfig {
@@ -25,15 +34,15 @@ struct RefinedAttentionConfig {
   }
 };
 
-struct BertConfig {
+// Sizes and settings of either family, under BERT's names; the files of GPT-2 call them n_embd, n_layer and so on.
+struct ModelConfig {
+  Family family = Family::bert;
   int64_t vocab_size = 30522;
   int64_t hidden_size = 256;
   int64_t num_hidden_layers = 4;
   int64_t num_attention_heads = 4;
   int64_t intermediate_size = 1024;
   int64_t max_position_embeddings = 512;
-  int64_t type_vocab_size = 2;
-  int64_t pad_token_id = 0;
   double hidden_dropout_prob = 0.1;
   double attention_probs_dropout_prob = 0.1;
   double initializer_range = 0.02;
@@ -41,27 +50,47 @@ struct BertConfig {
   std::string hidden_act = "gelu";  // gelu (erf), gelu_new (tanh) or relu
   bool tie_word_embeddings = true;
   RefinedAttentionConfig refined_attention;
+  // BERT's alone.
+  int64_t type_vocab_size = 2;
+  int64_t pad_token_id = 0;
+  // GPT-2's alone: dropout of the embeddings (BERT's is hidden_dropout_prob), and the token that ends a text.
+  double embedding_dropout_prob = 0.1;
+  std::optional<int64_t> eos_token_id;
 
+  bool causal() const { return family == Family::gpt2; }
   int64_t head_size() const { return hidden_size / num_attention_heads; }
-  // Every learned number, tied ones once, with the masked-LM head.
+  void set_dropout(double p) { hidden_dropout_prob = attention_probs_dropout_prob = embedding_dropout_prob = p; }
+  // Every learned number, tied ones once, with the language-model head.
   int64_t parameters() const;
 };
+using BertConfig = ModelConfig;  // where only a BERT is meant
 
-// Throws Error that begins with `source` and names both numbers when sizes do not fit together or are not positive.
-void validate(const BertConfig& config, const std::string& source);
+// Throws Error that begins with `source` and names both numbers, under the names of the family's files, when sizes do
+// not fit together or are not positive.
+void validate(const ModelConfig& config, const std::string& source);
 
-// "bert-mini", "bert-small", "bert-medium" of Table 4 in [SAOBP]; UsageError lists them for any other name.
+// "bert-mini", "bert-small", "bert-medium" of Table 4 in [SAOBP], and "gpt2-mini" … of the same shapes with GPT-2's
+// vocabulary, 1,024 positions and its other settings; UsageError lists them for any other name.
+ModelConfig model_preset(const std::string& name);
+// The BERTs alone.
 BertConfig bert_preset(const std::string& name);
 
 // λ = min(0.2, 0.2 · 11 M / parameters): the rule behind the paper's 0.2, 0.08 and 0.05.
 double default_strength(int64_t parameters);
+// The same for a model. A GPT-2 takes the value of the BERT of its shape, whose parameters the rule counts: its larger
+// vocabulary does not weaken the attention.
+double default_strength(const ModelConfig& config);
 
 // UsageError unless 0 ≤ strength ≤ 20 (and 0 for variants without one); `flag` is what the message calls it.
 void validate_strength(attention::Variant variant, double strength, const std::string& flag);
 
+// Error when "model_type" is of no known family, when something in it is not supported, or when the sizes do not fit.
+ModelConfig config_from_json(const io::Json& json, const std::string& source);
+ModelConfig read_config(const std::filesystem::path& path);
+// The same, and Error when the file is not a BERT's.
 BertConfig bert_config_from_json(const io::Json& json, const std::string& source);
 BertConfig read_bert_config(const std::filesystem::path& path);
-// As transformers writes it for BertForMaskedLM.
-io::Json to_json(const BertConfig& config);
+// As transformers writes it for BertForMaskedLM or GPT2LMHeadModel.
+io::Json to_json(const ModelConfig& config);
 
 }  // namespace saobp::model

@@ -1,13 +1,13 @@
 #include "saobp/model/weights.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "saobp/model/weight_names.h"
+
 namespace saobp::model {
 namespace {
-
-constexpr const char* kHeadBias = "cls.predictions.bias";
-constexpr const char* kDecoderBias = "cls.predictions.decoder.bias";
 
 const std::pair<const char*, torch::ScalarType> kDtypes[] = {
     {"F32", torch::kFloat32}, {"F64", torch::kFloat64}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16},
@@ -31,14 +31,15 @@ torch::Tensor copy_of(const io::TensorEntry& entry, const std::string& source) {
   fail(source, ": dtype \"", entry.dtype, "\" is not supported");
 }
 
-// The name in the file for what the model calls `name`: old checkpoints say gamma and beta, and a bare BertModel has no
-// "bert." in front.
+// The name in the file for what the model calls `name`: old checkpoints say gamma and beta, and a bare BertModel or
+// GPT2Model has no "bert." or "transformer." in front.
 const io::TensorEntry* find_entry(const io::SafetensorsFile& file, const std::string& name, bool tied,
                                   std::string& found) {
   std::vector<std::string> candidates = {name};
   // An untied decoder of transformers has a bias of its own, and that one counts.
-  if (name == kHeadBias && !tied) candidates.insert(candidates.begin(), kDecoderBias);
-  if (name.starts_with("bert.")) candidates.push_back(name.substr(5));
+  if (name == kBertHeadBias && !tied) candidates.insert(candidates.begin(), kBertDecoderBias);
+  for (const std::string prefix : {"bert.", "transformer."})
+    if (name.starts_with(prefix)) candidates.push_back(name.substr(prefix.size()));
   for (size_t i = 0, n = candidates.size(); i < n; ++i) {
     std::string old = candidates[i];
     if (old.ends_with("LayerNorm.weight")) candidates.push_back(old.substr(0, old.size() - 6) + "gamma");
@@ -50,6 +51,14 @@ const io::TensorEntry* find_entry(const io::SafetensorsFile& file, const std::st
       return &it->second;
     }
   return nullptr;
+}
+
+// Whether a tensor that the model has no place for belongs to a layer. Old files of GPT-2 hold the causal mask of each
+// layer, which is no weight.
+bool is_of_a_layer(const std::string& name) {
+  if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) return false;
+  return name.find("encoder.layer.") != std::string::npos || name.starts_with("h.") ||
+         name.starts_with("transformer.h.");
 }
 
 std::filesystem::path weights_path(const std::filesystem::path& folder) {
@@ -84,40 +93,9 @@ TensorList load_tensors(const std::filesystem::path& path) {
   return tensors;
 }
 
-TensorList named_weights(Bert& model) {
-  TensorList list;
-  const int64_t h = model->config.hidden_size;
-  auto add = [&](const std::string& name, const torch::Tensor& tensor) { list.emplace_back(name, tensor.detach()); };
-  auto add_pair = [&](const std::string& name, const torch::Tensor& weight, const torch::Tensor& bias) {
-    add(name + ".weight", weight), add(name + ".bias", bias);
-  };
-  add("bert.embeddings.word_embeddings.weight", model->word_embeddings);
-  add("bert.embeddings.position_embeddings.weight", model->position_embeddings);
-  add("bert.embeddings.token_type_embeddings.weight", model->token_type_embeddings);
-  add_pair("bert.embeddings.LayerNorm", model->norm_weight, model->norm_bias);
-  for (size_t i = 0; i < model->layers.size(); ++i) {
-    auto& layer = *model->layers[i];
-    const std::string prefix = "bert.encoder.layer." + std::to_string(i) + ".";
-    const char* parts[] = {"query", "key", "value"};
-    for (int64_t part = 0; part < 3; ++part)
-      add_pair(prefix + "attention.self." + parts[part], layer.qkv_weight.slice(0, part * h, (part + 1) * h),
-               layer.qkv_bias.slice(0, part * h, (part + 1) * h));
-    add_pair(prefix + "attention.output.dense", layer.output_weight, layer.output_bias);
-    add_pair(prefix + "attention.output.LayerNorm", layer.attention_norm_weight, layer.attention_norm_bias);
-    add_pair(prefix + "intermediate.dense", layer.up_weight, layer.up_bias);
-    add_pair(prefix + "output.dense", layer.down_weight, layer.down_bias);
-    add_pair(prefix + "output.LayerNorm", layer.norm_weight, layer.norm_bias);
-  }
-  if (model->has_head()) {
-    add(kHeadBias, model->head_bias);
-    add_pair("cls.predictions.transform.dense", model->transform_weight, model->transform_bias);
-    add_pair("cls.predictions.transform.LayerNorm", model->transform_norm_weight, model->transform_norm_bias);
-    if (model->decoder_weight.defined()) add("cls.predictions.decoder.weight", model->decoder_weight);
-  }
-  return list;
-}
+TensorList named_weights(const LanguageModel& model) { return model->named_weights(); }
 
-std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& path) {
+std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path) {
   io::SafetensorsFile file(path);
   std::set<std::string> used;
   for (auto& [name, tensor] : named_weights(model)) {
@@ -137,33 +115,36 @@ std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& 
   return unused;
 }
 
-LoadedBert load_bert(const std::filesystem::path& folder) {
-  auto config = read_bert_config(folder / "config.json");
-  auto path = weights_path(folder);
+LoadedModel load_model(const std::filesystem::path& folder) {
+  const auto config = read_config(folder / "config.json");
+  const auto path = weights_path(folder);
   bool with_head = false;
   {
     // Before memory is taken for what config.json says.
     io::SafetensorsFile file(path);
-    with_head = file.tensors().contains(kHeadBias);
+    with_head = file.tensors().contains(config.causal() ? kGpt2Head : kBertHeadBias);
     double elements = 0;
     for (const auto& [name, entry] : file.tensors())
       elements += static_cast<double>(entry.bytes.size()) / static_cast<double>(io::dtype_size(entry.dtype));
     if (static_cast<double>(config.parameters()) > 8 * elements + 1e6)
       fail(path.string(), ": holds ", elements, " numbers; config.json describes a model of ", config.parameters());
   }
-  LoadedBert loaded{Bert(config, std::nullopt, with_head), {}};
+  LoadedModel loaded{make_model(config, std::nullopt, with_head), {}};
   loaded.unused = load_weights(loaded.model, path);
   for (const auto& name : loaded.unused)
-    if (name.find("encoder.layer.") != std::string::npos)
+    if (is_of_a_layer(name))
       fail(path.string(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
            " layers that config.json describes");
   loaded.model->eval();
   return loaded;
 }
 
-void save_bert(Bert& model, const std::filesystem::path& folder) {
+void save_model(const LanguageModel& model, const std::filesystem::path& folder) {
   auto weights = named_weights(model);
-  if (model->decoder_weight.defined()) weights.emplace_back(kDecoderBias, model->head_bias.detach());
+  const auto find = [&](const char* name) {
+    return std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
+  };
+  if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
   save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
   io::write_json(folder / "config.json", to_json(model->config));
 }

@@ -9,35 +9,34 @@
 #include <vector>
 
 #include "saobp/io/safetensors.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/language_model.h"
 
 namespace saobp::model {
-
-using TensorList = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // Safetensors files of named tensors, dtypes kept. load_tensors copies, so that the file may go.
 void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
                   const std::map<std::string, std::string>& metadata = {});
 TensorList load_tensors(const std::filesystem::path& path);
 
-// The model's tensors under the names of transformers' BertForMaskedLM, as views: writing to them writes to the
-// model. Packed query, key and value appear as three.
-TensorList named_weights(Bert& model);
+// The model's tensors under the names of transformers' BertForMaskedLM or GPT2LMHeadModel, as views: writing to them
+// writes to the model. Packed query, key and value of a BERT appear as three; GPT-2's matrices are [in, out] as there.
+TensorList named_weights(const LanguageModel& model);
 
-struct LoadedBert {
-  Bert model{nullptr};
+struct LoadedModel {
+  LanguageModel model;
   std::vector<std::string> unused;  // tensors in the file that the model has no place for (a pooler, say)
 };
 
-// `folder` holds config.json and model.safetensors, as transformers saves BertModel, BertForMaskedLM or any other BERT;
-// the head is made only where its tensors are there. float32 whatever the file holds. Error naming file and tensor when
-// one is missing or of another shape.
-LoadedBert load_bert(const std::filesystem::path& folder);
+// `folder` holds config.json and model.safetensors, as transformers saves BertModel, BertForMaskedLM, GPT2Model,
+// GPT2LMHeadModel or others of the two families; the head is made only where its tensors are there. float32 whatever
+// the file holds. Error naming file and tensor when one is missing or of another shape. In evaluation mode.
+LoadedModel load_model(const std::filesystem::path& folder);
 
 // Fills an existing model from a file of named_weights; the same errors. Returns the tensors that had no place.
-std::vector<std::string> load_weights(Bert& model, const std::filesystem::path& path);
+std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path);
 
 // Writes config.json and model.safetensors into `folder`.
-void save_bert(Bert& model, const std::filesystem::path& folder);
+void save_model(const LanguageModel& model, const std::filesystem::path& folder);
+inline void save_bert(const LanguageModel& model, const std::filesystem::path& folder) { save_model(model, folder); }
 
 }  // namespace saobp::model

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "saobp/io/json.h"
+#include "saobp/model/bert.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::train {

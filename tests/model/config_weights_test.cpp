@@ -150,11 +150,11 @@ TEST(Initialisation, IsBertsAndDrawnFromTheSeed) {
 torch::Tensor some_ids() { return torch::arange(2 * 7, torch::kLong).reshape({2, 7}) * 3 + 4; }
 
 // Hidden states, and logits where there is a head.
-torch::Tensor outputs(Bert& model) {
+torch::Tensor outputs(const LanguageModel& model) {
   torch::NoGradGuard no_grad;
   model->eval();
-  auto hidden = model->encode(some_ids());
-  return model->has_head() ? torch::cat({hidden, model->mlm_logits(hidden)}, -1) : hidden;
+  auto hidden = model->hidden_states(some_ids());
+  return model->has_head() ? torch::cat({hidden, model->logits(hidden)}, -1) : hidden;
 }
 
 TEST(Weights, SaveAndLoadInEveryBit) {
@@ -168,7 +168,7 @@ TEST(Weights, SaveAndLoadInEveryBit) {
       for (auto& parameter : model->parameters()) parameter.add_(torch::rand_like(parameter) * 0.1);
     }
     save_bert(model, folder.path());
-    auto loaded = load_bert(folder.path());
+    auto loaded = load_model(folder.path());
     EXPECT_TRUE(!tied || loaded.unused.empty());
     EXPECT_FALSE(loaded.model->is_training());
     EXPECT_EQ(to_json(loaded.model->config), to_json(config));
@@ -202,7 +202,7 @@ TEST(Weights, NamedWeightsAreViewsThatCoverTheModel) {
   }
 }
 
-// Saves `tensors` and `config` as a folder that load_bert reads.
+// Saves `tensors` and `config` as a folder that load_model reads.
 void write_folder(const TempFolder& folder, const BertConfig& config, const TensorList& tensors) {
   save_tensors(folder / "model.safetensors", tensors);
   io::write_json(folder / "config.json", to_json(config));
@@ -225,13 +225,13 @@ TEST(Weights, OldNamesOfLayerNormAndABareBertModel) {
     }
     old.emplace_back(bare ? "pooler.dense.bias" : "bert.pooler.dense.bias", torch::zeros({16}));
     write_folder(folder, model->config, old);
-    auto loaded = load_bert(folder.path());
+    auto loaded = load_model(folder.path());
     EXPECT_EQ(loaded.unused, std::vector{old.back().first});
     EXPECT_EQ(loaded.model->has_head(), !bare);
     auto expected = outputs(model);
     EXPECT_TRUE(same_bits(outputs(loaded.model), bare ? expected.slice(-1, 0, 16) : expected));
     if (bare) {
-      EXPECT_EQ(error_of([&] { loaded.model->mlm_logits(torch::zeros({1, 16})); }),
+      EXPECT_EQ(error_of([&] { loaded.model->logits(torch::zeros({1, 16})); }),
                 "this checkpoint has no masked-LM head (tensors cls.predictions.*)");
     }
   }
@@ -246,13 +246,13 @@ TEST(Weights, AnUntiedDecoderBringsItsOwnBias) {
   const auto bias = torch::arange(50, torch::kFloat);
   tensors.emplace_back("cls.predictions.decoder.bias", bias);
   write_folder(folder, config, tensors);
-  auto loaded = load_bert(folder.path());
-  EXPECT_TRUE(same_bits(loaded.model->head_bias, bias));
+  auto loaded = load_model(folder.path());
+  EXPECT_TRUE(same_bits(loaded.model->projection().bias, bias));
   // With tied embeddings the decoder's tensors are copies that the model has no place for.
   config.tie_word_embeddings = true;
   write_folder(folder, config, tensors);
-  auto tied = load_bert(folder.path());
-  EXPECT_TRUE(same_bits(tied.model->head_bias, torch::zeros({50})));
+  auto tied = load_model(folder.path());
+  EXPECT_TRUE(same_bits(tied.model->projection().bias, torch::zeros({50})));
   EXPECT_EQ(tied.unused, (std::vector<std::string>{"cls.predictions.decoder.bias", "cls.predictions.decoder.weight"}));
 }
 
@@ -264,7 +264,7 @@ TEST(Weights, OtherTypesBecomeFloat) {
     for (const auto& [name, tensor] : named_weights(model)) tensors.emplace_back(name, tensor.to(type));
     write_folder(folder, model->config, tensors);
     for (const auto& [name, tensor] : load_tensors(folder / "model.safetensors")) EXPECT_EQ(tensor.scalar_type(), type);
-    auto loaded = load_bert(folder.path());
+    auto loaded = load_model(folder.path());
     auto found = named_weights(loaded.model);
     for (size_t i = 0; i < found.size(); ++i)
       EXPECT_TRUE(same_bits(found[i].second, tensors[i].second.to(torch::kFloat))) << tensors[i].first;
@@ -283,7 +283,7 @@ TEST(Weights, MissingAndMisshapenTensorsAreNamed) {
       else if (instead.defined())
         tensors.emplace_back(name, instead);
     write_folder(folder, model->config, tensors);
-    return error_of([&] { load_bert(folder.path()); });
+    return error_of([&] { load_model(folder.path()); });
   };
   for (const std::string name :
        {"bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.attention.self.value.bias",
@@ -301,9 +301,9 @@ TEST(Weights, AFolderWithoutSafetensors) {
   TempFolder folder;
   io::write_json(folder / "config.json", to_json(tiny_config()));
   const std::string file = (folder / "model.safetensors").string();
-  EXPECT_NE(error_of([&] { load_bert(folder.path()); }).find(file), std::string::npos);
+  EXPECT_NE(error_of([&] { load_model(folder.path()); }).find(file), std::string::npos);
   std::ofstream(folder / "pytorch_model.bin") << "x";
-  EXPECT_EQ(error_of([&] { load_bert(folder.path()); }),
+  EXPECT_EQ(error_of([&] { load_model(folder.path()); }),
             file + ": is missing; pytorch_model.bin is a pickle and is not read: save the model as safetensors");
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "saobp/model/bert.h"
+#include "saobp/model/gpt2.h"
 #include "tests/tools.h"
 
 namespace saobp::model::testing {
@@ -31,6 +32,20 @@ inline BertConfig tiny_config(attention::Variant variant = attention::Variant::h
   config.intermediate_size = 24, config.max_position_embeddings = 12, config.initializer_range = 0.3;
   config.refined_attention = {variant, strength, true};
   return config;
+}
+
+// The same for GPT-2.
+inline ModelConfig tiny_gpt2(attention::Variant variant = attention::Variant::high, double strength = 0.5) {
+  auto config = tiny_config(variant, strength);
+  config.family = Family::gpt2, config.layer_norm_eps = 1e-5, config.hidden_act = "gelu_new";
+  return config;
+}
+
+// Biases and LayerNorm too take values of their own, so that a swapped or forgotten one shows.
+inline void draw_every_tensor(const LanguageModel& model, uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (auto& parameter : model->parameters()) parameter.add_(torch::empty_like(parameter).normal_(0.0, 0.1, generator));
 }
 
 // Equal in every bit; NaN equals itself.

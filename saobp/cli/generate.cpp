@@ -1,0 +1,114 @@
+#include "saobp/model/generate.h"
+
+#include <cstdio>
+#include <limits>
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/open_model.h"
+#include "saobp/cli/tensors.h"
+#include "saobp/io/file.h"
+#include "saobp/text/stream_decoder.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Generate {
+  std::string model, tokenizer, logits_file;
+  std::vector<std::string> prompts;
+  model::SamplingOptions sampling;
+  Console console;
+
+  // What ends a text: the model's own token, or the tokenizer's where config.json names none.
+  static model::Ending ending_of(const OpenedModel& opened) {
+    model::Ending ending{opened.tokenizer->vocab_size(), opened.model->config.eos_token_id};
+    if (!ending.end_of_text) ending.end_of_text = opened.tokenizer->special().eos;
+    return ending;
+  }
+
+  std::vector<int64_t> encode(const OpenedModel& opened, const std::string& prompt, const model::Ending& ending) const {
+    io::require_utf8(prompt, "--prompt");
+    auto ids = opened.encode(prompt, std::numeric_limits<int32_t>::max());
+    if (ids.empty() && !ending.end_of_text)
+      fail("--prompt: the text has no token, and the model no end of text to begin after");
+    if (ids.empty()) ids.push_back(*ending.end_of_text);
+    if (const int64_t table = opened.model->config.max_position_embeddings; static_cast<int64_t>(ids.size()) > table)
+      fail("--prompt: ", ids.size(), " tokens; the model's position table ends at ", table);
+    return ids;
+  }
+
+  void save_logits(const OpenedModel& opened, const std::vector<std::vector<int64_t>>& rows) {
+    torch::NoGradGuard no_grad;
+    const auto [ids, mask] = pad(rows, 0);
+    write_floats(opened.model->logits(opened.model->hidden_states(ids, mask)), logits_file);
+    console.line("written: " + logits_file);
+  }
+
+  io::Json continue_text(const OpenedModel& opened, const std::string& prompt, const std::vector<int64_t>& ids,
+                         const model::Ending& ending) {
+    text::StreamDecoder decoder(*opened.tokenizer, {ids.begin(), ids.end()});
+    std::string text;
+    const auto show = [&](const std::string& piece) {
+      text += piece;
+      if (!piece.empty()) console.piece(piece);
+    };
+    console.piece(prompt);
+    auto& gpt2 = dynamic_cast<model::Gpt2Impl&>(*opened.model);
+    const auto made =
+        model::generate(gpt2, ids, sampling, ending, [&](int64_t id) { show(decoder.push(static_cast<int32_t>(id))); });
+    show(decoder.finish());
+    console.line("");
+    const auto speed = made.tokens_per_s();
+    char line[160];
+    std::snprintf(line, sizeof line, "%zu tokens of prompt at %.0f tokens/s, %zu new ones", ids.size(),
+                  made.prompt_tokens_per_s(ids.size()), made.ids.size());
+    std::cerr << line;
+    if (speed) std::snprintf(line, sizeof line, " at %.0f tokens/s", *speed), std::cerr << line;
+    std::cerr << "; stopped: " << io::enum_name(made.stopped) << "\n";
+    io::Json json = {{"prompt", prompt},
+                     {"text", text},
+                     {"ids", made.ids},
+                     {"stopped", io::enum_name(made.stopped)},
+                     {"prompt_tokens", ids.size()},
+                     {"prompt_tokens_per_s", made.prompt_tokens_per_s(ids.size())},
+                     {"tokens_per_s", nullptr}};
+    if (speed) json["tokens_per_s"] = *speed;
+    return json;
+  }
+
+  void run() {
+    sampling.validate();
+    const auto opened = open_model(model, tokenizer, model::Family::gpt2, "generate");
+    const auto ending = ending_of(opened);
+    std::vector<std::vector<int64_t>> rows;
+    for (const auto& prompt : prompts) rows.push_back(encode(opened, prompt, ending));
+    if (!logits_file.empty()) save_logits(opened, rows);
+    io::Json texts = io::Json::array();
+    for (size_t i = 0; i < prompts.size(); ++i) texts.push_back(continue_text(opened, prompts[i], rows[i], ending));
+    console.result({{"model", model}, {"settings", io::fields_to_json(sampling)}, {"texts", texts}});
+  }
+};
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  auto state = std::make_shared<Generate>();
+  auto* command = app.add_subcommand("generate", "Continue a text with a GPT-2");
+  command->add_option("model", state->model, "run folder or GPT-2 checkpoint")->required()->type_name("MODEL");
+  command
+      ->add_option("--prompt", state->prompts,
+                   "the text's beginning, \"\" for a new text; repeatable, each is continued by itself")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--tokenizer", state->tokenizer, "tokenizer, when it is not in the model's folder");
+  add_flags(*command, state->sampling);
+  command
+      ->add_option("--logits", state->logits_file,
+                   "write the prompts' logits, float32 [prompts, length, vocabulary], short ones filled up at the end")
+      ->type_name("FILE.npy");
+  state->console.add_flag(*command);
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,45 @@
+// One layer of a transformer: self-attention and a feed-forward network, each with its LayerNorm and residual.
+//
+// Shapes: B sequences, L tokens, C hidden channels, H heads.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "saobp/model/config.h"
+
+namespace saobp::model {
+
+// What makes a layer's attention: query, key and value [B, H, L, C/H] → [B, H, L, C/H].
+using AttentionFunction =
+    std::function<torch::Tensor(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value)>;
+
+torch::Tensor layer_norm(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, double eps);
+// gelu (erf), gelu_new (tanh) or relu.
+torch::Tensor activation(const std::string& name, const torch::Tensor& x);
+
+// Both families have the same parts and differ in where LayerNorm stands: BERT normalises each sum with the residual,
+// GPT-2 what goes into attention and feed-forward. Weights are [out, in]; query, key and value are packed into one
+// matrix [3C, C], so that one product makes all three. Files lay them out otherwise (bert.cpp, gpt2.cpp).
+struct TransformerLayerImpl : torch::nn::Module {
+  explicit TransformerLayerImpl(const ModelConfig& config);
+  // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`.
+  torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
+
+  torch::Tensor qkv_weight, qkv_bias, output_weight, output_bias, attention_norm_weight, attention_norm_bias;
+  torch::Tensor up_weight, up_bias, down_weight, down_bias, norm_weight, norm_bias;
+
+ private:
+  torch::Tensor attend(const torch::Tensor& x, const AttentionFunction& attention);
+  torch::Tensor feed_forward(const torch::Tensor& x);
+  torch::Tensor attention_norm(const torch::Tensor& x);
+  torch::Tensor norm(const torch::Tensor& x);
+
+  ModelConfig config_;
+};
+TORCH_MODULE(TransformerLayer);
+
+}  // namespace saobp::model
