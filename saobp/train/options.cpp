@@ -83,12 +83,13 @@ PretrainOptions pretrain_options_from_json(const io::Json& json, const std::stri
   return options;
 }
 
-model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length) {
+model::ModelConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id,
+                                 int64_t length) {
   const bool file = options.model.ends_with(".json");
-  auto config = file ? model::read_bert_config(options.model) : model::bert_preset(options.model);
+  auto config = file ? model::read_config(options.model) : model::model_preset(options.model);
   config.vocab_size = vocab_size;
   config.pad_token_id = pad_token_id;
-  config.hidden_dropout_prob = config.attention_probs_dropout_prob = options.dropout;
+  config.set_dropout(options.dropout);
   if (length > config.max_position_embeddings)
     fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);
   using attention::Variant;
@@ -96,7 +97,7 @@ model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size,
   refined.attention = options.attention;
   refined.exclude_self = options.exclude_self;
   const bool has_strength = options.attention == Variant::high || options.attention == Variant::low;
-  refined.strength = has_strength ? options.strength.value_or(model::default_strength(config.parameters())) : 0.0;
+  refined.strength = has_strength ? options.strength.value_or(model::default_strength(config)) : 0.0;
   validate(config, options.model);
   return config;
 }

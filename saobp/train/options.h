@@ -25,7 +25,8 @@ struct ModelOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("model", self.model,
-          "bert-mini, bert-small, bert-medium, or a config.json of any other size (attention and dropout "
+          "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json of any other size "
+          "(attention and dropout "
           "come from the options here)");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
     visit("attention", self.attention, "original, high, low or elemmul");
@@ -118,6 +119,6 @@ io::Json to_json(const PretrainOptions& options);
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
 
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
-model::BertConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length);
+model::ModelConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length);
 
 }  // namespace saobp::train

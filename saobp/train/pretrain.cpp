@@ -61,7 +61,7 @@ class Pretraining {
         roles_(*tokenizer_),
         config_(kind == Kind::fresh
                     ? resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)
-                    : model::read_bert_config(run / "config.json")),
+                    : model::read_config(run / "config.json")),
         corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
         rows_(corpus_, *tokenizer_, options.train.length, options.masking, seed()),
         checkpoints_(run, options.train.keep_checkpoints) {
@@ -72,7 +72,7 @@ class Pretraining {
                                static_cast<uint64_t>(options.train.validation_rows));
     }
 
-    model_ = model::Bert(config_, seed());
+    model_ = model::make_model(config_, seed());
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
     optimizer_.emplace(parameters_of(*model_), options.optimizer);
     model_->train();
@@ -87,7 +87,7 @@ class Pretraining {
     try {
       io::write_json(run_ / "run.json", record_);
       io::write_file(run_ / "tokenizer.json", tokenizer_->to_json());
-      model::save_bert(model_, run_);
+      model::save_model(model_, run_);
     } catch (...) {  // a folder that can't be resumed must not be in the way of the next try
       std::error_code ignored;
       fs::remove_all(run_, ignored);
@@ -249,7 +249,7 @@ class Pretraining {
                        {"rows", rows_.position()},
                        {"corpus", corpus_keys()},
                        {"seconds", seconds_before_ + seconds_since(started_)}});
-    model::save_bert(model_, run_);
+    model::save_model(model_, run_);
     saved_step_ = step_;
     start_window();
   }
@@ -279,12 +279,12 @@ class Pretraining {
   const Reporter& reporter_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   data::TokenRoles roles_;
-  model::BertConfig config_;
+  model::ModelConfig config_;
   data::Corpus corpus_;
   data::TrainingRows rows_;
   std::optional<data::Corpus> validation_corpus_;
   std::optional<data::ValidationRows> validation_rows_;
-  model::Bert model_{nullptr};
+  model::LanguageModel model_;
   std::optional<AdamW> optimizer_;
   Checkpoints checkpoints_;
   io::Json record_;

@@ -81,7 +81,7 @@ std::vector<fs::path> Checkpoints::all() const {
   return found;
 }
 
-void Checkpoints::save(model::Bert& model, const AdamW& optimizer, const io::Json& state) const {
+void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {
   char name[32];
   std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
   const fs::path target = folder_ / name, aside = folder_ / concat(name, ".partial-", ::getpid());
@@ -114,7 +114,7 @@ std::optional<fs::path> Checkpoints::newest() const {
   return found.empty() ? std::nullopt : std::optional(found.back());
 }
 
-io::Json Checkpoints::load(const fs::path& checkpoint, model::Bert& model, AdamW& optimizer) {
+io::Json Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {
   auto state = io::read_json(checkpoint / "state.json");
   model::load_weights(model, checkpoint / "model.safetensors");
   const auto path = checkpoint / "optimizer.safetensors";

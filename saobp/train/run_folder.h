@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "saobp/io/json.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/language_model.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::train {
@@ -46,13 +46,13 @@ class Checkpoints {
   Checkpoints(const fs::path& run, int64_t keep) : folder_(run / "checkpoints"), keep_(keep) {}
 
   // `state` is the trainer's own; "step" must be in it. Older checkpoints beyond `keep` go after the new one stands.
-  void save(model::Bert& model, const AdamW& optimizer, const io::Json& state) const;
+  void save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const;
   // What a killed run left half-written goes.
   void sweep() const;
   // The newest one, or nothing.
   std::optional<fs::path> newest() const;
   // Loads model and optimiser; gives back the state.
-  static io::Json load(const fs::path& checkpoint, model::Bert& model, AdamW& optimizer);
+  static io::Json load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer);
 
  private:
   std::vector<fs::path> all() const;  // ascending

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "saobp/model/dropout.h"
+#include "saobp/train/linear_cross_entropy.h"
 
 namespace saobp::train {
 namespace {
@@ -13,26 +14,28 @@ torch::Tensor as_tensor(const std::vector<int64_t>& values, torch::IntArrayRef s
 
 }  // namespace
 
-torch::Tensor masked_loss_sum(model::Bert& model, const data::MaskedBatch& batch) {
+torch::Tensor loss_sum(const model::LanguageModel& model, const data::MaskedBatch& batch, double scale) {
   torch::Tensor attention_mask;
   if (batch.padded)
     attention_mask =
         torch::from_blob(const_cast<uint8_t*>(batch.attention_mask.data()), {batch.rows, batch.length}, torch::kUInt8)
             .to(torch::kBool);
-  auto hidden = model->encode(as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask);
-  const auto masked = static_cast<int64_t>(batch.positions.size());
-  auto rows = hidden.reshape({-1, hidden.size(-1)}).index_select(0, as_tensor(batch.positions, {masked}));
-  return torch::cross_entropy_loss(model->mlm_logits(rows), as_tensor(batch.targets, {masked}), {}, at::Reduction::Sum);
+  auto hidden = model->hidden_states(as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask);
+  hidden = hidden.reshape({-1, hidden.size(-1)});
+  const auto predicted = static_cast<int64_t>(batch.positions.size());
+  if (predicted < hidden.size(0)) hidden = hidden.index_select(0, as_tensor(batch.positions, {predicted}));
+  const auto [weight, bias] = model->projection();
+  return linear_cross_entropy(model->head_states(hidden), weight, bias, as_tensor(batch.targets, {predicted}), scale);
 }
 
-StepResult train_step(model::Bert& model, AdamW& optimizer, std::span<const data::MaskedBatch> batches,
+StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::MaskedBatch> batches,
                       double learning_rate, uint64_t seed, int64_t step) {
-  size_t masked = 0;
-  for (const auto& batch : batches) masked += batch.positions.size();
+  size_t predicted = 0;
+  for (const auto& batch : batches) predicted += batch.positions.size();
   StepResult result;
   for (size_t i = 0; i < batches.size(); ++i) {
     model->dropout_seed = model::derive_seed(model::derive_seed(seed, static_cast<uint64_t>(step)), i);
-    auto loss = masked_loss_sum(model, batches[i]) / static_cast<double>(masked);
+    auto loss = loss_sum(model, batches[i], 1.0 / static_cast<double>(predicted));
     loss.backward();
     result.loss += loss.item<double>();
   }

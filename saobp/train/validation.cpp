@@ -8,8 +8,8 @@ namespace saobp::train {
 
 double ValidationResult::masked_lm_perplexity() const { return std::exp(loss); }
 
-std::optional<ValidationResult> validate(model::Bert& model, const data::ValidationRows& rows, int64_t batch,
-                                         const std::function<bool()>& stop) {
+std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
+                                         int64_t batch, const std::function<bool()>& stop) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
@@ -20,7 +20,7 @@ std::optional<ValidationResult> validate(model::Bert& model, const data::Validat
     stopped = stop && stop();
     auto masked = rows.batch(first, batch);
     if (stopped || masked.positions.empty()) continue;
-    sum += masked_loss_sum(model, masked).item<double>();
+    sum += loss_sum(model, masked).item<double>();
     result.masked += static_cast<int64_t>(masked.positions.size());
   }
   model->train(was_training);

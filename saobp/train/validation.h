@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "saobp/data/rows.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/language_model.h"
 
 namespace saobp::train {
 
@@ -18,7 +18,7 @@ struct ValidationResult {
 
 // Over all rows, in evaluation mode (the model's mode is put back). `stop` is asked between batches; when it says yes,
 // there is no result.
-std::optional<ValidationResult> validate(model::Bert& model, const data::ValidationRows& rows, int64_t batch,
-                                         const std::function<bool()>& stop = {});
+std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
+                                         int64_t batch, const std::function<bool()>& stop = {});
 
 }  // namespace saobp::train

@@ -199,7 +199,7 @@ Bert tiny(torch::ScalarType type, double dropout) {
   return model;
 }
 
-TEST(MaskedLoss, IsMinusTheLogProbabilityOfTheTargets) {
+TEST(Loss, IsMinusTheLogProbabilityOfTheTargets) {
   torch::NoGradGuard no_grad;
   auto model = tiny(torch::kDouble, 0);
   const auto batch = rows(0, 4);
@@ -212,18 +212,18 @@ TEST(MaskedLoss, IsMinusTheLogProbabilityOfTheTargets) {
     const auto row = logits[batch.positions[i]];
     expected += (row.exp().sum().log() - row[batch.targets[i]]).item<double>();
   }
-  EXPECT_NEAR(masked_loss_sum(model, batch).item<double>(), expected, 1e-10);
+  EXPECT_NEAR(loss_sum(model, batch).item<double>(), expected, 1e-10);
 }
 
 // float64 takes the composite attention, float the fused kernels; both draw the same dropout.
-TEST(MaskedLoss, GradientsAreTheSlopes) {
+TEST(Loss, GradientsAreTheSlopes) {
   ThreadCount one(1);  // two hundred passes over a few numbers: threads would only wait for each other
   const auto batch = rows(0, 4);
   auto model = tiny(torch::kDouble, 0.1), single = tiny(torch::kFloat, 0.1);
   model->dropout_seed = single->dropout_seed = 77;
-  masked_loss_sum(model, batch).backward();
-  masked_loss_sum(single, batch).backward();
-  const auto loss = [&] { return masked_loss_sum(model, batch).item<double>(); };
+  loss_sum(model, batch).backward();
+  loss_sum(single, batch).backward();
+  const auto loss = [&] { return loss_sum(model, batch).item<double>(); };
   torch::NoGradGuard no_grad;
   for (auto& item : model->named_parameters()) {
     auto flat = item.value().view({-1}), gradient = item.value().grad().reshape({-1});
@@ -328,7 +328,7 @@ TEST(Validation, IsAMeanOverMaskedTokensWhateverTheBatch) {
   model->eval();
   const auto all = validation.batch(0, 7);
   const auto masked = static_cast<int64_t>(all.positions.size());
-  const double expected = masked_loss_sum(model, all).item<double>() / static_cast<double>(masked);
+  const double expected = loss_sum(model, all).item<double>() / static_cast<double>(masked);
   for (bool training : {true, false})
     for (int64_t batch : {1, 3, 7, 100}) {
       model->train(training);

@@ -1,0 +1,108 @@
+#include "saobp/cli/bench_model.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "saobp/cli/flags.h"
+#include "saobp/data/random.h"
+#include "saobp/train/step.h"
+
+namespace saobp::cli {
+namespace {
+
+model::ModelConfig config_of(const BenchModelOptions& options) {
+  train::ModelOptions model;
+  model.model = options.model, model.attention = options.attention, model.strength = options.strength;
+  const bool file = options.model.ends_with(".json");
+  const auto sizes = file ? model::read_config(options.model) : model::model_preset(options.model);
+  return train::resolve_model(model, sizes.vocab_size, sizes.pad_token_id, options.length);
+}
+
+// Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
+data::MaskedBatch random_batch(const BenchModelOptions& options, const model::ModelConfig& config) {
+  data::MaskedBatch batch;
+  batch.rows = options.batch, batch.length = options.length;
+  data::Random random(1, data::Purpose::masks);
+  const auto draw = [&] { return static_cast<int64_t>(random.below(static_cast<uint64_t>(config.vocab_size))); };
+  for (int64_t i = 0; i < options.batch * options.length; ++i) {
+    batch.input_ids.push_back(draw());
+    if (!config.causal() && random.uniform() >= 0.15) continue;
+    batch.positions.push_back(i);
+    batch.targets.push_back(draw());
+  }
+  if (batch.positions.empty()) batch.positions = {0}, batch.targets = {0};
+  batch.attention_mask.assign(batch.input_ids.size(), 1);
+  return batch;
+}
+
+template <class Work>
+double seconds_of(Work&& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void BenchModelOptions::add_flags(CLI::App& command, const std::string& dtypes) {
+  FieldsToFlags flags{command};
+  flags("model", model, "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json");
+  flags("attention", attention, "original, high, low or elemmul");
+  flags("strength", strength, "λ; by default as in pretrain");
+  flags("length", length, "tokens a row");
+  flags("batch", batch, "rows a pass");
+  flags("dtype", dtype, dtypes.c_str());
+  flags("threads", threads, "threads; 0: one a core");
+}
+
+void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
+  if (std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end())
+    fail_usage("--dtype: ", dtype, " was given; ", dtypes.front(), dtypes.size() > 1 ? concat(" or ", dtypes[1]) : "",
+               " was expected");
+  for (auto [flag, value] : {std::pair{"--length", length}, std::pair{"--batch", batch}})
+    if (value < 1 || value > 65536) fail_usage(flag, ": ", value, " was given; from 1 to 65536 was expected");
+  if (threads < 0 || threads > 1024) fail_usage("--threads: ", threads, " was given; from 0 to 1024 was expected");
+  if (strength) model::validate_strength(attention, *strength, "--strength");
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+}
+
+TimedTraining::TimedTraining(const BenchModelOptions& options) {
+  const auto config = config_of(options);
+  model_ = model::make_model(config, 1);
+  model_->train();
+  train::OptimizerOptions optimizer;
+  optimizer.clip = 0;
+  optimizer_.emplace(train::parameters_of(*model_), optimizer);
+  batches_ = {random_batch(options, config)};
+}
+
+double TimedTraining::step() {
+  return seconds_of([&] { train::train_step(model_, *optimizer_, batches_, 1e-4, 1, step_++); });
+}
+
+TimedInference::TimedInference(const BenchModelOptions& options) {
+  const auto config = config_of(options);
+  model_ = model::make_model(config, 1, /*with_head=*/false);
+  model_->eval();
+  input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});
+}
+
+double TimedInference::pass() {
+  const torch::NoGradGuard no_grad;
+  return seconds_of([&] { model_->hidden_states(input_ids_); });
+}
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+int64_t peak_rss_mb() {
+  struct rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,59 @@
+// What `bench train`, `bench infer` and `bench cost` time: a model of a named size on random ids.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saobp/data/masking.h"
+#include "saobp/model/language_model.h"
+#include "saobp/train/optimizer.h"
+
+namespace saobp::cli {
+
+struct BenchModelOptions {
+  std::string model = "bert-mini", dtype = "f32";
+  attention::Variant attention = attention::Variant::high;
+  std::optional<double> strength;
+  int64_t length = 128, batch = 16, threads = 0;
+
+  void add_flags(CLI::App& command, const std::string& dtypes);
+  // UsageError naming the flag; then the threads are set.
+  void validate(const std::vector<std::string>& dtypes) const;
+};
+
+// One update, as the trainer makes it: forward with dropout 0.1, backward, AdamW; no clipping.
+class TimedTraining {
+ public:
+  explicit TimedTraining(const BenchModelOptions& options);
+  // Seconds of one update.
+  double step();
+  const model::ModelConfig& config() const { return model_->config; }
+
+ private:
+  model::LanguageModel model_;
+  std::optional<train::AdamW> optimizer_;
+  std::vector<data::MaskedBatch> batches_;
+  int64_t step_ = 0;
+};
+
+// The forward pass to the last hidden states, without dropout and gradients.
+class TimedInference {
+ public:
+  explicit TimedInference(const BenchModelOptions& options);
+  // Seconds of one batch.
+  double pass();
+  const model::ModelConfig& config() const { return model_->config; }
+
+ private:
+  model::LanguageModel model_;
+  torch::Tensor input_ids_;
+};
+
+double median_of(std::vector<double> values);
+// The most memory that the process has had, in MB.
+int64_t peak_rss_mb();
+
+}  // namespace saobp::cli
