@@ -28,6 +28,8 @@ set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 find_package(hwy REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
+find_package(ZLIB REQUIRED)
+find_package(zstd REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 
 add_library(saobp_flags INTERFACE)

@@ -5,7 +5,8 @@
 # An installed LibTorch is used instead of the wheel where CMAKE_PREFIX_PATH or Torch_DIR leads to TorchConfig.cmake.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-PACKAGES=(g++ cmake ninja-build ccache pkg-config libhwy-dev libgtest-dev libcli11-dev nlohmann-json3-dev libicu-dev)
+PACKAGES=(g++ cmake ninja-build ccache pkg-config libhwy-dev libgtest-dev libcli11-dev nlohmann-json3-dev libicu-dev
+  zlib1g-dev libzstd-dev)
 LOG="${ROOT}/.cache/setup.log"
 VENV="${ROOT}/.venv"
 

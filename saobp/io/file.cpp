@@ -144,7 +144,7 @@ size_t utf8_sequence(const unsigned char* s, size_t left) {
 
 }  // namespace
 
-void require_utf8(std::string_view text, std::string_view source) {
+void require_utf8(std::string_view text, std::string_view source, const TextPosition& start) {
   const auto* s = reinterpret_cast<const unsigned char*>(text.data());
   size_t i = 0, n = text.size();
   while (i < n) {
@@ -154,10 +154,11 @@ void require_utf8(std::string_view text, std::string_view source) {
     if (i >= n) break;
     size_t length = utf8_sequence(s + i, n - i);
     if (length == 0) {
-      auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+      const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
       char byte[8];
       std::snprintf(byte, sizeof byte, "0x%02X", s[i]);
-      fail(source, ": line ", line, ", byte offset ", i, ": invalid UTF-8 (byte ", byte, "); UTF-8 text was expected");
+      fail(source, ": line ", start.line + static_cast<uint64_t>(lines), ", byte offset ", start.offset + i,
+           ": invalid UTF-8 (byte ", byte, "); UTF-8 text was expected");
     }
     i += length;
   }

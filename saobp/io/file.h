@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <span>
@@ -60,8 +61,13 @@ void write_file(const fs::path& path, std::string_view text);
 // Makes the folder and its parents; Error with the reason when that fails.
 void make_folder(const fs::path& path);
 
+// Where a piece of a text starts in the whole of it.
+struct TextPosition {
+  uint64_t line = 1, offset = 0;  // line from 1, in bytes from 0
+};
+
 // Throws Error naming byte offset and line (both of the first bad byte; line from 1, offset from 0) when `text` is
-// not UTF-8. `source` is what the message calls it, usually the path.
-void require_utf8(std::string_view text, std::string_view source);
+// not UTF-8. `source` is what the message calls it, usually the path; `start` is where it has `text`.
+void require_utf8(std::string_view text, std::string_view source, const TextPosition& start = {});
 
 }  // namespace saobp::io
