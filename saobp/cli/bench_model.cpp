@@ -21,8 +21,8 @@ model::ModelConfig config_of(const BenchModelOptions& options) {
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
-data::MaskedBatch random_batch(const BenchModelOptions& options, const model::ModelConfig& config) {
-  data::MaskedBatch batch;
+data::Batch random_batch(const BenchModelOptions& options, const model::ModelConfig& config) {
+  data::Batch batch;
   batch.rows = options.batch, batch.length = options.length;
   data::Random random(1, data::Purpose::masks);
   const auto draw = [&] { return static_cast<int64_t>(random.below(static_cast<uint64_t>(config.vocab_size))); };

@@ -35,7 +35,7 @@ class TimedTraining {
  private:
   model::LanguageModel model_;
   std::optional<train::AdamW> optimizer_;
-  std::vector<data::MaskedBatch> batches_;
+  std::vector<data::Batch> batches_;
   int64_t step_ = 0;
 };
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <deque>
 #include <exception>
 #include <thread>
 
 #include "saobp/data/hash.h"
+#include "saobp/data/json_lines.h"
+#include "saobp/data/text_blocks.h"
 #include "saobp/data/text_file.h"
 #include "saobp/io/error.h"
 
@@ -15,8 +18,6 @@ namespace {
 
 // Text that is tokenised and held in memory at a time, and the piece of it that a thread takes.
 constexpr size_t kWaveBytes = 16 << 20, kTaskBytes = 128 << 10;
-// Files that are mapped at a time: the system allows some ten thousands.
-constexpr size_t kWaveFiles = 4096;
 
 uint64_t hash_of(std::string_view text, uint64_t seed = 0) {
   Hash64 hash(seed);
@@ -27,15 +28,17 @@ uint64_t hash_of(std::string_view text, uint64_t seed = 0) {
 // Documents in, ids out to the cache in the same order, encoded by several threads a wave at a time.
 class ParallelEncoder {
  public:
-  ParallelEncoder(const text::Tokenizer& tokenizer, TokenCacheWriter& writer, int threads)
-      : tokenizer_(tokenizer), writer_(writer), threads_(threads) {}
+  ParallelEncoder(const text::Tokenizer& tokenizer, const std::string& text_field, TokenCacheWriter& writer,
+                  int threads)
+      : tokenizer_(tokenizer), text_field_(text_field), writer_(writer), threads_(threads) {}
 
-  // `document` must live until the next flush(). True when enough has gathered for one.
-  bool add(std::string_view document) {
+  // `raw`, a document or the JSON line that holds it, is part of the block, which must live until the next flush().
+  // True when enough has gathered for one.
+  bool add(const TextBlock& block, std::string_view raw) {
     if (tasks_.empty() || tasks_.back().bytes >= kTaskBytes) tasks_.emplace_back();
-    tasks_.back().documents.push_back(document);
-    tasks_.back().bytes += document.size();
-    bytes_ += document.size();
+    tasks_.back().documents.emplace_back(&block, raw);
+    tasks_.back().bytes += raw.size();
+    bytes_ += raw.size();
     return bytes_ >= kWaveBytes;
   }
 
@@ -62,7 +65,7 @@ class ParallelEncoder {
 
  private:
   struct Task {
-    std::vector<std::string_view> documents;
+    std::vector<std::pair<const TextBlock*, std::string_view>> documents;
     size_t bytes = 0;
     std::vector<int32_t> ids;
     std::vector<size_t> stops;  // of each document within ids
@@ -72,9 +75,15 @@ class ParallelEncoder {
   void encode(Task& task) const {
     try {
       std::string buffer;
-      for (std::string_view document : task.documents) {
+      auto encode_document = [&](std::string_view document) {
         tokenizer_.encode(with_line_feeds(document, buffer), task.ids);
         task.stops.push_back(task.ids.size());
+      };
+      for (const auto& [block, raw] : task.documents) {
+        if (block->end == DocumentEnd::jsonl)  // its text is like a file of its own
+          split_documents(text_of_json_line(raw, *block, text_field_), DocumentEnd::file, encode_document);
+        else
+          encode_document(raw);
       }
     } catch (...) {
       task.error = std::current_exception();
@@ -82,6 +91,7 @@ class ParallelEncoder {
   }
 
   const text::Tokenizer& tokenizer_;
+  const std::string& text_field_;
   TokenCacheWriter& writer_;
   int threads_;
   std::vector<Task> tasks_;
@@ -89,62 +99,71 @@ class ParallelEncoder {
 };
 
 // One source: its files with what identifies their contents, and the way from them to a cache.
-struct SourceText {
-  std::string name;
-  DocumentEnd document;
-  std::vector<fs::path> files;
-  std::vector<uint64_t> hashes;  // of each file's bytes
-  uint64_t bytes = 0;
-
-  SourceText(const CorpusSource& source, const std::vector<std::string>& exclude)
-      : name(source.path), document(source.document), files(find_files(source, exclude)) {
-    for (const auto& path : files) {
+class SourceText {
+ public:
+  SourceText(const CorpusSource& source, const CorpusOptions& options)
+      : name_(source.path), text_field_(options.text_field) {
+    for (const auto& path : find_files(source, options.exclude)) {
       io::MappedFile file(path);
-      hashes.push_back(hash_of(file.text()));
-      bytes += file.text().size();
+      files_.push_back({path, document_end(source, path), hash_of(file.text())});
+      bytes_ += file.text().size();
     }
   }
+
+  size_t files() const { return files_.size(); }
+  uint64_t bytes() const { return bytes_; }
 
   // Names and dates of files don't count: what was read, in which order, and how.
   uint64_t key(uint64_t tokenizer) const {
     Hash64 hash;
-    const uint64_t facts[] = {TokenCache::kVersion, tokenizer, static_cast<uint64_t>(document), files.size()};
-    hash.add(facts, sizeof facts);
-    hash.add(hashes.data(), hashes.size() * sizeof(uint64_t));
+    auto add = [&](uint64_t fact) { hash.add(&fact, sizeof fact); };
+    add(TokenCache::kVersion), add(tokenizer), add(files_.size());
+    for (const File& file : files_) {
+      add(static_cast<uint64_t>(file.end)), add(file.hash);
+      if (file.end == DocumentEnd::jsonl) add(hash_of(text_field_));
+    }
     return hash.value();
   }
 
   void tokenize(const fs::path& cache, uint64_t key, const text::Tokenizer& tokenizer, const Corpus::Progress& progress,
                 int threads) const {
     TokenCacheWriter writer(cache, key);
-    ParallelEncoder encoder(tokenizer, writer, threads);
-    std::vector<io::MappedFile> mapped;  // whose documents the encoder may hold
+    ParallelEncoder encoder(tokenizer, text_field_, writer, threads);
+    std::deque<TextBlock> blocks;  // whose documents the encoder may hold
     uint64_t done = 0;
     auto flush = [&](uint64_t bytes) {
       encoder.flush();
-      if (progress) progress({name, bytes, this->bytes});
+      while (blocks.size() > 1) blocks.pop_front();  // the last one may have more documents
+      if (progress) progress({name_, bytes, bytes_});
     };
-    for (size_t i = 0; i < files.size(); ++i) {
-      io::MappedFile file(files[i]);
-      std::string_view text = file.text();
-      if (hash_of(text) != hashes[i]) fail(files[i].string(), ": changed while it was read; nothing was cached");
-      require_text(text, files[i].string());
-      split_documents(text, document, [&](std::string_view found) {
-        if (encoder.add(found)) flush(done + static_cast<uint64_t>(found.data() + found.size() - text.data()));
-      });
-      done += text.size();
-      mapped.push_back(std::move(file));
-      if (mapped.size() >= kWaveFiles) {
-        flush(done);
-        mapped.clear();
+    for (const File& file : files_) {
+      TextBlocks text(file.path, file.end);
+      if (hash_of(text.stored()) != file.hash)
+        fail(file.path.string(), ": changed while it was read; nothing was cached");
+      for (TextBlock block; text.next(block);) {
+        const TextBlock& kept = blocks.emplace_back(std::move(block));
+        split_documents(kept.text, kept.end, [&](std::string_view raw) {
+          if (encoder.add(kept, raw)) flush(done + text.position());
+        });
       }
+      done += text.stored().size();
     }
     flush(done);
     if (writer.tokens() == 0)
-      fail(name, ": ", files.size(), files.size() == 1 ? " file" : " files", " of ", bytes,
+      fail(name_, ": ", files(), files() == 1 ? " file" : " files", " of ", bytes_,
            " bytes in all and not one token; text was expected");
     writer.commit();
   }
+
+ private:
+  struct File {
+    fs::path path;
+    DocumentEnd end;
+    uint64_t hash;  // of its bytes as they are stored
+  };
+  std::string name_, text_field_;
+  std::vector<File> files_;
+  uint64_t bytes_ = 0;
 };
 
 std::string hexadecimal(uint64_t value) {
@@ -155,14 +174,15 @@ std::string hexadecimal(uint64_t value) {
 
 }  // namespace
 
-Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, const Progress& progress, int threads) {
+Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, const Progress& progress, int threads)
+    : holdout_(options.holdout), holdout_seed_(static_cast<uint64_t>(options.holdout_seed)) {
   const auto sources = parse_sources(options);
   const fs::path folder = cache_folder(options.cache);
   // With sorted keys: a tokenizer that was saved and loaded again may order its file differently and is still the same.
   const uint64_t tokenizer_hash = hash_of(nlohmann::json::parse(tokenizer.to_json()).dump());
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   for (const CorpusSource& source : sources) {
-    SourceText text(source, options.exclude);
+    SourceText text(source, options);
     const uint64_t key = text.key(tokenizer_hash);
     const fs::path path = folder / (hexadecimal(key) + ".ids");
     std::string damage;
@@ -176,7 +196,7 @@ Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, c
       cache = TokenCache::open(path, key, damage);
       if (!cache) fail(path.string(), ": cannot be read back after it was written: ", damage);
     }
-    sources_.push_back({source.path, source.weight, text.files.size(), text.bytes, cached, std::move(*cache)});
+    sources_.push_back({source.path, source.weight, text.files(), text.bytes(), cached, std::move(*cache)});
   }
 }
 
@@ -190,6 +210,21 @@ uint64_t Corpus::tokens() const {
   uint64_t sum = 0;
   for (const auto& source : sources_) sum += source.tokens.tokens();
   return sum;
+}
+
+bool Corpus::held_out(Document document) const {
+  Hash64 hash(holdout_seed_);
+  hash.add(document.data(), document.size_bytes());
+  return static_cast<double>(hash.value() >> 11) * 0x1p-53 < holdout_;
+}
+
+std::vector<Document> Corpus::documents(size_t i, Part part) const {
+  const TokenCache& tokens = sources_[i].tokens;
+  std::vector<Document> documents;
+  for (uint64_t k = 0; k < tokens.documents(); ++k)
+    if (part == Part::all || held_out(tokens.document(k)) == (part == Part::held_out))
+      documents.push_back(tokens.document(k));
+  return documents;
 }
 
 }  // namespace saobp::data

@@ -77,33 +77,33 @@ std::vector<fs::path> expand_glob(const std::string& pattern) {
 }  // namespace
 
 const std::vector<std::string>& enum_names(DocumentEnd) {
-  static const std::vector<std::string> names{"blank", "file"};
+  static const std::vector<std::string> names{"blank", "file", "line", "jsonl"};
   return names;
 }
 
 CorpusSource parse_source(const std::string& text, DocumentEnd document) {
   CorpusSource source{text, std::nullopt, document};
-  bool document_given = false;
+  const auto& ends = enum_names(DocumentEnd{});
   std::error_code error;
   while (!fs::exists(source.path, error)) {
     size_t colon = source.path.rfind(':');
     if (colon == std::string::npos) break;
     std::string suffix = source.path.substr(colon + 1);
-    if (!document_given && (suffix == "blank" || suffix == "file")) {
-      source.document = suffix == "file" ? DocumentEnd::file : DocumentEnd::blank;
-      document_given = true;
+    if (auto end = std::find(ends.begin(), ends.end(), suffix); !source.document_given && end != ends.end()) {
+      source.document = static_cast<DocumentEnd>(end - ends.begin());
+      source.document_given = true;
     } else if (auto number = parse_number(suffix); number && !source.weight) {
       if (!(*number > 0) || !std::isfinite(*number))
         fail_usage("--corpus ", text, ": the weight is ", suffix, "; a positive number was expected");
       source.weight = number;
     } else {
       if (fs::exists(source.path.substr(0, colon), error))
-        fail_usage("--corpus ", text, ": \"", suffix, "\" is neither a weight nor blank or file");
+        fail_usage("--corpus ", text, ": \"", suffix, "\" is neither a weight nor blank, file, line or jsonl");
       break;
     }
     source.path.resize(colon);
   }
-  if (source.path.empty()) fail_usage("--corpus \"", text, "\": PATH[:WEIGHT][:blank|:file] was expected");
+  if (source.path.empty()) fail_usage("--corpus \"", text, "\": PATH[:WEIGHT][:blank|:file|:line|:jsonl] was expected");
   return source;
 }
 
@@ -139,6 +139,14 @@ std::vector<fs::path> find_files(const CorpusSource& source, const std::vector<s
   std::sort(finder.files.begin(), finder.files.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   return finder.files;
+}
+
+DocumentEnd document_end(const CorpusSource& source, const fs::path& file) {
+  if (source.document_given) return source.document;
+  auto extension = file.extension();
+  if (extension == ".gz" || extension == ".zst") extension = file.stem().extension();
+  const bool json_lines = extension == ".jsonl" || extension == ".ndjson" || extension == ".json";
+  return json_lines ? DocumentEnd::jsonl : source.document;
 }
 
 fs::path cache_folder(const std::string& option) {

@@ -12,9 +12,9 @@ namespace saobp::data {
 
 namespace fs = std::filesystem;
 
-// Where a document ends besides the end of its file: at a line of white space only, or nowhere (novels, whose
-// paragraphs are parted by blank lines).
-enum class DocumentEnd { blank, file };
+// Where a document ends besides the end of its file: at a line of white space only; nowhere (novels, whose paragraphs
+// are parted by blank lines); at the end of each line; or each line is a JSON object that holds one.
+enum class DocumentEnd { blank, file, line, jsonl };
 const std::vector<std::string>& enum_names(DocumentEnd);
 
 struct CorpusOptions {
@@ -22,27 +22,42 @@ struct CorpusOptions {
   std::vector<std::string> exclude;
   DocumentEnd document = DocumentEnd::blank;
   std::string cache;
+  std::string text_field = "text";
+  bool pack = true;
+  double holdout = 0;
+  int64_t holdout_seed = 0;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("corpus", self.corpus,
-          "text: a file, a folder (read recursively) or a quoted glob, as PATH[:WEIGHT][:blank|:file]. WEIGHT is the "
-          "source's share of the rows (all sources have one, or none: then every row counts alike); blank or file "
-          "overrides --document for this source. Repeatable");
+    visit(
+        "corpus", self.corpus,
+        "text, plain or compressed with gzip or zstd: a file, a folder (read recursively) or a quoted glob, as "
+        "PATH[:WEIGHT][:blank|:file|:line|:jsonl]. WEIGHT is the source's share of the rows (all sources have one, or "
+        "none: then every row counts alike); the last part overrides --document for this source. Repeatable");
     visit("exclude", self.exclude,
           "glob of files to leave out, held against the file's name and its path within the source. Repeatable");
-    visit("document", self.document,
-          "a document ends at a line of white space (blank) or at the file's end only (file)");
+    visit(
+        "document", self.document,
+        "a document ends at a line of white space (blank), at the file's end only (file), or at each line's (line); or "
+        "each line is a JSON object that holds one (jsonl), as always in files named .jsonl, .ndjson or .json");
     visit("cache", self.cache,
           "folder for tokenised text; by default $SAOBP_CACHE, $XDG_CACHE_HOME/saobp or ~/.cache/saobp");
+    visit("text_field", self.text_field, "the field of a JSON object that holds the text");
+    visit("pack", self.pack,
+          "rows run on from one document into the next; without, a row holds tokens of one document only and is "
+          "filled up with padding");
+    visit("holdout", self.holdout,
+          "share of the documents that is not trained but validated on, chosen by their content; 0: none");
+    visit("holdout_seed", self.holdout_seed, "of the choice of these documents, which --seed does not change");
   }
 };
 
-// One --corpus value, PATH[:WEIGHT][:blank|:file], the suffixes in either order.
+// One --corpus value, PATH[:WEIGHT][:blank|:file|:line|:jsonl], the suffixes in either order.
 struct CorpusSource {
   std::string path;              // file, folder or glob
   std::optional<double> weight;  // > 0
   DocumentEnd document = DocumentEnd::blank;
+  bool document_given = false;  // by a suffix, which holds for files of any name
 };
 
 // A path that exists as it is written wins over a suffix. UsageError when a weight is not a positive finite number.
@@ -55,6 +70,10 @@ std::vector<CorpusSource> parse_sources(const CorpusOptions& options);
 // skipped unless named outright, symbolic links to folders are not followed, and files that match a glob of `exclude`
 // are left out. Error when the path is missing, the glob matches nothing, or no file is left.
 std::vector<fs::path> find_files(const CorpusSource& source, const std::vector<std::string>& exclude);
+
+// How a file of the source is cut: JSON lines by its name (.jsonl, .ndjson or .json, perhaps with .gz or .zst after it)
+// unless the source was given a suffix, and else as the source says.
+DocumentEnd document_end(const CorpusSource& source, const fs::path& file);
 
 // `option`, else $SAOBP_CACHE, else $XDG_CACHE_HOME/saobp, else ~/.cache/saobp, else .cache/saobp.
 fs::path cache_folder(const std::string& option);

@@ -29,12 +29,6 @@ TokenRoles::TokenRoles(const text::Tokenizer& tokenizer) : vocab_size(tokenizer.
 
 bool TokenRoles::is_special(int32_t id) const { return std::binary_search(special.begin(), special.end(), id); }
 
-std::vector<int64_t> MaskedBatch::labels() const {
-  std::vector<int64_t> labels(input_ids.size(), -100);
-  for (size_t i = 0; i < positions.size(); ++i) labels[static_cast<size_t>(positions[i])] = targets[i];
-  return labels;
-}
-
 Masker::Masker(const MaskingOptions& options, const TokenRoles& roles, uint64_t seed)
     : options_(options), roles_(roles), seed_(seed) {
   auto require_share = [](const char* name, double value, bool positive) {
@@ -55,7 +49,7 @@ int32_t Masker::random_token(Random& random) const {
   return id;
 }
 
-void Masker::append(std::span<const int32_t> row, uint64_t row_number, MaskedBatch& batch) const {
+void Masker::append(std::span<const int32_t> row, uint64_t row_number, Batch& batch) const {
   if (batch.rows > 0 && batch.length != static_cast<int64_t>(row.size()))
     fail("a row of ", row.size(), " ids cannot join a batch of rows of ", batch.length);
   const auto start = static_cast<int64_t>(batch.input_ids.size());

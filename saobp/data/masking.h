@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "saobp/data/batch.h"
 #include "saobp/data/random.h"
 #include "saobp/io/fields.h"
 #include "saobp/text/tokenizer.h"
@@ -35,19 +36,6 @@ struct TokenRoles {
   bool is_special(int32_t id) const;
 };
 
-// Rows for one step. All vectors are row-major and can be given to torch::from_blob as they are.
-struct MaskedBatch {
-  int64_t rows = 0, length = 0;
-  std::vector<int64_t> input_ids;       // [rows, length], after masking
-  std::vector<uint8_t> attention_mask;  // [rows, length]: 1 a token, 0 padding
-  std::vector<int64_t> positions;       // [masked] ascending indices into the flattened rows · length
-  std::vector<int64_t> targets;         // [masked] the ids that stood there
-  bool padded = false;                  // some attention_mask is 0
-
-  // Labels as transformers has them: [rows, length], −100 where nothing is to be predicted.
-  std::vector<int64_t> labels() const;
-};
-
 // Hides tokens of rows. What happens to a row depends on (seed, row number) alone.
 class Masker {
  public:
@@ -56,7 +44,7 @@ class Masker {
 
   // Appends `row` (with its special tokens; [PAD] at its end is padding) to `batch`. Every token without a role is
   // chosen with mask_probability; when none was, one is chosen at random, so that a row always teaches something.
-  void append(std::span<const int32_t> row, uint64_t row_number, MaskedBatch& batch) const;
+  void append(std::span<const int32_t> row, uint64_t row_number, Batch& batch) const;
 
  private:
   int32_t random_token(Random& random) const;

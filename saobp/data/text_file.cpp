@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "saobp/io/error.h"
-#include "saobp/io/file.h"
 
 namespace saobp::data {
 namespace {
@@ -54,18 +53,17 @@ bool is_white_space(std::string_view utf8) {
   return true;
 }
 
-void require_text(std::string_view text, std::string_view source) {
+void require_text(std::string_view text, std::string_view source, const io::TextPosition& start) {
   size_t nul = text.find('\0');
   if (nul != std::string_view::npos) {
-    auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    fail(source, ": line ", line, ", byte offset ", nul,
+    const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
+    fail(source, ": line ", start.line + static_cast<uint64_t>(lines), ", byte offset ", start.offset + nul,
          ": a NUL byte; this is a binary file, UTF-8 text was expected");
   }
-  io::require_utf8(text, source);
+  io::require_utf8(text, source, start);
 }
 
 void split_documents(std::string_view text, DocumentEnd end, const std::function<void(std::string_view)>& document) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   constexpr size_t kNone = std::string_view::npos;
   size_t start = kNone, stop = 0;  // of the document so far: its first line's start, its last line's end
   auto finish = [&] {
@@ -80,7 +78,7 @@ void split_documents(std::string_view text, DocumentEnd end, const std::function
       stop = line_stop;
     }
     LineEnd line_end = line_end_at(text, line_stop);
-    if (end == DocumentEnd::blank && (blank || line_end.count > 1)) finish();
+    if (end == DocumentEnd::blank ? blank || line_end.count > 1 : end != DocumentEnd::file) finish();
     line = line_end.next;
   }
   finish();

@@ -22,7 +22,7 @@ namespace saobp::data {
 class TokenCache {
  public:
   // Part of every key, so that a change of the format, or of how text is cut into documents, makes caches anew.
-  static constexpr uint64_t kVersion = 1;
+  static constexpr uint64_t kVersion = 2;
 
   // `key`: a hash of everything that the ids follow from. Nothing when there is no such file. When the file is there
   // but damaged (cut short, bytes changed) or holds another key, nothing too, with the reason in `damage`.

@@ -26,6 +26,7 @@ void require_range(const char* flag, double value, double low, double high) {
 data::CorpusOptions validation_corpus(const PretrainOptions& options) {
   auto corpus = options.corpus;
   corpus.corpus = options.train.validation;
+  corpus.holdout = 0;
   return corpus;
 }
 
@@ -60,6 +61,10 @@ void validate(const PretrainOptions& options) {
   require_range("--epsilon", o.epsilon, 1e-16, 1);
   require_range("--clip", o.clip, 0, 1e9);
   require_range("--dropout", options.model.dropout, 0, 0.99);
+  require_range("--holdout", options.corpus.holdout, 0, 0.5);
+  require_at_least("--holdout-seed", options.corpus.holdout_seed, 0);
+  if (options.corpus.holdout > 0 && !t.validation.empty())
+    fail_usage("--holdout and --validation were both given; one of them says what to validate on");
   data::parse_sources(options.corpus);
   if (!t.validation.empty())
     for (const auto& source : data::parse_sources(validation_corpus(options)))

@@ -63,12 +63,15 @@ class Pretraining {
                     ? resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)
                     : model::read_config(run / "config.json")),
         corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
-        rows_(corpus_, *tokenizer_, options.train.length, options.masking, seed()),
+        rows_(corpus_, *tokenizer_, row_format(), seed()),
         checkpoints_(run, options.train.keep_checkpoints) {
     if (!options.train.validation.empty()) {
       validation_corpus_.emplace(validation_corpus(options), *tokenizer_, tokenizing(),
                                  static_cast<int>(options.train.threads));
-      validation_rows_.emplace(*validation_corpus_, *tokenizer_, options.train.length, options.masking,
+      validation_rows_.emplace(*validation_corpus_, *tokenizer_, row_format(), data::Part::all,
+                               static_cast<uint64_t>(options.train.validation_rows));
+    } else if (options.corpus.holdout > 0) {
+      validation_rows_.emplace(corpus_, *tokenizer_, row_format(), data::Part::held_out,
                                static_cast<uint64_t>(options.train.validation_rows));
     }
 
@@ -120,6 +123,10 @@ class Pretraining {
  private:
   uint64_t seed() const { return static_cast<uint64_t>(options_.train.seed); }
 
+  data::RowFormat row_format() const {
+    return {.length = options_.train.length, .pack = options_.corpus.pack, .masking = options_.masking};
+  }
+
   data::Corpus::Progress tokenizing() const {
     return [this](const data::CorpusProgress& p) {
       if (InterruptGuard::interrupted()) throw Interrupted();
@@ -152,8 +159,11 @@ class Pretraining {
     reporter_.line(concat("model       ", options_.model.model, ", ", config_.parameters(), " parameters, ", attention,
                           " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
     reporter_.line(concat("corpus      ", describe(corpus_), ", ", rows_.rows_per_epoch(), " rows of ", t.length));
-    if (validation_corpus_)
-      reporter_.line(concat("validation  ", describe(*validation_corpus_), ", ", validation_rows_->rows(), " rows"));
+    if (validation_rows_)
+      reporter_.line(concat("validation  ",
+                            validation_corpus_ ? describe(*validation_corpus_)
+                                               : concat(validation_rows_->documents(), " documents held out"),
+                            ", ", validation_rows_->rows(), " rows"));
     reporter_.line(concat("training    ", t.steps, " steps of ", t.batch * t.length * t.accumulation, " tokens, ",
                           at::get_num_threads(), " threads, into ", run_.string()));
   }
@@ -187,7 +197,7 @@ class Pretraining {
 
   void one_step(MetricsLog& metrics) {
     const auto& t = options_.train;
-    std::vector<data::MaskedBatch> batches;
+    std::vector<data::Batch> batches;
     batches.reserve(static_cast<size_t>(t.accumulation));
     for (int64_t i = 0; i < t.accumulation; ++i) batches.push_back(rows_.next(t.batch));
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);

@@ -14,7 +14,7 @@ torch::Tensor as_tensor(const std::vector<int64_t>& values, torch::IntArrayRef s
 
 }  // namespace
 
-torch::Tensor loss_sum(const model::LanguageModel& model, const data::MaskedBatch& batch, double scale) {
+torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale) {
   torch::Tensor attention_mask;
   if (batch.padded)
     attention_mask =
@@ -28,7 +28,7 @@ torch::Tensor loss_sum(const model::LanguageModel& model, const data::MaskedBatc
   return linear_cross_entropy(model->head_states(hidden), weight, bias, as_tensor(batch.targets, {predicted}), scale);
 }
 
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::MaskedBatch> batches,
+StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step) {
   size_t predicted = 0;
   for (const auto& batch : batches) predicted += batch.positions.size();

@@ -17,12 +17,12 @@ struct StepResult {
 
 // scale · Σ −log p(target) over the tokens that the batch predicts, as a differentiable scalar. The head's product with
 // the vocabulary runs over these positions only, and never as one matrix (linear_cross_entropy.h).
-torch::Tensor loss_sum(const model::LanguageModel& model, const data::MaskedBatch& batch, double scale = 1.0);
+torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale = 1.0);
 
 // Forward and backward over every batch (gradients add up; the loss is one mean over all predicted tokens, so that
 // accumulation equals a larger batch), clipping, update. Dropout draws from (seed, step). When the loss or the gradient
 // is not finite the weights are left as they were and the result says so.
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::MaskedBatch> batches,
+StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step);
 
 }  // namespace saobp::train

@@ -39,22 +39,38 @@ TEST(CorpusSource, BadSuffixesAreWrongUsage) {
         error_of([&] { parse_source(path + ":" + weight, DocumentEnd::blank); }),
         "usage: --corpus " + path + ":" + weight + ": the weight is " + weight + "; a positive number was expected");
   EXPECT_EQ(error_of([&] { parse_source(path + ":lines", DocumentEnd::blank); }),
-            "usage: --corpus " + path + ":lines: \"lines\" is neither a weight nor blank or file");
+            "usage: --corpus " + path + ":lines: \"lines\" is neither a weight nor blank, file, line or jsonl");
   EXPECT_EQ(error_of([] { parse_source(":2", DocumentEnd::blank); }),
-            "usage: --corpus \":2\": PATH[:WEIGHT][:blank|:file] was expected");
+            "usage: --corpus \":2\": PATH[:WEIGHT][:blank|:file|:line|:jsonl] was expected");
   EXPECT_EQ(error_of([] { parse_sources({}); }),
             "usage: --corpus: no text was given; a file, a folder or a glob was expected");
   EXPECT_EQ(error_of([] { parse_sources({{"a:1", "b"}, {}, {}, {}}); }),
             "usage: --corpus b has no weight but another source has; give all of them one, or none");
 }
 
+TEST(CorpusSource, FilesOfJsonLinesAreToldByTheirName) {
+  auto end = [](const char* source, const char* file) {
+    return document_end(parse_source(source, DocumentEnd::blank), file);
+  };
+  for (const char* file : {"a.jsonl", "b/a.ndjson", "a.json.gz", "a.b.jsonl.zst"})
+    EXPECT_EQ(end("x", file), DocumentEnd::jsonl) << file;
+  for (const char* file : {"a.txt", "jsonl", "a.jsonl.txt", "a.jsonl.bak.gz", "a.gz"})
+    EXPECT_EQ(end("x", file), DocumentEnd::blank) << file;
+  EXPECT_EQ(end("x:line", "a.jsonl"), DocumentEnd::line);
+  EXPECT_EQ(end("x:jsonl", "a.txt"), DocumentEnd::jsonl);
+}
+
 TEST(CorpusOptions, GoThroughJson) {
-  CorpusOptions options{{"a:2", "b:1:file"}, {"SOURCE.txt"}, DocumentEnd::file, "there"};
+  CorpusOptions options{{"a:2", "b:1:file"}, {"SOURCE.txt"}, DocumentEnd::file, "there", "body", false, 0.1, 3};
   auto back = io::fields_from_json<CorpusOptions>(io::fields_to_json(options), "run.json");
   EXPECT_EQ(back.corpus, options.corpus);
   EXPECT_EQ(back.exclude, options.exclude);
   EXPECT_EQ(back.document, DocumentEnd::file);
   EXPECT_EQ(back.cache, "there");
+  EXPECT_EQ(back.text_field, "body");
+  EXPECT_FALSE(back.pack);
+  EXPECT_EQ(back.holdout, 0.1);
+  EXPECT_EQ(back.holdout_seed, 3);
 }
 
 class FindFiles : public testing::Test {

@@ -4,9 +4,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
+#include <set>
 
 #include "fake_tokenizer.h"
+#include "tests/compress.h"
 
 namespace saobp::data {
 namespace {
@@ -198,6 +201,77 @@ TEST_F(CorpusTest, ACacheFolderThatCannotBeMadeIsAnError) {
   blocked.cache = in_the_way + "/cache";
   EXPECT_NE(error_of([&] { Corpus(blocked, tokenizer_); }).find(in_the_way + "/cache: this folder cannot be made"),
             std::string::npos);
+}
+
+TEST_F(CorpusTest, FilesOfAllKindsInOneFolder) {
+  folder_.write("c/1.txt", "1 2\n\n3");
+  folder_.write("c/2.jsonl", "{\"text\": \"4\\n\\n5\"}\n\n{\"text\": \" \"}\n{\"text\": \"6\"}\n");
+  folder_.write("c/3.txt.gz", tests::gzip("7\n\n8"));
+  folder_.write("c/4.json.gz", tests::gzip("{\"text\": \"9\"}\n"));
+  folder_.write("c/5.jsonl.zst", tests::zstd("{\"text\": \"10 11\"}\n{\"text\": \"12\"}"));
+  Corpus corpus(options({"c"}), tokenizer_);
+  EXPECT_EQ(documents_of(corpus), (std::vector<Ids>{{1, 2}, {3}, {4, 5}, {6}, {7}, {8}, {9}, {10, 11}, {12}}));
+  // A suffix holds for every file of the source, whatever its name.
+  EXPECT_EQ(documents_of(Corpus(options({"c/1.txt:line"}), tokenizer_)), (std::vector<Ids>{{1, 2}, {3}}));
+  folder_.write("lines", "{\"text\": \"1\"}");
+  EXPECT_EQ(documents_of(Corpus(options({"lines:jsonl"}), tokenizer_)), (std::vector<Ids>{{1}}));
+  EXPECT_EQ(documents_of(Corpus(options({"c/2.jsonl:file"}), tokenizer_)).size(), 1u);
+}
+
+TEST_F(CorpusTest, TheTextFieldIsPartOfTheKeyWhereItIsRead) {
+  folder_.write("a.jsonl", "{\"text\": \"1\", \"body\": \"2\"}");
+  folder_.write("a.txt", "1");
+  EXPECT_EQ(documents_of(Corpus(options({"a.jsonl"}), tokenizer_)), (std::vector<Ids>{{1}}));
+  auto body = options({"a.jsonl", "a.txt"});
+  body.text_field = "body";
+  Corpus first(options({"a.txt"}), tokenizer_);
+  Corpus corpus(body, tokenizer_);
+  EXPECT_EQ(documents_of(corpus), (std::vector<Ids>{{2}}));
+  EXPECT_FALSE(corpus.sources()[0].cached);
+  EXPECT_TRUE(corpus.sources()[1].cached);
+}
+
+TEST_F(CorpusTest, ADamagedFileLeavesNoCache) {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += concat(i % 1000, "\n\n");
+  const std::string zipped = tests::gzip(text);
+  const auto path = folder_.write("a.txt.gz", zipped.substr(0, zipped.size() / 2));
+  EXPECT_EQ(
+      error_of([&] { Corpus(options({"a.txt.gz"}), tokenizer_); }),
+      concat(path, ": byte offset ", zipped.size() / 2, ": the gzip stream ends too early; the file is cut short"));
+  EXPECT_TRUE(cache_files().empty());
+  folder_.write("a.txt.gz", zipped);
+  EXPECT_EQ(Corpus(options({"a.txt.gz"}), tokenizer_).documents(), 20000u);
+}
+
+// Documents of their own are told apart by their ids, copies are not.
+std::set<Ids> part_of(const Corpus& corpus, Part part, size_t source = 0) {
+  std::set<Ids> documents;
+  for (Document document : corpus.documents(source, part)) documents.emplace(document.begin(), document.end());
+  return documents;
+}
+
+TEST_F(CorpusTest, HeldOutDocumentsAreNotTrainedOn) {
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += concat(i % 1000, " ", i / 1000, "\n\n");
+  folder_.write("a.txt", text + text);  // each document twice
+  auto held = options({"a.txt"});
+  held.holdout = 0.1;
+  Corpus corpus(held, tokenizer_);
+  const auto out = part_of(corpus, Part::held_out), in = part_of(corpus, Part::training);
+  EXPECT_NEAR(static_cast<double>(out.size()), 400, 5 * std::sqrt(4000 * 0.1 * 0.9));
+  EXPECT_EQ(in.size() + out.size(), 4000u);
+  for (const Ids& ids : out) EXPECT_FALSE(in.count(ids));
+  EXPECT_EQ(corpus.documents(0, Part::held_out).size(), 2 * out.size());
+  EXPECT_EQ(corpus.documents(0, Part::all).size(), 8000u);
+
+  held.holdout_seed = 1;
+  EXPECT_NE(part_of(Corpus(held, tokenizer_), Part::held_out), out);
+  held.holdout_seed = 0;
+  folder_.write("more.txt", "17 18 19\n\n" + text);  // what is held out stays so among other documents
+  held.corpus = {folder_ / "more.txt"};
+  for (const Ids& ids : out) EXPECT_TRUE(part_of(Corpus(held, tokenizer_), Part::held_out).count(ids));
+  EXPECT_EQ(part_of(Corpus(options({"a.txt"}), tokenizer_), Part::training).size(), 4000u);
 }
 
 // A limit on the size of files stands in for a full disk: both make a write fail half-way.

@@ -33,7 +33,7 @@ void expect_share(int64_t count, int64_t of, double share) {
 TEST(Masking, FifteenPercentEightyTenTen) {
   TokenRoles roles{Fake()};
   Masker masker({}, roles, 11);
-  MaskedBatch batch;
+  Batch batch;
   Ids flat;
   constexpr int rows = 400, words = 500;
   for (int i = 0; i < rows; ++i) {
@@ -94,7 +94,7 @@ TEST(Masking, EveryPlaceIsMaskedAlike) {
   Masker often(third, TokenRoles{Fake()}, 1);
   Ids row{Fake::kCls, 10, 11, 12, 13, 14, 15, 16, 17, Fake::kSep};
   for (int i = 0; i < rows; ++i) {
-    MaskedBatch batch;
+    Batch batch;
     often.append(row, i, batch);
     ASSERT_GE(batch.positions.size(), 1u);
     for (int64_t at : batch.positions) ++counts[at];
@@ -108,7 +108,7 @@ TEST(Masking, ARowWithOrdinaryTokensTeachesSomething) {
   MaskingOptions rare;
   rare.mask_probability = 1e-9;
   Masker masker(rare, TokenRoles{Fake()}, 4);
-  MaskedBatch batch;
+  Batch batch;
   std::vector<int> chosen(4);
   for (int i = 0; i < 300; ++i) {
     masker.append(Ids{Fake::kCls, 20, 21, 22, Fake::kSep}, i, batch);
@@ -123,7 +123,7 @@ TEST(Masking, ARowWithOrdinaryTokensTeachesSomething) {
 
 TEST(Masking, OnlyPaddingAtTheEndIsPadding) {
   Masker masker({}, TokenRoles{Fake()}, 4);
-  MaskedBatch batch;
+  Batch batch;
   masker.append(Ids{Fake::kCls, 20, Fake::kPad, 22, Fake::kSep}, 0, batch);
   EXPECT_FALSE(batch.padded);
   EXPECT_EQ(batch.attention_mask, (std::vector<uint8_t>{1, 1, 1, 1, 1}));
@@ -135,7 +135,7 @@ TEST(Masking, OnlyPaddingAtTheEndIsPadding) {
 TEST(Masking, DependsOnSeedAndRowNumberOnly) {
   TokenRoles roles{Fake()};
   auto masked = [&](uint64_t seed, uint64_t row) {
-    MaskedBatch batch;
+    Batch batch;
     Masker({}, roles, seed).append(sample_row(100), row, batch);
     return batch.input_ids;
   };
@@ -143,7 +143,7 @@ TEST(Masking, DependsOnSeedAndRowNumberOnly) {
   EXPECT_NE(masked(1, 5), masked(1, 6));
   EXPECT_NE(masked(1, 5), masked(2, 5));
   // In whatever order and company.
-  MaskedBatch batch;
+  Batch batch;
   Masker masker({}, roles, 1);
   masker.append(sample_row(100), 9, batch);
   masker.append(sample_row(100), 5, batch);
@@ -152,7 +152,7 @@ TEST(Masking, DependsOnSeedAndRowNumberOnly) {
 
 TEST(Masking, OtherSharesAndBadOnes) {
   TokenRoles roles{Fake()};
-  MaskedBatch all_kept, all_masked;
+  Batch all_kept, all_masked;
   Masker({1.0, 0.0, 0.0}, roles, 1).append(sample_row(50), 0, all_kept);
   EXPECT_EQ(all_kept.positions.size(), 50u);
   for (size_t i = 0; i < 50; ++i) EXPECT_EQ(all_kept.input_ids[all_kept.positions[i]], all_kept.targets[i]);

@@ -52,8 +52,8 @@ TEST_F(RealCorpus, DocumentsJoinedAreTheFile) {
 TEST_F(RealCorpus, ValidationRowsHoldTheText) {
   auto text = corpus("wikitext-2/wiki.valid.tokens");
   TokenRoles roles(*tokenizer_);
-  ValidationRows rows(text, *tokenizer_, 128, {});
-  MaskedBatch batch = rows.batch(0, static_cast<int64_t>(rows.rows()));
+  ValidationRows rows(text, *tokenizer_, {.length = 128});
+  Batch batch = rows.batch(0, static_cast<int64_t>(rows.rows()));
   const double masked = static_cast<double>(batch.positions.size());
   for (size_t i = 0; i < batch.positions.size(); ++i) batch.input_ids[batch.positions[i]] = batch.targets[i];
   Ids ids;
@@ -70,7 +70,7 @@ TEST_F(RealCorpus, EveryNovelIsOneDocument) {
   });
   auto text = corpus("novels/B*.txt:file");
   EXPECT_EQ(text.documents(), static_cast<uint64_t>(files));
-  TrainingRows rows(text, *tokenizer_, 128, {}, 1);
+  TrainingRows rows(text, *tokenizer_, {.length = 128}, 1);
   EXPECT_EQ(rows.rows_per_epoch(), (text.tokens() + text.documents() - 1) / 126);
 }
 

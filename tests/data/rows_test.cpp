@@ -18,13 +18,13 @@ constexpr int32_t kCls = FakeTokenizer::kCls, kSep = FakeTokenizer::kSep, kPad =
 int32_t w(int32_t number) { return FakeTokenizer::kFirst + number; }
 
 // Row `i` of a batch with the masked tokens put back.
-Ids unmasked(const MaskedBatch& batch, int64_t i) {
+Ids unmasked(const Batch& batch, int64_t i) {
   std::vector<int64_t> ids = batch.input_ids;
   for (size_t k = 0; k < batch.positions.size(); ++k) ids[batch.positions[k]] = batch.targets[k];
   return Ids(ids.begin() + i * batch.length, ids.begin() + (i + 1) * batch.length);
 }
 
-bool same(const MaskedBatch& a, const MaskedBatch& b) {
+bool same(const Batch& a, const Batch& b) {
   return a.rows == b.rows && a.length == b.length && a.input_ids == b.input_ids && a.positions == b.positions &&
          a.targets == b.targets && a.attention_mask == b.attention_mask && a.padded == b.padded;
 }
@@ -41,10 +41,10 @@ class Rows : public testing::Test {
     return Corpus(options, tokenizer_);
   }
   TrainingRows training(const Corpus& corpus, int64_t length, uint64_t seed) {
-    return TrainingRows(corpus, tokenizer_, length, {}, seed);
+    return TrainingRows(corpus, tokenizer_, {.length = length}, seed);
   }
   ValidationRows validation(const Corpus& corpus, int64_t length, uint64_t limit = 0) {
-    return ValidationRows(corpus, tokenizer_, length, {}, limit);
+    return ValidationRows(corpus, tokenizer_, {.length = length}, Part::all, limit);
   }
   TempFolder folder_;
   FakeTokenizer tokenizer_;
@@ -96,7 +96,7 @@ TEST_F(Rows, ValidationMasksAreTheSameForEveryBatchSize) {
   auto text = corpus({sample_text(100)});
   auto rows = validation(text, 16);
   auto whole = rows.batch(0, 1000);
-  MaskedBatch joined;
+  Batch joined;
   for (uint64_t i = 0; i < rows.rows(); i += 3) {
     auto part = validation(text, 16).batch(i, 3);
     for (auto at : part.positions) joined.positions.push_back(at + static_cast<int64_t>(i) * 16);
@@ -166,7 +166,7 @@ TEST_F(Rows, SeekIsWhatSequentialReadingGives) {
   for (const auto& suffixes : {std::vector<std::string>{"", ""}, std::vector<std::string>{":1", ":3"}}) {
     auto text = corpus({sample_text(50), sample_text(30, 500)}, suffixes);
     auto sequential = training(text, 10, 9);
-    std::vector<MaskedBatch> batches;
+    std::vector<Batch> batches;
     for (int i = 0; i < 40; ++i) batches.push_back(sequential.next(4));  // several epochs
     EXPECT_EQ(sequential.position(), 160u);
     auto jumping = training(text, 10, 9);

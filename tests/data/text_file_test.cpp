@@ -53,10 +53,9 @@ TEST(TextFile, WholeFilesKeepTheirBlankLines) {
   EXPECT_EQ(split(" \n", DocumentEnd::file), Documents{});
 }
 
-TEST(TextFile, ByteOrderMarkIsDroppedAtTheFrontOnly) {
-  EXPECT_EQ(split("\xEF\xBB\xBFone\n\n\xEF\xBB\xBFtwo"), (Documents{"one", "\xEF\xBB\xBFtwo"}));
-  EXPECT_EQ(split("\xEF\xBB\xBF"), Documents{});
-  EXPECT_EQ(split("\xEF\xBB\xBF\none", DocumentEnd::file), (Documents{"one"}));
+TEST(TextFile, EachLineOfItsOwn) {
+  for (auto end : {DocumentEnd::line, DocumentEnd::jsonl})
+    EXPECT_EQ(split("one\n two \r\n\n \nthree\rfour", end), (Documents{"one", " two ", "three", "four"}));
 }
 
 TEST(TextFile, LineEndsBecomeLineFeeds) {

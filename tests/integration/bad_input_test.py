@@ -1,4 +1,5 @@
 """Bad input ends in one clear line, exit code 1 or 2, and nothing half-written."""
+import gzip
 import json
 import os
 import shutil
@@ -31,6 +32,8 @@ def run_folder(saobp, setting, tmp_path):
     (b" \n\n \n", ["nowhere.txt"]),
     (b"text \x00\x01 more\n", ["nowhere.txt", "line 1"]),
     (b"fine\nnot \xff fine\n", ["nowhere.txt", "line 2", "offset 9"]),
+    (gzip.compress(b"fine\n" * 99)[:-9], ["nowhere.txt", "offset 21", "cut short"]),
+    (b"PAR1\x15\x00", ["nowhere.txt", "Parquet", "jsonl"]),
 ])
 def test_corpus(saobp, setting, tmp_path, make, words):
     if make is not None:
@@ -53,6 +56,8 @@ def test_corpus(saobp, setting, tmp_path, make, words):
     (["--length", "65"], ["65", "64"]),
     (["--length", "2"], ["--length", "2"]),
     (["--mask-probability", "1.5"], ["1.5"]),
+    (["--holdout", "0.6"], ["--holdout", "0.5"]),
+    (["--holdout", "0.1"], ["--holdout", "--validation"]),
     (["--model", "bert-huge"], ["bert-huge", "bert-mini"]),
 ])
 def test_flags(saobp, setting, tmp_path, arguments, words):

@@ -1,6 +1,9 @@
 """Pretraining as a user sees it: the run folder, resuming, interrupting, and what must not change a result."""
+import gzip
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -101,6 +104,30 @@ def test_resumed_equals_uninterrupted(tmp_path, saobp, setting, attention):
     assert_same_weights(tmp_path / "cut", tmp_path / "whole")
     done = saobp("pretrain", "--resume", "cut", code=1)
     assert "finished" in done.err
+
+
+def test_resumed_equals_uninterrupted_on_a_composite_corpus(tmp_path, saobp, setting):
+    documents = (tmp_path / "text.txt").read_text().split("\n\n")
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress("\n\n".join(documents[:30]).encode()))
+    (tmp_path / "b.json").write_text("".join(json.dumps({"body": text}) + "\n" for text in documents[30:]))
+    at = setting.index("--corpus")
+    rest = [a for a in setting[:at] + setting[at + 2:] if a not in ("--validation", "valid.txt")]
+    done = saobp(*rest, "--corpus", "a.txt.gz:2", "--corpus", "b.json:1", "--text-field", "body", "--holdout", 0.2,
+                 "--no-pack", "--steps", 60, "--checkpoint-every", 20, "--log-every", 1, "--validate-every", 15,
+                 "--output", "whole")
+    held_out = int(re.search(r"validation +(\d+) documents held out", done.out).group(1))
+    assert 2 <= held_out <= 25
+    assert sum("validation_loss" in line for line in metrics(tmp_path / "whole")) == 4
+
+    # The same run as if it had been killed after its second checkpoint.
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut/checkpoints/step-000060")
+    record = json.loads((tmp_path / "cut/run.json").read_text())
+    (tmp_path / "cut/run.json").write_text(json.dumps(record | {"finished": None}))
+    done = saobp("pretrain", "--resume", "cut")
+    assert "from step 40" in done.out
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert_same_weights(tmp_path / "cut", tmp_path / "whole")
 
 
 def test_the_schedule(tmp_path, saobp, setting):

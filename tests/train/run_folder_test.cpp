@@ -34,7 +34,7 @@ PretrainOptions valid() {
 TEST(PretrainOptions, JsonRoundTrip) {
   PretrainOptions options;
   options.model = {"bert-small", "t.json", attention::Variant::low, 0.25, false, 0.05, true};
-  options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache"};
+  options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
   options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, {"v"}, 21};
@@ -42,7 +42,8 @@ TEST(PretrainOptions, JsonRoundTrip) {
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
               "dropout": 0.05, "sinusoidal_positions": true},
-    "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache"},
+    "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache",
+               "text_field": "body", "pack": false, "holdout": 0.25, "holdout_seed": 8},
     "masking": {"mask_probability": 0.2, "mask_share": 0.7, "random_share": 0.2},
     "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
                   "epsilon": 1e-6, "clip": 0.5},

@@ -174,8 +174,8 @@ TEST(AdamW, StateGoesOnWhereItWas) {
 }
 
 // Rows 2·pair and 2·pair + 1 of eight: a masked token in every third place; odd pairs end in padding.
-data::MaskedBatch rows(int64_t first, int64_t count) {
-  data::MaskedBatch batch;
+data::Batch rows(int64_t first, int64_t count) {
+  data::Batch batch;
   batch.rows = count, batch.length = 9;
   for (int64_t row = first; row < first + count; ++row)
     for (int64_t i = 0; i < 9; ++i) {
@@ -249,7 +249,7 @@ TEST(TrainStep, FourSmallBatchesEqualOneLarge) {
   options.epsilon = 1e-3;  // keeps g / (√v + ε) smooth where a gradient is near zero
   auto whole = tiny(torch::kDouble, 0), parts = tiny(torch::kDouble, 0);
   AdamW a(parameters_of(*whole), options), b(parameters_of(*parts), options);
-  const std::vector<data::MaskedBatch> one = {rows(0, 8)}, four = {rows(0, 2), rows(2, 2), rows(4, 2), rows(6, 2)};
+  const std::vector<data::Batch> one = {rows(0, 8)}, four = {rows(0, 2), rows(2, 2), rows(4, 2), rows(6, 2)};
   ASSERT_NE(four[0].positions.size(), four[1].positions.size()) << "the mean is over tokens, not over batches";
   for (int64_t step = 0; step < 3; ++step) {
     const auto x = train_step(whole, a, one, 1e-2, 1, step), y = train_step(parts, b, four, 1e-2, 1, step);
@@ -262,7 +262,7 @@ TEST(TrainStep, FourSmallBatchesEqualOneLarge) {
 }
 
 TEST(TrainStep, DropoutDrawsFromSeedStepAndPass) {
-  const auto run = [](std::vector<data::MaskedBatch> batches, uint64_t seed, int64_t step) {
+  const auto run = [](std::vector<data::Batch> batches, uint64_t seed, int64_t step) {
     auto model = tiny(torch::kFloat, 0.3);
     AdamW optimizer(parameters_of(*model), {});
     const double loss = train_step(model, optimizer, batches, 1e-2, seed, step).loss;
@@ -280,7 +280,7 @@ TEST(TrainStep, DropoutDrawsFromSeedStepAndPass) {
 TEST(TrainStep, LearnsABatchByHeart) {
   auto model = tiny(torch::kFloat, 0);
   AdamW optimizer(parameters_of(*model), {});
-  const std::vector<data::MaskedBatch> batches = {rows(0, 4)};
+  const std::vector<data::Batch> batches = {rows(0, 4)};
   const double before = train_step(model, optimizer, batches, 1e-2, 1, 0).loss;
   double after = 0;
   for (int64_t step = 1; step < 40; ++step) after = train_step(model, optimizer, batches, 1e-2, 1, step).loss;
@@ -297,7 +297,7 @@ TEST(TrainStep, ANonFiniteLossLeavesTheWeights) {
   }
   TensorList before;
   for (const auto& [name, tensor] : parameters_of(*model)) before.emplace_back(name, tensor.detach().clone());
-  const std::vector<data::MaskedBatch> batches = {rows(0, 2), rows(2, 2)};
+  const std::vector<data::Batch> batches = {rows(0, 2), rows(2, 2)};
   EXPECT_FALSE(std::isfinite(train_step(model, optimizer, batches, 1e-2, 1, 0).loss));
   auto after = parameters_of(*model);
   for (size_t i = 0; i < after.size(); ++i) {
@@ -321,7 +321,7 @@ struct SmallCorpus {
 
 TEST(Validation, IsAMeanOverMaskedTokensWhateverTheBatch) {
   SmallCorpus text;
-  data::ValidationRows validation(text.corpus, text.tokenizer, 8, {});
+  data::ValidationRows validation(text.corpus, text.tokenizer, {.length = 8});
   auto model = tiny(torch::kFloat, 0.3);
   ASSERT_EQ(validation.rows(), 7u);
   torch::NoGradGuard no_grad;
@@ -343,7 +343,7 @@ TEST(Validation, IsAMeanOverMaskedTokensWhateverTheBatch) {
 
 TEST(Validation, StopsBetweenBatches) {
   SmallCorpus text;
-  data::ValidationRows validation(text.corpus, text.tokenizer, 8, {});
+  data::ValidationRows validation(text.corpus, text.tokenizer, {.length = 8});
   auto model = tiny(torch::kFloat, 0.3);
   int asked = 0;
   EXPECT_FALSE(validate(model, validation, 1, [&] { return ++asked == 3; }));

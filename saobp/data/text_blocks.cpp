@@ -1,0 +1,65 @@
+#include "saobp/data/text_blocks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "saobp/data/text_file.h"
+
+namespace saobp::data {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+uint64_t line_feeds(std::string_view text) { return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')); }
+
+}  // namespace
+
+uint64_t TextBlock::line_of(std::string_view part) const {
+  return start.line + line_feeds({text.data(), static_cast<size_t>(part.data() - text.data())});
+}
+
+TextBlocks::TextBlocks(const io::fs::path& path, DocumentEnd end, size_t block_bytes)
+    : file_(path), source_(path.string()), end_(end), block_bytes_(block_bytes) {
+  if (file_.compressed()) source_ += " (decompressed)";
+}
+
+size_t TextBlocks::whole_documents(std::string_view text, size_t from) const {
+  constexpr size_t kNone = std::string_view::npos;
+  if (end_ == DocumentEnd::file) return 0;
+  size_t stop = text.rfind('\n');
+  if (end_ != DocumentEnd::blank) return stop == kNone ? 0 : stop + 1;
+  while (stop != kNone && stop >= from) {  // backwards, line by line, to one of white space
+    const size_t before = stop == 0 ? kNone : text.rfind('\n', stop - 1);
+    const size_t start = before == kNone ? 0 : before + 1;
+    if (is_white_space(text.substr(start, stop - start))) return stop + 1;
+    stop = before;
+  }
+  return 0;
+}
+
+bool TextBlocks::next(TextBlock& block) {
+  std::string text = std::exchange(rest_, {});
+  size_t whole = 0;
+  while (whole == 0) {
+    const size_t searched = text.size();
+    if (file_.read(text, block_bytes_) == 0) {
+      whole = text.size();
+      break;
+    }
+    if (start_.offset == 0 && text.starts_with(kByteOrderMark)) {
+      text.erase(0, kByteOrderMark.size());
+      start_.offset = kByteOrderMark.size();
+    }
+    whole = whole_documents(text, searched);
+  }
+  if (whole == 0) return false;
+  rest_ = text.substr(whole);
+  text.resize(whole);
+  require_text(text, source_, start_);
+  block = {source_, end_, std::move(text), start_};
+  start_.line += line_feeds(block.text);
+  start_.offset += block.text.size();
+  return true;
+}
+
+}  // namespace saobp::data
