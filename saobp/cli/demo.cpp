@@ -6,7 +6,7 @@
 #include "saobp/data/demo_text.h"
 #include "saobp/io/file.h"
 #include "saobp/report/report.h"
-#include "saobp/text/wordpiece_trainer.h"
+#include "saobp/text/trainer.h"
 
 namespace saobp::cli {
 namespace {
@@ -86,7 +86,7 @@ struct Demo {
     const std::string training = text(seed, documents, "train.txt");
     text(seed + 1'000'003, 200, "valid.txt");  // other seeds, other stories
     text(seed + 2'000'003, 100, "analysis.txt");
-    auto tokenizer = text::train_wordpiece({.vocab_size = 1000}, {training});
+    auto tokenizer = text::train_tokenizer({.vocab_size = 1000}, {training});
     io::write_file(folder() / "tokenizer.json", tokenizer->to_json());
     io::write_json(folder() / "model.json", model::to_json(demo_model()));
     console.line(concat("learnt a WordPiece vocabulary of ", tokenizer->vocab_size(), " tokens"));

@@ -1,4 +1,5 @@
 // saobp tokenizer train | encode | decode | convert
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <iterator>
@@ -11,13 +12,14 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
+#include "saobp/data/corpus_options.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/io/npy.h"
 #include "saobp/text/batch.h"
 #include "saobp/text/tokenizer.h"
-#include "saobp/text/wordpiece_trainer.h"
+#include "saobp/text/trainer.h"
 
 namespace saobp::cli {
 namespace {
@@ -30,6 +32,13 @@ constexpr const char* kTokenizerHelp =
 std::string read_input(const std::string& path) {
   if (path != "-") return io::read_file(path);
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+constexpr const char* kThreadsHelp = "0: all cores";
+
+int thread_count(int threads) {
+  if (threads < 0) fail_usage("--threads is ", threads, "; at least 1 was expected (0: all cores)");
+  return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
@@ -70,7 +79,7 @@ void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
 void encode_file(const text::Tokenizer& tokenizer, EncodeOptions& o) {
   const std::string input = read_input(o.input);
   io::require_utf8(input, name_of(o.input));
-  if (o.threads == 0) o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  o.threads = thread_count(o.threads);
   auto start = std::chrono::steady_clock::now();
   const text::EncodedLines lines = text::encode_lines(tokenizer, input, o.threads);
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -99,7 +108,6 @@ void encode_file(const text::Tokenizer& tokenizer, EncodeOptions& o) {
 
 void encode(EncodeOptions& o) {
   if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: one of --input and --text is needed");
-  if (o.threads < 0) fail_usage("--threads is ", o.threads, "; at least 1 was expected (0: all cores)");
   auto tokenizer = text::load_tokenizer(o.tokenizer);
   o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, o);
 }
@@ -111,7 +119,7 @@ void add_encode(CLI::App& parent) {
   command->add_option("--input", o->input, "UTF-8 text; - is standard input");
   command->add_option("--text", o->text, "encode this text instead, and show its tokens");
   command->add_option("--output", o->output, "write all ids as one flat int32 array (.npy)");
-  command->add_option("--threads", o->threads, "0: all cores")->capture_default_str();
+  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
   o->console.add_flag(*command);
   command->callback([o] { encode(*o); });
 }
@@ -210,40 +218,64 @@ void save(const text::Tokenizer& tokenizer, const std::filesystem::path& path) {
 
 struct TrainOptions {
   std::vector<std::string> input;
-  std::string output, kind = "wordpiece";
+  std::string output;
   bool force = false;
-  text::WordPieceTrainOptions wordpiece;
+  int threads = 0;
+  text::TrainerOptions trainer;
   Console console;
 };
 
+// Options of the other kind would be without effect.
+void refuse_options_of_other_kind(const CLI::App& command, text::TokenizerKind kind) {
+  const bool bpe = kind == text::TokenizerKind::bpe;
+  for (const char* flag :
+       bpe ? std::array{"--limit-alphabet", "--lowercase"} : std::array{"--add-prefix-space", "--line-ends"})
+    if (command.count(flag) > 0) fail_usage(flag, ": does not go with --kind ", io::enum_name(kind));
+}
+
 void train(TrainOptions& o) {
-  if (o.kind != "wordpiece") fail_usage("--kind: \"", o.kind, "\" is not known; wordpiece was expected");
-  if (o.wordpiece.vocab_size < 1) fail_usage("--vocab-size is ", o.wordpiece.vocab_size, "; at least 1 was expected");
   const auto path = new_tokenizer_json(o.output, o.force);
-  text::WordPieceTrainer trainer(o.wordpiece);
+  const int threads = thread_count(o.threads);
+  auto trainer = text::make_trainer(o.trainer, threads);
   double mb = 0;
-  for (const std::string& input : o.input) {
-    const std::string text = read_input(input);
-    trainer.add(text, name_of(input));
+  const auto start = std::chrono::steady_clock::now();
+  auto add = [&](const std::string& file) {
+    const std::string text = read_input(file);
+    trainer->add(text, name_of(file));
     mb += static_cast<double>(text.size()) / 1e6;
+  };
+  for (const std::string& input : o.input) {
+    if (input == "-")
+      add(input);
+    else
+      for (const auto& file : data::find_files({.path = input, .weight = {}}, {})) add(file.string());
   }
-  auto tokenizer = trainer.train();
+  auto tokenizer = trainer->train();
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   save(*tokenizer, path);
-  o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text"));
-  o.console.result(
-      {{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()}, {"mb", mb}});
+  o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text in ",
+                        seconds, " s"));
+  o.console.result({{"path", path.string()},
+                    {"vocab_size", tokenizer->vocab_size()},
+                    {"kind", tokenizer->kind()},
+                    {"mb", mb},
+                    {"seconds", seconds},
+                    {"threads", threads}});
 }
 
 void add_train(CLI::App& parent) {
   auto o = std::make_shared<TrainOptions>();
   auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
-  command->add_option("--input", o->input, "UTF-8 text files; - is standard input")->required();
+  command->add_option("--input", o->input, "UTF-8 text: files, folders or globs; - is standard input")->required();
   command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
-  command->add_option("--kind", o->kind, "wordpiece")->capture_default_str();
-  add_flags(*command, o->wordpiece);
+  add_flags(*command, o->trainer);
+  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
   command->add_flag("--force", o->force, "replace a file that is there");
   o->console.add_flag(*command);
-  command->callback([o] { train(*o); });
+  command->callback([o, command] {
+    refuse_options_of_other_kind(*command, o->trainer.kind);
+    train(*o);
+  });
 }
 
 // convert ---------------------------------------------------------------------------------------------------------

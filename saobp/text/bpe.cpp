@@ -185,6 +185,10 @@ class BpeTokenizer final : public VocabularyTokenizer {
 
 }  // namespace
 
+io::Json byte_level_post_processor() {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
+}
+
 std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
                                     std::vector<AddedToken> added, io::Json post_processor, const std::string& source) {
   return std::make_unique<BpeTokenizer>(options, std::move(vocabulary), merges, std::move(added),

@@ -31,4 +31,7 @@ using Merges = std::vector<std::pair<std::string, std::string>>;
 std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
                                     std::vector<AddedToken> added, io::Json post_processor, const std::string& source);
 
+// What GPT-2's files have: nothing is added around the text.
+io::Json byte_level_post_processor();
+
 }  // namespace saobp::text

@@ -7,6 +7,7 @@
 #include "saobp/text/bpe.h"
 #include "saobp/text/hf_json.h"
 #include "saobp/text/tokenizer.h"
+#include "saobp/text/vocabulary_tokenizer.h"
 #include "saobp/text/wordpiece.h"
 
 namespace saobp::text {
@@ -25,13 +26,6 @@ void for_each_line(std::string_view text, OnLine&& on_line) {
     on_line(line, number++);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-}
-
-std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary, std::initializer_list<const char*> names) {
-  std::vector<AddedToken> added;
-  for (const char* name : names)
-    if (auto id = vocabulary.id(name)) added.push_back({.id = *id, .content = name, .special = true});
-  return added;
 }
 
 // One token a line. Settings are those of bert-base-uncased unless a tokenizer_config.json beside it has others.
@@ -75,9 +69,7 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
   if (fs::path config = path.parent_path() / "tokenizer_config.json"; fs::exists(config))
     options.add_prefix_space = io::get_or(io::read_json(config), "add_prefix_space", false, config.string());
   auto added = special_tokens(vocabulary, {"<|endoftext|>"});
-  io::Json post_processor = {
-      {"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
-  return make_bpe(options, std::move(vocabulary), merges, std::move(added), std::move(post_processor), source);
+  return make_bpe(options, std::move(vocabulary), merges, std::move(added), byte_level_post_processor(), source);
 }
 
 }  // namespace

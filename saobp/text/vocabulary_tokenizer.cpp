@@ -20,6 +20,13 @@ io::Json added_json(const AddedToken& token) {
 
 }  // namespace
 
+std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary, const std::vector<std::string>& names) {
+  std::vector<AddedToken> added;
+  for (const std::string& name : names)
+    if (auto id = vocabulary.id(name)) added.push_back({.id = *id, .content = name, .special = true});
+  return added;
+}
+
 VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<AddedToken> added, io::Json post_processor,
                                          const std::string& source)
     : vocabulary_(std::move(vocabulary)), added_(std::move(added)), post_processor_(std::move(post_processor)) {

@@ -12,6 +12,9 @@
 
 namespace saobp::text {
 
+// Special tokens as added tokens; names that the vocabulary lacks are left out.
+std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary, const std::vector<std::string>& names);
+
 class VocabularyTokenizer : public Tokenizer {
  public:
   const std::string& token(int32_t id) const override { return vocabulary_.token(id); }

@@ -6,7 +6,7 @@
 #include "saobp/io/error.h"
 #include "saobp/text/normalizer.h"
 #include "saobp/text/wordpiece.h"
-#include "saobp/text/wordpiece_trainer.h"
+#include "saobp/text/trainer.h"
 
 namespace saobp::text {
 namespace {
@@ -118,10 +118,10 @@ TEST(WordPieceTrainer, MergesTheMostFrequentPairFirst) {
     for (int i = 0; i < count; ++i) text.append(word).append(" ");
   };
   add("hug", 10), add("pug", 5), add("pun", 12), add("bun", 4), add("hugs", 5);
-  WordPieceTrainOptions options;
+  TrainerOptions options;
   const int64_t alphabet = 5 + 7 + 4;  // specials; b g h n p s u; ##g ##n ##s ##u
   options.vocab_size = alphabet + 3;
-  auto t = train_wordpiece(options, {text});
+  auto t = train_tokenizer(options, {text});
   EXPECT_EQ(t->vocab_size(), options.vocab_size);
   EXPECT_EQ(t->token(static_cast<int32_t>(alphabet)), "##ug");
   EXPECT_EQ(t->token(static_cast<int32_t>(alphabet) + 1), "##un");
@@ -131,25 +131,25 @@ TEST(WordPieceTrainer, MergesTheMostFrequentPairFirst) {
 }
 
 TEST(WordPieceTrainer, SaysWhatIsWrong) {
-  WordPieceTrainOptions options;
-  EXPECT_THROW(train_wordpiece(options, {" \n "}), Error);
+  TrainerOptions options;
+  EXPECT_THROW(train_tokenizer(options, {" \n "}), Error);
   options.vocab_size = 6;
-  EXPECT_THROW(train_wordpiece(options, {"some words here"}), Error);
-  EXPECT_THROW(train_wordpiece({}, {"bad \xFF"}), Error);
+  EXPECT_THROW(train_tokenizer(options, {"some words here"}), Error);
+  EXPECT_THROW(train_tokenizer({}, {"bad \xFF"}), Error);
   options = {};
   options.special_tokens = {"[PAD]"};
-  EXPECT_THROW(WordPieceTrainer{options}, UsageError);
+  EXPECT_THROW(make_trainer(options), UsageError);
 }
 
 TEST(WordPieceTrainer, RareCharactersAndPairsStayOut) {
-  WordPieceTrainOptions options;
+  TrainerOptions options;
   options.limit_alphabet = 2;
-  auto t = train_wordpiece(options, {"aaa bbb aab abb z"});
+  auto t = train_tokenizer(options, {"aaa bbb aab abb z"});
   EXPECT_FALSE(t->id("z").has_value());
   EXPECT_EQ(t->encode("z"), (Ids{1}));
   options = {};
   options.min_frequency = 3;
-  t = train_wordpiece(options, {"xy xy"});
+  t = train_tokenizer(options, {"xy xy"});
   EXPECT_FALSE(t->id("xy").has_value());
 }
 
