@@ -15,9 +15,9 @@ namespace {
 model::ModelConfig config_of(const BenchModelOptions& options) {
   train::ModelOptions model;
   model.model = options.model, model.attention = options.attention, model.strength = options.strength;
-  const bool file = options.model.ends_with(".json");
-  const auto sizes = file ? model::read_config(options.model) : model::model_preset(options.model);
-  return train::resolve_model(model, sizes.vocab_size, sizes.pad_token_id, options.length);
+  const bool causal = train::family_of(model) == model::Family::gpt2;
+  const int64_t vocabulary = model::model_preset(causal ? "gpt2-mini" : "bert-mini").vocab_size;
+  return train::resolve_model(model, {vocabulary, 0, {}}, options.length);
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.

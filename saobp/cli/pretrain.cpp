@@ -46,7 +46,8 @@ struct Pretrain {
 
 void add_pretrain_command(CLI::App& app) {
   auto state = std::make_shared<Pretrain>();
-  auto* command = app.add_subcommand("pretrain", "Pretrain a BERT on plain text (masked-language modelling)");
+  auto* command =
+      app.add_subcommand("pretrain", "Pretrain a BERT (masked-language modelling) or a GPT-2 (causal) on text");
   state->app = command;
   command->add_option("--output", state->output, "run folder to make, e.g. runs/mini-high")->type_name("FOLDER");
   command->add_option("--resume", state->resume, "run folder to go on with, from its newest checkpoint")

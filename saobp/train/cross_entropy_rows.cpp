@@ -47,7 +47,9 @@ HWY_INLINE double exponentials(float* x, int64_t count, float maximum) {
     auto segment = hn::Zero(f);
     int64_t k = start;
     for (; k + lanes <= stop; k += lanes) {
-      const auto e = hn::Exp(f, hn::Sub(hn::LoadU(f, x + k), shift));
+      const auto difference = hn::Sub(hn::LoadU(f, x + k), shift);
+      // Highway's own would swallow a NaN.
+      const auto e = hn::IfThenElse(hn::IsNaN(difference), difference, hn::Exp(f, difference));
       segment = hn::Add(segment, e);
       hn::StoreU(e, f, x + k);
     }

@@ -21,6 +21,10 @@ void require_range(const char* flag, double value, double low, double high) {
     fail_usage(flag, ": ", value, " was given; a number from ", low, " to ", high, " was expected");
 }
 
+model::ModelConfig sizes_of(const ModelOptions& options) {
+  return options.model.ends_with(".json") ? model::read_config(options.model) : model::model_preset(options.model);
+}
+
 }  // namespace
 
 data::CorpusOptions validation_corpus(const PretrainOptions& options) {
@@ -39,7 +43,8 @@ void validate(const PretrainOptions& options) {
   for (auto [flag, value] :
        {std::pair{"--steps", t.steps}, std::pair{"--batch", t.batch}, std::pair{"--accumulation", t.accumulation},
         std::pair{"--log-every", t.log_every}, std::pair{"--validate-every", t.validate_every},
-        std::pair{"--checkpoint-every", t.checkpoint_every}, std::pair{"--keep-checkpoints", t.keep_checkpoints}})
+        std::pair{"--checkpoint-every", t.checkpoint_every}, std::pair{"--keep-checkpoints", t.keep_checkpoints},
+        std::pair{"--max-skipped", t.max_skipped}})
     require_at_least(flag, value, 1);
   require_at_least("--length", t.length, 3);
   for (auto [flag, value] :
@@ -88,12 +93,13 @@ PretrainOptions pretrain_options_from_json(const io::Json& json, const std::stri
   return options;
 }
 
-model::ModelConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id,
-                                 int64_t length) {
-  const bool file = options.model.ends_with(".json");
-  auto config = file ? model::read_config(options.model) : model::model_preset(options.model);
-  config.vocab_size = vocab_size;
-  config.pad_token_id = pad_token_id;
+model::Family family_of(const ModelOptions& options) { return sizes_of(options).family; }
+
+model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
+  auto config = sizes_of(options);
+  config.vocab_size = vocabulary.size;
+  config.pad_token_id = vocabulary.pad;
+  config.eos_token_id = vocabulary.end_of_text;
   config.set_dropout(options.dropout);
   if (length > config.max_position_embeddings)
     fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);

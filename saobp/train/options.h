@@ -71,6 +71,8 @@ struct TrainOptions {
   int64_t validate_every = 250;
   int64_t checkpoint_every = 250;
   int64_t keep_checkpoints = 2;
+  bool keep_best = true;
+  int64_t max_skipped = 10;
   std::vector<std::string> validation;
   int64_t validation_rows = 0;
 
@@ -86,6 +88,9 @@ struct TrainOptions {
     visit("validate_every", self.validate_every, "steps between validations, and one at the end");
     visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end");
     visit("keep_checkpoints", self.keep_checkpoints, "newest checkpoints that are kept");
+    visit("keep_best", self.keep_best, "keep the model with the lowest validation loss in the run's folder best/");
+    visit("max_skipped", self.max_skipped,
+          "steps in a row with a loss or gradient that is not finite, and no update, before the run stops");
     visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
     visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all");
   }
@@ -118,7 +123,16 @@ void validate(const PretrainOptions& options);
 io::Json to_json(const PretrainOptions& options);
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
 
+// What the model takes from its tokenizer. `pad` is BERT's, `end_of_text` GPT-2's.
+struct VocabularyFacts {
+  int64_t size, pad = 0;
+  std::optional<int64_t> end_of_text;
+};
+
+// Of which family the options' model is.
+model::Family family_of(const ModelOptions& options);
+
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
-model::ModelConfig resolve_model(const ModelOptions& options, int64_t vocab_size, int64_t pad_token_id, int64_t length);
+model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);
 
 }  // namespace saobp::train

@@ -1,43 +1,21 @@
 #include "saobp/train/pretrain.h"
 
-#include <sys/resource.h>
-
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "saobp/data/rows.h"
 #include "saobp/io/file.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/prepared_batches.h"
 #include "saobp/train/run_folder.h"
 #include "saobp/train/step.h"
 #include "saobp/train/validation.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::train {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::string format(const char* pattern, auto... values) {
-  char text[256];
-  std::snprintf(text, sizeof text, pattern, values...);
-  return text;
-}
-
-std::string duration(double seconds) {
-  auto s = static_cast<long long>(seconds);
-  if (s >= 3600) return format("%lld h %02lld min", s / 3600, s / 60 % 60);
-  return s >= 60 ? format("%lld min %02lld s", s / 60, s % 60) : format("%lld s", s);
-}
-
-int64_t peak_rss_mb() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
-}
 
 std::string describe(const data::Corpus& corpus) {
   uint64_t files = 0;
@@ -45,6 +23,12 @@ std::string describe(const data::Corpus& corpus) {
   for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
   return concat(corpus.tokens(), " tokens, ", corpus.documents(), " documents, ", files, " files",
                 cached ? " (from the cache)" : "");
+}
+
+// Error when the vocabulary lacks a special token that rows of the model's family need.
+VocabularyFacts vocabulary_facts(const ModelOptions& options, const text::Tokenizer& tokenizer) {
+  if (family_of(options) == model::Family::bert) return {tokenizer.vocab_size(), data::TokenRoles(tokenizer).pad, {}};
+  return {tokenizer.vocab_size(), 0, tokenizer.special().eos};
 }
 
 class Pretraining {
@@ -58,9 +42,8 @@ class Pretraining {
         reporter_(reporter),
         tokenizer_(
             text::load_tokenizer(kind == Kind::fresh ? fs::path(options.model.tokenizer) : run / "tokenizer.json")),
-        roles_(*tokenizer_),
         config_(kind == Kind::fresh
-                    ? resolve_model(options.model, tokenizer_->vocab_size(), roles_.pad, options.train.length)
+                    ? resolve_model(options.model, vocabulary_facts(options.model, *tokenizer_), options.train.length)
                     : model::read_config(run / "config.json")),
         corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
         rows_(corpus_, *tokenizer_, row_format(), seed()),
@@ -102,30 +85,52 @@ class Pretraining {
   PretrainOutcome go_on() {
     record_ = io::read_json(run_ / "run.json");
     checkpoints_.sweep();
-    auto checkpoint = checkpoints_.newest();
-    if (checkpoint) {
-      auto state = Checkpoints::load(*checkpoint, model_, *optimizer_);
-      const std::string source = (*checkpoint / "state.json").string();
-      step_ = io::require<int64_t>(state, "step", source);
-      rows_.seek(io::require<uint64_t>(state, "rows", source));
-      if (io::require<std::vector<std::string>>(state, "corpus", source) != corpus_keys())
-        fail(source, ": the text in --corpus was changed since the run began (", corpus_.tokens(),
-             " tokens now); a resumed run needs the same text");
-      saved_step_ = step_;
-      seconds_before_ = io::require<double>(state, "seconds", source);
-      reporter_.line(concat("resuming ", run_.string(), " from step ", step_));
-    } else {
+    const auto checkpoints = checkpoints_.newest_first();
+    if (checkpoints.empty())
       reporter_.line(concat("resuming ", run_.string(), " from the start: it has no checkpoint yet"));
-    }
+    else
+      load_newest_sound(checkpoints);
     return train();
   }
 
  private:
+  // A damaged checkpoint is passed over, aloud; Error when none is sound.
+  void load_newest_sound(const std::vector<fs::path>& newest_first) {
+    for (size_t i = 0;; ++i) {
+      try {
+        restore(Checkpoints::load(newest_first[i], model_, *optimizer_), (newest_first[i] / "state.json").string());
+        reporter_.line(concat("resuming ", run_.string(), " from step ", step_));
+        return;
+      } catch (const Error& error) {
+        if (i + 1 == newest_first.size()) throw;
+        reporter_.line(concat("checkpoint  ", newest_first[i].filename().string(), " is passed over: ", error.what()));
+      }
+    }
+  }
+
+  void restore(const io::Json& state, const std::string& source) {
+    if (io::require<std::vector<std::string>>(state, "corpus", source) != corpus_keys())
+      fail(source, ": the text in --corpus was changed since the run began (", corpus_.tokens(),
+           " tokens now); a resumed run needs the same text");
+    step_ = io::require<int64_t>(state, "step", source);
+    rows_.seek(io::require<uint64_t>(state, "rows", source));
+    skipped_ = io::require<int64_t>(state, "skipped", source);
+    skipped_in_a_row_ = io::require<int64_t>(state, "skipped_in_a_row", source);
+    seconds_before_ = io::require<double>(state, "seconds", source);
+    saved_step_ = step_;
+  }
+
   uint64_t seed() const { return static_cast<uint64_t>(options_.train.seed); }
 
   data::RowFormat row_format() const {
-    return {.length = options_.train.length, .pack = options_.corpus.pack, .masking = options_.masking};
+    return {.length = options_.train.length,
+            .pack = options_.corpus.pack,
+            .masking = config_.causal() ? std::nullopt : std::optional(options_.masking)};
   }
+
+  // A masked model's figures are named as such: they are no match for a causal one's.
+  const char* perplexity_key() const { return config_.causal() ? "perplexity" : "masked_lm_perplexity"; }
+  const char* predicted_key() const { return config_.causal() ? "validation_tokens" : "validation_masked_tokens"; }
 
   data::Corpus::Progress tokenizing() const {
     return [this](const data::CorpusProgress& p) {
@@ -170,6 +175,7 @@ class Pretraining {
 
   PretrainOutcome train() {
     announce();
+    const auto& t = options_.train;
     MetricsLog metrics(run_ / "metrics.jsonl", step_);
     // A run that was stopped between a step and its validation makes up for it.
     bool validated = step_ == 0;
@@ -178,9 +184,11 @@ class Pretraining {
       if (line.contains("loss")) last_loss_ = io::require<double>(line, "loss", source);
       if (!line.contains("validation_loss")) continue;
       last_validation_ = ValidationResult{io::require<double>(line, "validation_loss", source),
-                                          io::require<int64_t>(line, "validation_masked_tokens", source)};
+                                          io::require<int64_t>(line, predicted_key(), source)};
+      best_loss_ = std::min(best_loss_, last_validation_->loss);
       validated = validated || line["step"] == step_;
     }
+    batches_.emplace(rows_, t.batch, t.accumulation);
     started_ = window_start_ = Clock::now();
     bool running = validated || !validation_due() || validate_now(metrics);
     while (running && step_ < options_.train.steps && !InterruptGuard::interrupted()) {
@@ -197,16 +205,14 @@ class Pretraining {
 
   void one_step(MetricsLog& metrics) {
     const auto& t = options_.train;
-    std::vector<data::Batch> batches;
-    batches.reserve(static_cast<size_t>(t.accumulation));
-    for (int64_t i = 0; i < t.accumulation; ++i) batches.push_back(rows_.next(t.batch));
+    const uint64_t first_row = batches_->position();
+    const auto batches = batches_->next(step_ + 1 < t.steps);
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
     auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
-    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
-      fail(run_.string(), ": step ", step_ + 1, ": the loss is ", result.loss, " and the gradient's norm ",
-           result.gradient_norm, "; a lower --learning-rate or a longer --warmup-steps may help");
     ++step_;
     ++window_steps_;
+    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) return skip(metrics, result, first_row);
+    skipped_in_a_row_ = 0;
     last_loss_ = result.loss;
     const double elapsed = seconds_since(window_start_);
     const double tokens_per_s = static_cast<double>(window_steps_ * t.batch * t.length * t.accumulation) / elapsed;
@@ -227,6 +233,27 @@ class Pretraining {
     start_window();
   }
 
+  // The step made no update; the rows that it saw are named.
+  void skip(MetricsLog& metrics, const StepResult& result, uint64_t first_row) {
+    ++skipped_;
+    ++skipped_in_a_row_;
+    const auto written = [](double number) {
+      return std::isfinite(number) ? io::Json(number) : io::Json(concat(number));
+    };
+    metrics.write({{"step", step_},
+                   {"skipped_loss", written(result.loss)},
+                   {"skipped_grad_norm", written(result.gradient_norm)},
+                   {"rows", {first_row, batches_->position() - 1}},
+                   {"skipped", skipped_}});
+    const std::string what = concat("step ", step_, " was skipped: the loss is ", result.loss, ", the gradient's norm ",
+                                    result.gradient_norm, "; rows ", first_row, " to ", batches_->position() - 1);
+    reporter_.line(what);
+    if (skipped_in_a_row_ < options_.train.max_skipped) return;
+    save();
+    fail(run_.string(), ": ", what, ", the ", skipped_in_a_row_,
+         " th in a row; the state is saved; a lower --learning-rate or a longer --warmup-steps may help");
+  }
+
   void start_window() {
     window_start_ = Clock::now();
     window_steps_ = 0;
@@ -241,22 +268,40 @@ class Pretraining {
     reporter_.progress("validating …", false);
     auto result = validate(model_, *validation_rows_, options_.train.batch, InterruptGuard::interrupted);
     if (!result) return false;
+    if (!std::isfinite(result->loss)) {
+      save();
+      fail(run_.string(), ": the validation loss after step ", step_, " is ", result->loss,
+           "; the state is saved; a lower --learning-rate may help");
+    }
     metrics.write({{"step", step_},
                    {"validation_loss", result->loss},
-                   {"masked_lm_perplexity", result->masked_lm_perplexity()},
-                   {"validation_masked_tokens", result->masked}});
-    reporter_.line(format("step %lld  validation loss %.4f, masked-LM perplexity %.2f", static_cast<long long>(step_),
-                          result->loss, result->masked_lm_perplexity()));
+                   {perplexity_key(), result->perplexity()},
+                   {predicted_key(), result->predicted}});
+    reporter_.line(format("step %lld  validation loss %.4f, %s %.2f", static_cast<long long>(step_), result->loss,
+                          config_.causal() ? "perplexity" : "masked-LM perplexity", result->perplexity()));
     last_validation_ = result;
+    if (options_.train.keep_best && result->loss < best_loss_) save_best(*result);
+    best_loss_ = std::min(best_loss_, result->loss);
     start_window();
     return true;
+  }
+
+  // A model folder of its own, for every verb that takes one.
+  void save_best(const ValidationResult& result) {
+    replace_folder(run_ / "best", [&](const fs::path& folder) {
+      model::save_model(model_, folder);
+      io::write_file(folder / "tokenizer.json", tokenizer_->to_json());
+      io::write_json(folder / "best.json", {{"step", step_}, {"validation_loss", result.loss}});
+    });
   }
 
   void save() {
     if (saved_step_ == step_) return;
     checkpoints_.save(model_, *optimizer_,
                       {{"step", step_},
-                       {"rows", rows_.position()},
+                       {"rows", batches_->position()},
+                       {"skipped", skipped_},
+                       {"skipped_in_a_row", skipped_in_a_row_},
                        {"corpus", corpus_keys()},
                        {"seconds", seconds_before_ + seconds_since(started_)}});
     model::save_model(model_, run_);
@@ -273,8 +318,9 @@ class Pretraining {
           std::round(static_cast<double>(training_steps_ * t.batch * t.length * t.accumulation) / training_seconds_);
     if (last_validation_) {
       final["validation_loss"] = last_validation_->loss;
-      final["masked_lm_perplexity"] = last_validation_->masked_lm_perplexity();
+      final[perplexity_key()] = last_validation_->perplexity();
     }
+    final["skipped"] = skipped_;
     final["seconds"] = std::round(seconds_before_ + seconds_since(started_));
     final["peak_rss_mb"] = peak_rss_mb();
     final["kernel"] = attention::last_kernel();
@@ -288,7 +334,6 @@ class Pretraining {
   const fs::path run_;
   const Reporter& reporter_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
-  data::TokenRoles roles_;
   model::ModelConfig config_;
   data::Corpus corpus_;
   data::TrainingRows rows_;
@@ -302,6 +347,9 @@ class Pretraining {
   int64_t saved_step_ = -1;  // of the newest checkpoint
   int64_t step_ = 0, window_steps_ = 0, training_steps_ = 0;
   double training_seconds_ = 0, seconds_before_ = 0, last_loss_ = 0;
+  int64_t skipped_ = 0, skipped_in_a_row_ = 0;  // steps without an update
+  std::optional<PreparedBatches> batches_;
+  double best_loss_ = std::numeric_limits<double>::infinity();
   std::optional<ValidationResult> last_validation_;
   Clock::time_point started_, window_start_;
 };

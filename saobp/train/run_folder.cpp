@@ -1,10 +1,12 @@
 #include "saobp/train/run_folder.h"
 
+#include <fcntl.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -81,22 +83,31 @@ std::vector<fs::path> Checkpoints::all() const {
   return found;
 }
 
-void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {
-  char name[32];
-  std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
-  const fs::path target = folder_ / name, aside = folder_ / concat(name, ".partial-", ::getpid());
+void replace_folder(const fs::path& target, const std::function<void(const fs::path&)>& write) {
+  const fs::path aside = target.string() + concat(".partial-", ::getpid());
   try {
     io::make_folder(aside);
-    model::save_tensors(aside / "model.safetensors", model::named_weights(model), {{"format", "pt"}});
-    model::save_tensors(aside / "optimizer.safetensors", optimizer.state());
-    io::write_json(aside / "state.json", state);
-    if (fs::exists(target)) fs::remove_all(target);
-    fs::rename(aside, target);
+    write(aside);
+    if (!fs::exists(target))
+      fs::rename(aside, target);
+    else if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
+      fail(target.string(), ": cannot be replaced: ", std::strerror(errno));
+    fs::remove_all(aside);
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(aside, ignored);
     throw;
   }
+}
+
+void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {
+  char name[32];
+  std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
+  replace_folder(folder_ / name, [&](const fs::path& folder) {
+    model::save_tensors(folder / "model.safetensors", model::named_weights(model), {{"format", "pt"}});
+    model::save_tensors(folder / "optimizer.safetensors", optimizer.state());
+    io::write_json(folder / "state.json", state);
+  });
   auto found = all();
   for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) fs::remove_all(found[i]);
 }
@@ -109,9 +120,10 @@ void Checkpoints::sweep() const {
   for (const auto& path : partial) fs::remove_all(path);
 }
 
-std::optional<fs::path> Checkpoints::newest() const {
+std::vector<fs::path> Checkpoints::newest_first() const {
   auto found = all();
-  return found.empty() ? std::nullopt : std::optional(found.back());
+  std::reverse(found.begin(), found.end());
+  return found;
 }
 
 io::Json Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {

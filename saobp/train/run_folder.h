@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,10 @@ class MetricsLog {
   std::FILE* file_ = nullptr;
 };
 
+// Replaces the folder `target`, or makes it: write(aside) fills a folder beside it, which then takes its place in one
+// step.
+void replace_folder(const fs::path& target, const std::function<void(const fs::path&)>& write);
+
 // checkpoints/step-NNNNNN with model.safetensors, optimizer.safetensors and state.json, written aside and renamed.
 class Checkpoints {
  public:
@@ -49,9 +54,9 @@ class Checkpoints {
   void save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const;
   // What a killed run left half-written goes.
   void sweep() const;
-  // The newest one, or nothing.
-  std::optional<fs::path> newest() const;
-  // Loads model and optimiser; gives back the state.
+  std::vector<fs::path> newest_first() const;
+  // Loads model and optimiser; gives back the state. Error when anything is missing or damaged; model and optimiser
+  // are then to be loaded from another one.
   static io::Json load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer);
 
  private:

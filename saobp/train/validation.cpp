@@ -6,7 +6,7 @@
 
 namespace saobp::train {
 
-double ValidationResult::masked_lm_perplexity() const { return std::exp(loss); }
+double ValidationResult::perplexity() const { return std::exp(loss); }
 
 std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
                                          int64_t batch, const std::function<bool()>& stop) {
@@ -18,15 +18,15 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
   bool stopped = false;
   for (uint64_t first = 0; first < rows.rows() && !stopped; first += static_cast<uint64_t>(batch)) {
     stopped = stop && stop();
-    auto masked = rows.batch(first, batch);
-    if (stopped || masked.positions.empty()) continue;
-    sum += loss_sum(model, masked).item<double>();
-    result.masked += static_cast<int64_t>(masked.positions.size());
+    const auto part = rows.batch(first, batch);
+    if (stopped || part.positions.empty()) continue;
+    sum += loss_sum(model, part).item<double>();
+    result.predicted += static_cast<int64_t>(part.positions.size());
   }
   model->train(was_training);
   if (stopped) return std::nullopt;
-  if (result.masked == 0) fail("the validation text has no token that could be masked");
-  result.loss = sum / static_cast<double>(result.masked);
+  if (result.predicted == 0) fail("the validation text has no token that could be predicted");
+  result.loss = sum / static_cast<double>(result.predicted);
   return result;
 }
 

@@ -1,4 +1,4 @@
-// Masked-LM loss on held-out text.
+// Language-model loss on held-out text.
 #pragma once
 
 #include <functional>
@@ -10,10 +10,10 @@
 namespace saobp::train {
 
 struct ValidationResult {
-  double loss = 0;     // mean over masked tokens, nats
-  int64_t masked = 0;  // tokens that were predicted
-  // exp of the loss. Not comparable with a causal model's perplexity: the model sees both sides of the masked token.
-  double masked_lm_perplexity() const;
+  double loss = 0;        // mean over the predicted tokens, nats
+  int64_t predicted = 0;  // of an encoder the masked ones, of a decoder all
+  // exp of the loss. An encoder's is no match for a decoder's: it sees both sides of the masked token.
+  double perplexity() const;
 };
 
 // Over all rows, in evaluation mode (the model's mode is put back). `stop` is asked between batches; when it says yes,

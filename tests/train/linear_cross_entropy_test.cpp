@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 namespace saobp::train {
 namespace {
 
@@ -78,6 +81,16 @@ TEST(LinearCrossEntropy, LargeLogitsAndNoRows) {
   const auto nothing = linear_cross_entropy(hidden.slice(0, 0, 0), weight, {}, torch::empty({0}, torch::kLong));
   EXPECT_EQ(nothing.item<float>(), 0);
   EXPECT_TRUE(torch::autograd::grad({nothing}, {weight})[0].eq(0).all().item<bool>());
+}
+
+TEST(LinearCrossEntropy, KeepsWhatIsNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+    for (const int64_t place : {0, 17, 38}) {
+      auto weight = torch::ones({39, 1});
+      weight[place] = bad;
+      const auto loss = linear_cross_entropy(torch::ones({1, 1}), weight, {}, torch::tensor({3}));
+      EXPECT_FALSE(std::isfinite(loss.item<float>())) << bad << " at " << place;
+    }
 }
 
 TEST(LinearCrossEntropy, WithoutGradientsMakesNone) {

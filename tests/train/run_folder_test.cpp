@@ -37,7 +37,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
-  options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, {"v"}, 21};
+  options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, false, 22, {"v"}, 21};
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
@@ -48,7 +48,8 @@ TEST(PretrainOptions, JsonRoundTrip) {
     "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
                   "epsilon": 1e-6, "clip": 0.5},
     "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "log_every": 17,
-              "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "validation": ["v"],
+              "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "keep_best": false,
+              "max_skipped": 22, "validation": ["v"],
               "validation_rows": 21}})"));
   EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), json);
   options.model.strength.reset();
@@ -95,6 +96,7 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
       {"--validate-every", &TrainOptions::validate_every, 1},
       {"--checkpoint-every", &TrainOptions::checkpoint_every, 1},
       {"--keep-checkpoints", &TrainOptions::keep_checkpoints, 1},
+      {"--max-skipped", &TrainOptions::max_skipped, 1},
       {"--validation-rows", &TrainOptions::validation_rows, 0}};
   for (auto [flag, member, least] : numbers) {
     EXPECT_EQ(with([&](auto& o) { o.train.*member = least; }), "no error") << flag;
@@ -125,13 +127,13 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
 
 TEST(ResolveModel, TakesSizesFromTheTokenizerAndStrengthFromTheRule) {
   ModelOptions options;
-  const auto high = resolve_model(options, 30522, 0, 128);
+  const auto high = resolve_model(options, {30522, 0, {}}, 128);
   EXPECT_EQ(high.parameters(), 11'201'594);
   EXPECT_DOUBLE_EQ(high.refined_attention.strength, 0.2 * 11e6 / 11'201'594);
   EXPECT_EQ(high.refined_attention.attention, attention::Variant::high);
   options.dropout = 0.25, options.exclude_self = false, options.strength = 3,
   options.attention = attention::Variant::low;
-  const auto low = resolve_model(options, 1000, 7, 512);
+  const auto low = resolve_model(options, {1000, 7, {}}, 512);
   EXPECT_EQ(std::pair(low.vocab_size, low.pad_token_id), std::pair(int64_t{1000}, int64_t{7}));
   EXPECT_EQ(std::pair(low.hidden_dropout_prob, low.attention_probs_dropout_prob), std::pair(0.25, 0.25));
   EXPECT_EQ(low.refined_attention.strength, 3);
@@ -139,9 +141,9 @@ TEST(ResolveModel, TakesSizesFromTheTokenizerAndStrengthFromTheRule) {
   options.strength.reset();
   for (auto variant : {attention::Variant::original, attention::Variant::elemmul}) {
     options.attention = variant;
-    EXPECT_EQ(resolve_model(options, 1000, 7, 8).refined_attention.strength, 0);
+    EXPECT_EQ(resolve_model(options, {1000, 7, {}}, 8).refined_attention.strength, 0);
   }
-  EXPECT_EQ(error_of([&] { resolve_model(options, 1000, 7, 513); }),
+  EXPECT_EQ(error_of([&] { resolve_model(options, {1000, 7, {}}, 513); }),
             "usage: --length: 513 was given; the model's position table ends at 512");
 }
 
@@ -150,10 +152,10 @@ TEST(ResolveModel, ReadsOtherSizesFromAFile) {
   ModelOptions options;
   options.model = (folder / "tiny.json").string();
   io::write_json(options.model, to_json(tiny_config()));
-  EXPECT_EQ(resolve_model(options, 77, 1, 12).hidden_size, 16);
-  EXPECT_EQ(error_of([&] { resolve_model(options, 77, 1, 13); }),
+  EXPECT_EQ(resolve_model(options, {77, 1, {}}, 12).hidden_size, 16);
+  EXPECT_EQ(error_of([&] { resolve_model(options, {77, 1, {}}, 13); }),
             "usage: --length: 13 was given; the model's position table ends at 12");
-  EXPECT_EQ(error_of([&] { resolve_model(options, 77, 77, 12); }),
+  EXPECT_EQ(error_of([&] { resolve_model(options, {77, 77, {}}, 12); }),
             options.model + ": \"pad_token_id\" is 77, outside of the vocabulary of 77");
 }
 
@@ -180,15 +182,15 @@ std::vector<std::string> names_in(const fs::path& folder) {
 TEST(Checkpoints, KeepsTheNewestAndIgnoresPartialOnes) {
   TempFolder run;
   Checkpoints checkpoints(run.path(), 2);
-  EXPECT_FALSE(checkpoints.newest());
+  EXPECT_TRUE(checkpoints.newest_first().empty());
   Trained trained(1);
   for (int64_t step : {3, 999'998, 999'999}) checkpoints.save(trained.model, *trained.optimizer, {{"step", step}});
   fs::create_directories(run / "checkpoints" / "step-2000000.partial-17");
   EXPECT_EQ(names_in(run / "checkpoints"),
             (std::vector<std::string>{"step-2000000.partial-17", "step-999998", "step-999999"}));
-  EXPECT_EQ(checkpoints.newest(), run / "checkpoints" / "step-999999");
+  EXPECT_EQ(checkpoints.newest_first()[0], run / "checkpoints" / "step-999999");
   checkpoints.save(trained.model, *trained.optimizer, {{"step", 1'000'000}});  // one digit more
-  EXPECT_EQ(checkpoints.newest(), run / "checkpoints" / "step-1000000");
+  EXPECT_EQ(checkpoints.newest_first()[0], run / "checkpoints" / "step-1000000");
   EXPECT_EQ(names_in(run / "checkpoints"),
             (std::vector<std::string>{"step-1000000", "step-2000000.partial-17", "step-999999"}));
 }
@@ -202,10 +204,9 @@ TEST(Checkpoints, RestoreModelOptimizerAndState) {
   first.step();
   const Json state = {{"step", 40}, {"rows", 1280}, {"seconds", 1.5}};
   checkpoints.save(first.model, *first.optimizer, state);  // in place of the one before
-  const auto newest = checkpoints.newest();
-  ASSERT_TRUE(newest);
-  EXPECT_EQ(names_in(*newest), (std::vector<std::string>{"model.safetensors", "optimizer.safetensors", "state.json"}));
-  EXPECT_EQ(Checkpoints::load(*newest, second.model, *second.optimizer), state);
+  const auto newest = checkpoints.newest_first().at(0);
+  EXPECT_EQ(names_in(newest), (std::vector<std::string>{"model.safetensors", "optimizer.safetensors", "state.json"}));
+  EXPECT_EQ(Checkpoints::load(newest, second.model, *second.optimizer), state);
   auto expected = named_weights(first.model), found = named_weights(second.model);
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_TRUE(same_bits(expected[i].second, found[i].second)) << expected[i].first;
@@ -220,7 +221,7 @@ TEST(Checkpoints, DamageIsNamed) {
   Checkpoints checkpoints(run.path(), 1);
   Trained trained(1);
   checkpoints.save(trained.model, *trained.optimizer, {{"step", 1}});
-  const auto newest = *checkpoints.newest();
+  const auto newest = checkpoints.newest_first().at(0);
   const auto load = [&] { return error_of([&] { Checkpoints::load(newest, trained.model, *trained.optimizer); }); };
   EXPECT_EQ(load(), "no error");
   const auto optimizer = newest / "optimizer.safetensors";

@@ -334,9 +334,9 @@ TEST(Validation, IsAMeanOverMaskedTokensWhateverTheBatch) {
       model->train(training);
       const auto result = validate(model, validation, batch);
       ASSERT_TRUE(result);
-      EXPECT_EQ(result->masked, masked);
+      EXPECT_EQ(result->predicted, masked);
       EXPECT_NEAR(result->loss, expected, 1e-5);
-      EXPECT_NEAR(result->masked_lm_perplexity(), std::exp(expected), 1e-3);
+      EXPECT_NEAR(result->perplexity(), std::exp(expected), 1e-3);
       EXPECT_EQ(model->is_training(), training);
     }
 }
