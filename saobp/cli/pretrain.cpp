@@ -18,11 +18,15 @@ struct Pretrain {
   void run() {
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     if (!resume.empty())
+      if (app->count("--config") > 0)
+        fail_usage("--config: does not go with --resume, which takes all options from ", resume, "/run.json");
+    if (!resume.empty())
       for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
         for (const auto* option : group->get_options())
           if (option->count() > 0)
             fail_usage(option->get_name(), ": does not go with --resume, which takes all options from ", resume,
                        "/run.json");
+    drop_unused_strength();
     auto reporter = report_to(console);
     auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
     const std::string run = resume.empty() ? output : resume;
@@ -40,6 +44,19 @@ struct Pretrain {
     result.update(outcome.final);
     console.result(result);
   }
+
+  // A strength from --config is meant for the attention named there; one on the command line is not dropped.
+  void drop_unused_strength() {
+    using attention::Variant;
+    const bool wanted = options.model.attention == Variant::high || options.model.attention == Variant::low;
+    if (!wanted && !strength_given()) options.model.strength.reset();
+  }
+
+  bool strength_given() const {
+    for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
+      if (const auto* option = group->get_option_no_throw("--strength")) return option->count() > 0;
+    return false;
+  }
 };
 
 }  // namespace
@@ -52,6 +69,12 @@ void add_pretrain_command(CLI::App& app) {
   command->add_option("--output", state->output, "run folder to make, e.g. runs/mini-high")->type_name("FOLDER");
   command->add_option("--resume", state->resume, "run folder to go on with, from its newest checkpoint")
       ->type_name("FOLDER");
+  // Runs before the options below, which may overrule the file: CLI11 calls them in the order of their definition.
+  command
+      ->add_option_function<std::string>(
+          "--config", [state](const std::string& file) { train::apply_settings(state->options, file); },
+          "settings to start from, such as configs/bert-mini.json; options given here overrule them")
+      ->type_name("FILE");
   train::PretrainOptions::sections(state->options, [&](const char* name, auto& section) {
     auto* group = command->add_option_group(name);
     add_flags(*group, section);

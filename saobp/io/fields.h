@@ -10,6 +10,7 @@
 // double, std::string, std::vector and std::optional of these, and enums with parse_enum / enum_names found by ADL.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -84,6 +85,19 @@ Options fields_from_json(const Json& json, const std::string& source) {
   Options options;
   Options::fields(options, FieldsFromJson{json, source});
   return options;
+}
+
+// Takes over the fields that are there; Error for one that Options does not have.
+template <class Options>
+void update_fields(Options& options, const Json& json, const std::string& source) {
+  if (!json.is_object()) fail(source, ": found ", json.type_name(), "; an object of settings was expected");
+  std::vector<std::string> known;
+  Options::fields(options, [&](const char* name, auto& value, const char* help) {
+    known.push_back(name);
+    if (json.contains(name)) FieldsFromJson{json, source}(name, value, help);
+  });
+  for (const auto& [name, value] : json.items())
+    if (std::find(known.begin(), known.end(), name) == known.end()) fail(source, ": \"", name, "\" is no setting");
 }
 
 }  // namespace saobp::io

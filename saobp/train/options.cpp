@@ -93,6 +93,19 @@ PretrainOptions pretrain_options_from_json(const io::Json& json, const std::stri
   return options;
 }
 
+void apply_settings(PretrainOptions& options, const std::filesystem::path& file) {
+  const auto json = io::read_json(file);
+  const std::string source = file.string();
+  if (!json.is_object()) fail(source, ": found ", json.type_name(), "; an object of sections was expected");
+  std::vector<std::string> known;
+  PretrainOptions::sections(options, [&](const char* name, auto& section) {
+    known.push_back(name);
+    if (json.contains(name)) io::update_fields(section, json.at(name), concat(source, ": ", name));
+  });
+  for (const auto& [name, value] : json.items())
+    if (std::find(known.begin(), known.end(), name) == known.end()) fail(source, ": \"", name, "\" is no section");
+}
+
 model::Family family_of(const ModelOptions& options) { return sizes_of(options).family; }
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -122,6 +123,10 @@ void validate(const PretrainOptions& options);
 
 io::Json to_json(const PretrainOptions& options);
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
+
+// Takes over what a file of settings says: JSON in the layout of run.json's "options", of which any part may be left
+// out.
+void apply_settings(PretrainOptions& options, const std::filesystem::path& file);
 
 // What the model takes from its tokenizer. `pad` is BERT's, `end_of_text` GPT-2's.
 struct VocabularyFacts {
