@@ -112,14 +112,6 @@ ForwardResult fused_forward(const at::Tensor& query_in, const at::Tensor& key_in
   return {output, rows, columns, statistics};
 }
 
-// Each query head's gradients of a key head [B, H, L, D], added up over the group in order.
-at::Tensor sum_over_groups(const at::Tensor& gradient, const at::Tensor& key) {
-  const auto parts = gradient.view({key.size(0), key.size(1), -1, key.size(2), key.size(3)});
-  const auto sum = parts.select(2, 0);
-  for (int64_t member = 1; member < parts.size(2); ++member) sum.add_(parts.select(2, member));
-  return empty_output(key).copy_(sum);
-}
-
 // [batch, heads] in double → the shape and type of the strengths.
 at::Tensor sum_over_batch(const at::Tensor& gradient, const at::Tensor& strengths) {
   auto sum = at::zeros({strengths.size(0)}, gradient.options());
@@ -196,6 +188,14 @@ const char* fused_kernel_name() {
   const std::string target = cpu::target_name();
   if (target == "avx512") return "cpu/avx512";
   return target == "avx2" ? "cpu/avx2" : "cpu/baseline";
+}
+
+at::Tensor sum_over_groups(const at::Tensor& gradient, const at::Tensor& key) {
+  const int64_t heads = key.size(1), group = gradient.size(1) / heads;
+  const auto parts = gradient.view({key.size(0), heads, group, key.size(2), key.size(3)});
+  const auto sum = parts.select(2, 0);
+  for (int64_t member = 1; member < group; ++member) sum.add_(parts.select(2, member));
+  return empty_output(key).copy_(sum);
 }
 
 LastKernels& last_kernels() {

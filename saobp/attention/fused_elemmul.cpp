@@ -29,12 +29,24 @@ struct Call {
     if (key_mask_in) key_mask = key_mask_in->contiguous();
     if (query_mask_in) query_mask = query_mask_in->contiguous();
     const auto pointer = [](const at::Tensor& mask) { return mask.defined() ? mask.const_data_ptr<bool>() : nullptr; };
-    problem = {query.size(0),       query.size(1),     key.size(1), query.size(2), query.size(3),
-               pointer(query_mask), pointer(key_mask), causal,      dropout,       seed};
+    problem.batch = query.size(0);
+    problem.heads = query.size(1);
+    problem.queries = problem.keys = query.size(2);
+    problem.channels = query.size(3);
+    problem.query_mask = pointer(query_mask);
+    problem.key_mask = pointer(key_mask);
+    problem.causal = causal;
+    problem.dropout = dropout;
+    problem.seed = seed;
+    problem.group = key.size(1) > 0 ? problem.heads / key.size(1) : 1;
   }
   at::Tensor key_mask, query_mask;
-  cpu::ElemmulProblem problem;
+  cpu::Problem problem{};
 };
+
+cpu::Inputs<float> inputs_of(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  return {view_of<const float>(query), view_of<const float>(key), view_of<const float>(value)};
+}
 
 cpu::ElemmulSaved saved_in(const at::Tensor& rows, const at::Tensor& columns, const at::Tensor& tables) {
   const auto data = [](const at::Tensor& tensor) { return const_cast<float*>(tensor.const_data_ptr<float>()); };
@@ -58,8 +70,7 @@ ForwardResult forward(const at::Tensor& query_in, const at::Tensor& key_in, cons
   auto [output, rows, columns, tables, statistics] = empty_results(query_in, causal, with_statistics);
   auto saved = saved_in(rows, columns, tables);
   if (with_statistics) saved.statistics = statistics.mutable_data_ptr<float>();
-  cpu::elemmul_forward(call.problem, view_of<const float>(query), view_of<const float>(key),
-                       view_of<const float>(value), view_of<float>(output), saved);
+  cpu::elemmul_forward(call.problem, inputs_of(query, key, value), view_of<float>(output), saved);
   last_kernels() = {fused_kernel_name(), ""};
   return {output, rows, columns, tables, statistics};
 }
@@ -71,12 +82,18 @@ Triple backward(const at::Tensor& output_gradient_in, const at::Tensor& query_in
   const auto query = unit_last_stride(query_in), key = unit_last_stride(key_in), value = unit_last_stride(value_in);
   const auto output_gradient = unit_last_stride(output_gradient_in);
   const Call call(query, key, key_mask, query_mask, causal, dropout, seed);
-  const auto query_gradient = empty_output(query_in), key_gradient = empty_output(key_in),
-             value_gradient = empty_output(value_in);
-  cpu::elemmul_backward(call.problem, view_of<const float>(query), view_of<const float>(key),
-                        view_of<const float>(value), view_of<const float>(output),
-                        view_of<const float>(output_gradient), saved_in(rows, columns, tables),
-                        {view_of<float>(query_gradient), view_of<float>(key_gradient), view_of<float>(value_gradient)});
+  const bool grouped = call.problem.group > 1;
+  const auto query_gradient = empty_output(query_in);
+  const auto for_key = [&](const at::Tensor& input) { return empty_output(grouped ? query_in : input); };
+  auto key_gradient = for_key(key_in), value_gradient = for_key(value_in);
+  cpu::elemmul_backward(
+      call.problem, inputs_of(query, key, value),
+      {saved_in(rows, columns, tables), {view_of<const float>(output), view_of<const float>(output_gradient)}},
+      {view_of<float>(query_gradient), view_of<float>(key_gradient), view_of<float>(value_gradient), nullptr});
+  if (grouped) {
+    key_gradient = sum_over_groups(key_gradient, key_in);
+    value_gradient = sum_over_groups(value_gradient, value_in);
+  }
   last_kernels().backward = fused_kernel_name();
   return {query_gradient, key_gradient, value_gradient};
 }

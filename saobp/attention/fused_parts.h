@@ -48,6 +48,10 @@ auto find_operator(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
 }
 
+// Each query head's gradients of a key head [B, H, L, D] → those of the key heads, added up over each group in order,
+// in the layout of `key`; the first of a group is overwritten.
+at::Tensor sum_over_groups(const at::Tensor& gradient, const at::Tensor& key);
+
 // Gradients that can be differentiated again (create_graph), of query, key, value and whatever else `inputs` holds,
 // through the reference: one for each input, undefined where it takes none, then two undefined ones for the arguments
 // that are no tensors.

@@ -52,7 +52,7 @@ inline const std::vector<Case>& encoder_cases() {
       {2, 2, 2, 140, 33, 16, {-0.4}},
       {1, 1, 1, 1040, 1040, 8, {0.2}, false, true, Padding::none, 0.1},
       {1, 1, 1, 1040, 1040, 8, {0.0}},
-      // So wide that of three blocks two are kept between the sweeps; and none.
+      // So wide that of three blocks two are kept between the sweeps; and of two blocks one.
       {1, 1, 1, 140, 32000, 8, {0.2}, false, true, Padding::none, 0.1},
       {1, 1, 1, 70, 66000, 8, {-0.2}},
       {4, 1, 1, 20, 20, 8, {1.0}, false, true, Padding::scattered},

@@ -153,21 +153,30 @@ TEST_P(ElemmulKernel, SinkHead) {
 }
 
 TEST_P(ElemmulKernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
+  // Up to two chunks of rows a head; more of them; heads left over, some of them too short for chunks; some blocks that
+  // are not kept.
+  const Case cases[] = {{3, 4, 2, 150, 32, Case::tail, 0.1},
+                        {1, 1, 1, 700, 16, Case::none, 0.1},
+                        {3, 1, 1, 400, 8, Case::tail, 0},
+                        {1, 3, 1, 600, 8, Case::queries_apart, 0.1},
+                        {1, 1, 1, 2300, 4, Case::none, 0.1}};
   const int threads = at::get_num_threads();
-  for (const bool causal : {false, true}) {
-    const Case c{3, 4, 2, 150, 32, Case::tail, 0.1};
-    const auto in = inputs_of(c);
-    const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
-    const auto first = run_fused(in, options_of(c, causal), upstream);
-    for (const int count : {1, 2, 3}) {
-      at::set_num_threads(count);
-      const auto again = run_fused(in, options_of(c, causal), upstream);
-      EXPECT_TRUE(first.output.equal(again.output)) << count;
-      EXPECT_TRUE(first.query.equal(again.query)) << count;
-      EXPECT_TRUE(first.key.equal(again.key)) << count;
-      EXPECT_TRUE(first.value.equal(again.value)) << count;
+  for (const Case& c : cases) {
+    for (const bool causal : {false, true}) {
+      SCOPED_TRACE(describe(c, causal));
+      const auto in = inputs_of(c);
+      const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+      const auto first = run_fused(in, options_of(c, causal), upstream);
+      for (const int count : {1, 2, 3}) {
+        at::set_num_threads(count);
+        const auto again = run_fused(in, options_of(c, causal), upstream);
+        EXPECT_TRUE(first.output.equal(again.output)) << count;
+        EXPECT_TRUE(first.query.equal(again.query)) << count;
+        EXPECT_TRUE(first.key.equal(again.key)) << count;
+        EXPECT_TRUE(first.value.equal(again.value)) << count;
+      }
+      at::set_num_threads(threads);
     }
-    at::set_num_threads(threads);
   }
 }
 
@@ -194,12 +203,12 @@ TEST_P(ElemmulKernel, CausalFormDoesNotLookAhead) {
   options.elemmul = true;
   options.causal = true;
   options.dropout = 0.1;
-  const auto in = random_inputs(1, 2, 200, 200, 32, at::kFloat);
+  const auto in = random_inputs(1, 2, 400, 400, 32, at::kFloat);
   const auto expected = fused_elemmul(in.query, in.key, in.value, options);
-  for (const int64_t position : {1, 63, 64, 100, 199}) {
+  for (const int64_t position : {1, 63, 64, 100, 199, 300, 399}) {
     const auto changed = [&](const at::Tensor& t) {
       auto copy = t.clone();
-      copy.narrow(2, position, 200 - position).add_(3);
+      copy.narrow(2, position, 400 - position).add_(3);
       return copy;
     };
     const auto actual = fused_elemmul(changed(in.query), changed(in.key), changed(in.value), options);
@@ -235,6 +244,15 @@ TEST_P(ElemmulKernel, StridesAreFree) {
 
 INSTANTIATE_TEST_SUITE_P(Targets, ElemmulKernel, ::testing::ValuesIn(cpu::supported_targets()),
                          [](const auto& info) { return info.param; });
+
+// Of 33 blocks of rows 30 are kept between the sweeps.
+TEST(FusedElemmul, BlocksThatAreNotKept) {
+  const Case c{1, 1, 1, 2100, 4, Case::none, 0.1};
+  for (const bool causal : {false, true}) {
+    SCOPED_TRACE(describe(c, causal));
+    expect_kernel_close(inputs_of(c), options_of(c, causal), cpu::target_name());
+  }
+}
 
 TEST(FusedElemmul, SecondDerivativesGoThroughTheReference) {
   const auto second = [](const Function& function, const Inputs& in, at::ScalarType type) {

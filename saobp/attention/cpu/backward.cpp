@@ -15,11 +15,10 @@ namespace {
 template <class T, class KeyT>
 void plain_backward(const BackwardHead<T, KeyT>& h, BackwardOwn* own) {
   for_chunks(h.p, h.chunks.count(), own, [&](int64_t chunk, BackwardOwn& mine) {
-    float *key_part = h.key_part(chunk, mine), *value_part = h.value_part(chunk, mine);
-    h.begin_part(key_part);
-    h.begin_part(value_part);
+    float* key_part = h.shared.key_sum.begin_chunk(chunk, mine.key_part);
+    float* value_part = h.shared.value_sum.begin_chunk(chunk, mine.value_part);
     for (int64_t b = h.chunks.begin(chunk); b < h.chunks.end(chunk); ++b) {
-      const BackwardBlock block = h.block(b, mine.scores, mine.gradients, mine.weights);
+      const BackwardBlock block = h.blocks(b, mine.scores, mine.gradients, mine.weights);
       const Packed upstream = h.make_products(b, block, mine);
       h.with_dropout(b, [&](const DropoutBlock* dropout) {
         plain_gradient(block, h.saved_rows(b), dropout, h.constants.kept_scale);
@@ -27,9 +26,8 @@ void plain_backward(const BackwardHead<T, KeyT>& h, BackwardOwn* own) {
       h.accumulate(upstream, block.weights, value_part, mine);
       h.finish_block(b, block.gradient, key_part, mine);
     }
-    if (!h.alone) return;
-    h.add_part(h.shared.key_gradient, key_part, chunk == 0);
-    h.add_part(h.shared.value_gradient, value_part, chunk == 0);
+    h.shared.key_sum.end_chunk(key_part);
+    h.shared.value_sum.end_chunk(value_part);
   });
 }
 
@@ -52,8 +50,8 @@ class RefinedHead {
  private:
   BackwardBlock block(int64_t b, BackwardOwn& own) const {
     const int64_t offset = b * kTileRows * h_.shared.columns;
-    return h_.block(b, kept(b) ? h_.shared.scores + offset : own.scores,
-                    kept(b) ? h_.shared.gradients + offset : own.gradients, own.weights);
+    return h_.blocks(b, kept(b) ? h_.shared.scores + offset : own.scores,
+                     kept(b) ? h_.shared.gradients + offset : own.gradients, own.weights);
   }
   bool kept(int64_t b) const { return b < h_.shared.kept_blocks; }
 
@@ -69,57 +67,40 @@ class RefinedHead {
   void first_sweep(int64_t chunk, BackwardOwn& own) const {
     double* sums = h_.shared.chunk_sums + chunk * h_.shared.columns;
     std::fill(sums, sums + h_.real.key_columns, 0.0);
-    float* part = h_.value_part(chunk, own);
-    h_.begin_part(part);
+    float* part = h_.shared.value_sum.begin_chunk(chunk, own.value_part);
     for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) {
       const BackwardBlock block = this->block(b, own);
       const Packed upstream = make_gradient(b, block, own, sums);
       h_.accumulate(upstream, block.weights, part, own);
     }
-    if (h_.alone) h_.add_part(h_.shared.value_gradient, part, chunk == 0);
+    h_.shared.value_sum.end_chunk(part);
   }
 
   void sum_columns() const {
     double* sums = h_.shared.chunk_sums;
-    for (int64_t chunk = 1; chunk < h_.chunks.count(); ++chunk) {
-      for (int64_t k = 0; k < h_.real.key_columns; ++k) sums[k] += sums[chunk * h_.shared.columns + k];
-    }
+    sum_chunks(sums, h_.chunks, h_.shared.columns, h_.real.key_columns);
     std::copy(sums, sums + h_.real.key_columns, h_.shared.column_gradient);
   }
 
   void second_sweep(int64_t chunk, BackwardOwn& own) const {
-    float* part = h_.key_part(chunk, own);
-    h_.begin_part(part);
+    float* part = h_.shared.key_sum.begin_chunk(chunk, own.key_part);
     std::fill(own.chunk_sum, own.chunk_sum + h_.real.key_columns, 0.0);
     double strength = 0;
     // Backwards: the last blocks of the first sweep may still be in the cache.
     for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) {
       const BackwardBlock block = this->block(b, own);
       // What the first sweep left of this block may be gone; its column sums are known.
-      if (!kept(b) && h_.real.row_blocks() > 1) make_gradient(b, block, own, own.chunk_sum);
+      if (!kept(b)) make_gradient(b, block, own, own.chunk_sum);
       strength += score_gradient(block.scores, block.gradient, h_.constants.messages, h_.constants.t,
                                  h_.shared.column_gradient);
       h_.finish_block(b, block.gradient, part, own);
     }
     h_.shared.chunk_strength[chunk] = strength;
-    if (h_.alone) h_.add_part(h_.shared.key_gradient, part, chunk == 0);
+    h_.shared.key_sum.end_chunk(part);
   }
 
   const BackwardHead<T, KeyT>& h_;
 };
-
-// Adds up what several threads left of dK and dV. The causal form with a strength goes from the last chunk to the
-// first.
-template <class T, class KeyT>
-void combine_parts(const BackwardHead<T, KeyT>& h, bool backwards) {
-  const int64_t count = h.chunks.count();
-  if (count == 1) return;
-  for (int64_t n = 0; n < count; ++n) {
-    const float* part = h.shared.chunk_parts(backwards ? count - 1 - n : n);
-    h.add_part(h.shared.key_gradient, part, n == 0);
-    h.add_part(h.shared.value_gradient, part + h.shared.columns * h.p.channels, n == 0);
-  }
-}
 
 template <class T, class KeyT>
 double run_head(BackwardHead<T, KeyT>& head, const float* bias, BackwardOwn* own) {
@@ -132,8 +113,7 @@ double run_head(BackwardHead<T, KeyT>& head, const float* bias, BackwardOwn* own
   } else {
     plain_backward(head, own);
   }
-  if (!head.alone) combine_parts(head, causal);
-  head.store_key_gradients();
+  head.store_key_gradients(/*backwards=*/causal);
   return head.constants.refine ? head.strength_gradient() : 0;
 }
 
@@ -166,10 +146,7 @@ auto one_head(const Problem& problem, const Inputs<T>& inputs, const OutputGradi
     if (nothing) return;
     const int64_t plane = problem.batch * problem.heads * problem.queries, columns = index * problem.keys;
     const float* saved_rows = saved.rows + index * problem.queries;
-    BackwardHead<T, KeyT> work{problem,
-                               constants,
-                               real,
-                               index,
+    BackwardHead<T, KeyT> work{{problem, constants, real, index},
                                shared,
                                {saved_rows, saved_rows + plane, saved_rows + 2 * plane, saved_rows + 3 * plane,
                                 shared.delta, shared.column_bias, shared.column_weights},

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
-#include <optional>
 
 #include "saobp/attention/cpu/backward_rows.h"
 #include "saobp/attention/cpu/causal_rows.h"
@@ -18,8 +18,7 @@ namespace saobp::attention::cpu {
 struct BackwardShared {
   explicit BackwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        kept_blocks(blocks_kept(p)),
-        channels(p.channels),
+        kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
         scratch(2 * kept_blocks * kTileRows * columns + 5 * columns * p.channels + round_up(p.queries, kLanes) +
                 (2 * kMaxChunks + 3) * columns + 16 * kLanes),
         keys_transposed(scratch.floats(columns * p.channels)),
@@ -27,6 +26,8 @@ struct BackwardShared {
         keys(scratch.floats(columns * p.channels)),
         key_gradient(scratch.floats(columns * p.channels)),
         value_gradient(scratch.floats(columns * p.channels)),
+        key_sum(p, columns * p.channels),
+        value_sum(p, columns * p.channels),
         scores(scratch.floats(kept_blocks * kTileRows * columns)),
         gradients(scratch.floats(kept_blocks * kTileRows * columns)),
         delta(scratch.floats(p.queries)),
@@ -35,21 +36,12 @@ struct BackwardShared {
         column_weights(scratch.floats(columns)),
         column_bias(scratch.floats(columns)) {}
 
-  // The chunks' parts of dK and dV, where several threads work on the head: made before they start.
-  void make_parts(int64_t chunks) {
-    if (parts_memory) return;
-    parts.emplace(chunks * 2 * columns * channels);
-    parts_memory = parts->floats(chunks * 2 * columns * channels);
-  }
-  float* chunk_parts(int64_t chunk) const { return parts_memory + chunk * 2 * columns * channels; }
-
-  int64_t columns, kept_blocks, channels;
+  int64_t columns, kept_blocks;
   Scratch scratch;
-  std::optional<Scratch> parts;
-  float* parts_memory = nullptr;
   float *keys_transposed, *values_transposed;  // in tiles; keys scaled for scores to base 2
   float* keys;                                 // [L_k][channels], where the tensor itself will not do
   float *key_gradient, *value_gradient;        // transposed, in tiles
+  ChunkSum key_sum, value_sum;                 // the same
   float *scores, *gradients;                   // the first `kept_blocks`, kept from the first sweep for the second
   float* delta;
   double* chunk_sums;  // [chunks][columns] of dZ
@@ -66,7 +58,8 @@ struct BackwardOwn {
         scores(scratch.floats(kTileRows * columns)),
         gradients(scratch.floats(kTileRows * columns)),
         weights(scratch.floats(kTileRows * columns)),
-        parts(chunk_count(p.queries) > 1 ? scratch.floats(2 * columns * p.channels) : nullptr),
+        key_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
+        value_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
         query_rows(scratch.floats(kTileRows * p.channels)),
         gradient_rows(scratch.floats(kTileRows * p.channels)),
         transposed_rows(scratch.floats(kTileRows * p.channels)),
@@ -81,7 +74,7 @@ struct BackwardOwn {
   int64_t columns;
   Scratch scratch;
   float *scores, *gradients, *weights;
-  float* parts;                                  // a chunk's dK and dV
+  float *key_part, *value_part;                  // a chunk's dK and dV
   float *query_rows, *gradient_rows;             // [64][channels]
   float *transposed_rows, *query_gradient_rows;  // [channels][64]; [64][channels]
   double *chunk_sum, *messages;                  // causal: columns of dZ; c after the block
@@ -97,11 +90,7 @@ struct HeadRows {
 };
 
 template <class T, class KeyT>
-struct BackwardHead {
-  const Problem& p;
-  const Constants& constants;
-  const RealRows& real;
-  int64_t index;  // batch · heads + head
+struct BackwardHead : Head {
   BackwardShared& shared;
   SavedRows saved;
   const double* prefix_sums;  // causal: [chunks][keys]
@@ -111,24 +100,17 @@ struct BackwardHead {
   Packed keys{nullptr, 0};
 
   void prepare_columns() {
-    const int64_t count = real.keys.size();
-    pack_transposed(rows.key, real.keys.data(), count, p.channels, constants.score_scale, shared.keys_transposed);
-    pack_transposed(rows.value, real.keys.data(), count, p.channels, 1.0f, shared.values_transposed);
-    keys = pack_if_needed(rows.key, real.keys, 0, count, real.key_columns, p.channels, shared.keys);
-    if (!alone && chunks.count() > 1) shared.make_parts(chunk_count(p.queries));
+    pack_columns_transposed(rows.key, constants.score_scale, shared.keys_transposed);
+    pack_columns_transposed(rows.value, 1.0f, shared.values_transposed);
+    keys = pack_columns(rows.key, shared.keys);
+    const int64_t size = round_up(real.key_columns, kTileColumns) * p.channels;
+    shared.key_sum.begin(shared.key_gradient, size, chunks, alone);
+    shared.value_sum.begin(shared.value_gradient, size, chunks, alone);
   }
 
-  const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
-
-  // The block's rows of `source`, with zero rows up to what the products take.
-  Packed pack_block(const Rows<const T>& source, int64_t b, float* buffer) const {
-    return pack_if_needed(source, real.queries, b * kTileRows, real.block_rows(b), real.product_rows(b), p.channels,
-                          buffer);
-  }
-
-  BackwardBlock block(int64_t b, float* scores, float* gradients, float* weights) const {
-    const auto at = [&](float* data) { return Block{data, real.block_rows(b), real.block_columns(b)}; };
-    return {at(scores), at(gradients), at(weights), static_cast<int64_t>(real.keys.size()), real.block_visible(b)};
+  BackwardBlock blocks(int64_t b, float* scores, float* gradients, float* weights) const {
+    return {block(b, scores), block(b, gradients), block(b, weights), static_cast<int64_t>(real.keys.size()),
+            real.block_visible(b)};
   }
 
   SavedRows saved_rows(int64_t b) const {
@@ -155,28 +137,9 @@ struct BackwardHead {
 
   void make_delta(int64_t b, Packed gradients) const {
     for (int64_t i = 0; i < real.block_rows(b); ++i) {
-      const float* g = gradients.data + i * gradients.stride;
-      const T* o = rows.output[block_queries(b)[i]];
-      float lanes[8] = {};
-      int64_t d = 0;
-      for (; d + 8 <= p.channels; d += 8) {
-        for (int64_t n = 0; n < 8; ++n) lanes[n] += g[d + n] * static_cast<float>(o[d + n]);
-      }
-      for (; d < p.channels; ++d) lanes[0] += g[d] * static_cast<float>(o[d]);
-      float sum = 0;
-      for (const float lane : lanes) sum += lane;
-      shared.delta[b * kTileRows + i] = sum;
+      shared.delta[b * kTileRows + i] =
+          dot(gradients.data + i * gradients.stride, rows.output[block_queries(b)[i]], p.channels);
     }
-  }
-
-  // Calls f(the dropout of the block, or null).
-  template <class F>
-  void with_dropout(int64_t b, F&& f) const {
-    if (!constants.dropout) return f(nullptr);
-    uint64_t row_keys[kTileRows];
-    dropout_row_keys(p, index, block_queries(b), real.block_rows(b), row_keys);
-    const DropoutBlock mask{row_keys, real.keys.data(), constants.dropout_threshold};
-    f(&mask);
   }
 
   // dS of the block → dQ and dK.
@@ -195,31 +158,10 @@ struct BackwardHead {
     accumulate_transposed(own.transposed_rows, block, block.rows, p.channels, part, /*add=*/true);
   }
 
-  int64_t gradient_size() const { return round_up(real.key_columns, kTileColumns) * p.channels; }
-
-  // Where a chunk's part of dK and of dV is summed up.
-  float* key_part(int64_t chunk, BackwardOwn& own) const {
-    if (chunks.count() == 1) return shared.key_gradient;
-    return alone ? own.parts : shared.chunk_parts(chunk);
-  }
-  float* value_part(int64_t chunk, BackwardOwn& own) const {
-    if (chunks.count() == 1) return shared.value_gradient;
-    return (alone ? own.parts : shared.chunk_parts(chunk)) + shared.columns * p.channels;
-  }
-
-  void begin_part(float* part) const { std::fill(part, part + gradient_size(), 0.0f); }
-
-  // total = or += part
-  void add_part(float* total, const float* part, bool first) const {
-    if (total == part) return;
-    if (first) {
-      std::copy(part, part + gradient_size(), total);
-    } else {
-      for (int64_t n = 0; n < gradient_size(); ++n) total[n] += part[n];
-    }
-  }
-
-  void store_key_gradients() const {
+  // `backwards`: the chunks went from the last to the first.
+  void store_key_gradients(bool backwards) const {
+    shared.key_sum.combine(backwards);
+    shared.value_sum.combine(backwards);
     const uint32_t* indices = real.keys.data();
     unpack_transposed(shared.value_gradient, indices, real.keys.size(), p.channels, 1.0f, rows.value_gradient);
     unpack_transposed(shared.key_gradient, indices, real.keys.size(), p.channels, constants.gradient_scale,

@@ -31,10 +31,7 @@ class CausalHead {
     for_chunks(h_.p, chunks, own, [&](int64_t n, BackwardOwn& mine) {
       const int64_t chunk = chunks - 1 - n;
       run_chunk(chunk, mine, /*sums_only=*/false);
-      if (!alone) return;
-      if (chunk > 0) add_later(chunk - 1, mine.chunk_sum);
-      h_.add_part(h_.shared.key_gradient, h_.key_part(chunk, mine), n == 0);
-      h_.add_part(h_.shared.value_gradient, h_.value_part(chunk, mine), n == 0);
+      if (alone && chunk > 0) add_later(chunk - 1, mine.chunk_sum);
     });
   }
 
@@ -55,14 +52,12 @@ class CausalHead {
     std::fill(own.chunk_sum, own.chunk_sum + h_.real.key_columns, 0.0);
     float *key_part = nullptr, *value_part = nullptr;
     if (!sums_only) {
-      key_part = h_.key_part(chunk, own);
-      value_part = h_.value_part(chunk, own);
-      h_.begin_part(key_part);
-      h_.begin_part(value_part);
+      key_part = h_.shared.key_sum.begin_chunk(chunk, own.key_part);
+      value_part = h_.shared.value_sum.begin_chunk(chunk, own.value_part);
     }
     double strength = 0;
     for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) {
-      const BackwardBlock block = h_.block(b, own.scores, own.gradients, own.weights);
+      const BackwardBlock block = h_.blocks(b, own.scores, own.gradients, own.weights);
       const Packed upstream = h_.make_products(b, block, own);
       const double* after = sums_only ? nullptr : later(chunk);
       strength += run_block(b, block, after, own);
@@ -70,7 +65,10 @@ class CausalHead {
       h_.accumulate(upstream, block.weights, value_part, own);
       h_.finish_block(b, block.gradient, key_part, own);
     }
-    if (!sums_only) h_.shared.chunk_strength[chunk] = strength;
+    if (sums_only) return;
+    h_.shared.chunk_strength[chunk] = strength;
+    h_.shared.key_sum.end_chunk(key_part);
+    h_.shared.value_sum.end_chunk(value_part);
   }
 
   // S → A, g Vᵀ → dS, weights → B ⊙ R; dZ into the chunk's sums. `after`: dZ of the chunks after this one.

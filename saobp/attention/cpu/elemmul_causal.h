@@ -1,56 +1,99 @@
-// The causal form of the ElemMul kernels, one head at a time; scratch memory is reused from head to head.
+// The causal form of the ElemMul kernels: its two passes, and what they carry from block to block.
 #pragma once
 
-#include "saobp/attention/cpu/elemmul_gradient.h"
+#include <optional>
+
 #include "saobp/attention/cpu/elemmul_head.h"
 
 namespace saobp::attention::cpu {
 
-class ElemmulCausalForward {
+void elemmul_causal_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
+                            const ElemmulSaved& saved);
+void elemmul_causal_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
+                             const Gradients<float, float>& gradients);
+
+// A table of `channels` numbers for each key, in parts of 128 keys (each of them [128][channels] or [channels][128]),
+// and a sum for each key: T and s over the rows before a block, or U and u over those after it. Both are summed up
+// within a chunk of rows (schedule.h) and then joined to what the chunks gone by have left, so that chunks that are
+// made side by side leave the same bits. Memory of a thread.
+class Carried {
  public:
-  explicit ElemmulCausalForward(const ElemmulProblem& problem);
-  void run(const ElemmulHead& head, const ElemmulSaved& saved, const Rows<float>& output);
+  explicit Carried(const Problem& p);
+
+  // What the chunks gone by have left, for so many columns; null: there are none.
+  void begin_chunk(const float* table_before, const double* sums_before, int64_t columns);
+
+  // Sets base to the sums over the rows gone by, and running to 0.
+  void begin_block(int64_t columns);
+  // Adds running, the sums over the rows of the block, to them.
+  void end_block(int64_t columns);
+  // The same without running: adds a tile's rows times their weights. `backwards`: from the last one on.
+  void add_rows(const Block& tile, int64_t column, const float* weights, bool backwards);
+
+  // The part of the table that begins with key `column`.
+  const float* table(int64_t column) const { return (before_ ? joined_ : chunk_) + column * channels_; }
+
+  // Calls f(part of the chunk's own table), which may add to what is there.
+  template <class F>
+  void add_to_table(int64_t column, F&& f) {
+    f(chunk_ + column * channels_);
+    if (before_) join(column, kTileColumns);
+  }
+
+  const float* chunk_table() const { return chunk_; }
+  double* chunk_sums() { return sums_; }
+  float *base, *running;
 
  private:
-  void run_block(const ElemmulHead& head, int64_t b, const ElemmulSaved& saved, const Rows<float>& output);
-  void multiply_with_itself(const ElemmulHead& head, int64_t b, const Block& block, float* product);
+  void join(int64_t column, int64_t count);
 
-  int64_t columns_;
+  int64_t channels_;
   Scratch scratch_;
-  float *keys_, *table_;                  // Kᵀ in tiles; T of the rows so far [L][channels]
-  float *block_, *transposed_;            // A, A ⊙ R of a block; its Aᵀ [L][64]
-  float *rows_, *values_, *output_rows_;  // [64][channels]
-  double* column_sum_;                    // s of the blocks so far
-  float *base_, *running_;                // the same in float; s of the block's rows so far
+  float *chunk_, *joined_;  // the chunk's own table; that with what the chunks before have left
+  const float* before_ = nullptr;
+  double* sums_;  // the chunk's own
+  const double* sums_before_ = nullptr;
 };
 
-class ElemmulCausalBackward {
+// What the chunks of a head leave, in the order in which they are taken: n = 0, 1, … Memory of a head.
+class CarriedChunks {
  public:
-  explicit ElemmulCausalBackward(const ElemmulProblem& problem);
-  void run(ElemmulGradientHead& head, const ElemmulSaved& saved);
+  explicit CarriedChunks(const Problem& p);
+
+  // For the next head. One thread (`alone`) calls add(n) after each chunk but the last; several call store(n) for all
+  // but the last, and then one calls join().
+  void begin(const Chunks& chunks, bool alone, int64_t columns);
+  void add(int64_t n, Carried& carried);
+  void store(int64_t n, Carried& carried);
+  void join();
+
+  void begin_chunk(int64_t n, Carried& carried) const;
 
  private:
-  Block block_of(float* data, const ElemmulHead& head, int64_t b) const;
-  void left_block(ElemmulGradientHead& gradient, int64_t b);
-  void right_block(ElemmulGradientHead& gradient, int64_t b, const float* product);
-  void make_value_gradient(ElemmulGradientHead& gradient, int64_t b, const Block& attention, const float* numerator,
-                           const float* product);
-  void clear_sums(const ElemmulHead& head);
-  void start_block(const Block& block);
-  void end_block(const Block& block);
+  int64_t slot(int64_t n) const { return alone_ ? 0 : n; }
+  float* table(int64_t n) const { return tables_ + slot(n) * size_; }
+  double* sums(int64_t n) const { return sums_ + slot(n) * stride_; }
 
-  int64_t columns_, kept_blocks_;
-  Scratch scratch_;
-  float *attention_, *x_;          // A and ∂L/∂A of the blocks
-  float *left_, *transposed_;      // A ⊙ R of a block; its Aᵀ [L][64]
-  float* table_;                   // Tᵀ of the rows before, then Uᵀ of the rows after; in tiles of [channels][128]
-  float *pairs_, *value_columns_;  // [64][64]; dVᵀ [channels][64]
-  double* column_sum_;             // s of the blocks before, then u of the blocks after
-  float *base_, *running_;         // the same in float; that of the rows inside the block
+  int64_t stride_, size_, channels_, most_chunks_;
+  std::optional<Scratch> scratch_;
+  float* tables_ = nullptr;  // [1 or chunks][size]
+  double* sums_ = nullptr;   // [1 or chunks][stride]
+  int64_t room_ = 0, count_ = 1, columns_ = 0;
+  bool alone_ = true;
 };
 
-// A [64][64] product of a block's rows with each other: zero on one side of the diagonal, and past the last row.
-void keep_lower_triangle(float* product, int64_t rows);
-void keep_upper_triangle(float* product, int64_t rows);
+// Triangles of [64][64] products of a block's rows with each other are made and used by strips of rows, which spares
+// most of what is zero.
+enum class Triangle { lower, upper };
+
+// Zero on the other side of the diagonal, and past the last row.
+void keep_triangle(Triangle triangle, float* pairs, int64_t rows);
+
+// pairs (+)= tile · transposed, the lower triangle of it; transposed: [tile.columns][64]. m: rows of the products.
+void multiply_lower_triangle(const Block& tile, int64_t m, const float* transposed, float* pairs, bool add);
+
+// target (+)= pairs · tile, where pairs is such a triangle.
+void multiply_by_triangle(Triangle triangle, const Block& target, int64_t m, const float* pairs, const Block& tile,
+                          bool add);
 
 }  // namespace saobp::attention::cpu

@@ -6,51 +6,60 @@
 
 namespace saobp::attention::cpu {
 
-struct ElemmulGradientWorkspace {
-  explicit ElemmulGradientWorkspace(const ElemmulProblem& problem);
-  Scratch scratch;
-  float *keys_transposed, *keys, *key_gradient;  // Kᵀ in tiles, scaled for scores to base 2; K; dKᵀ in tiles
-  float *query_rows, *value_rows, *numerator_rows, *transposed_rows, *spare_rows;  // [64][channels]
-  float* dz;                                                                       // of each row
-};
-
-class ElemmulGradientHead {
+class ElemmulGradient : protected ElemmulHead {
  public:
-  // Key and value gradients of a group of heads go to the same place: the first one writes, the others add.
-  ElemmulGradientHead(const ElemmulHead& head, ElemmulGradientWorkspace& work, const ElemmulSaved& saved,
-                      Rows<const float> output, Rows<const float> output_gradient, Rows<float> query_gradient,
-                      Rows<float> value_gradient, bool first_of_group);
+  // Memory of a head, for all threads that work on it.
+  struct Shared {
+    explicit Shared(const Problem& p);
+    int64_t columns;
+    Scratch scratch;
+    ChunkSum key_sum;                              // dKᵀ
+    float *keys_transposed, *keys, *key_gradient;  // Kᵀ in tiles, scaled for scores to base 2; K; dKᵀ in tiles
+  };
 
-  // S of the block → A.
-  void make_attention(int64_t b, const Block& block);
+  // Memory of a thread.
+  struct Own {
+    explicit Own(const Problem& p);
+    int64_t columns;
+    Scratch scratch;
+    float* part;                                                   // a chunk's part of a matrix like dKᵀ
+    float *query_rows, *value_rows, *numerator_rows, *spare_rows;  // [64][channels]
+    float* transposed_rows;                                        // [channels][64]
+    float* dz;                                                     // of the rows of the block
+  };
 
-  // A ⊙ R, up to the factor 1/(1 − p), which numerator_gradient brings: A itself, or a copy in `buffer`.
-  Block dropped(int64_t b, const Block& attention, float* buffer) const;
+ protected:
+  ElemmulGradient(const ElemmulHead& head, Shared& shared, const ElemmulUpstream& upstream,
+                  const Gradients<float, float>& gradients);
 
-  // dN = g / z, times 1/(1 − p), and V: rows of the block, zero rows up to what the products take.
-  Packed numerator_gradient(int64_t b);
-  Packed values(int64_t b);
-  const float* dz(int64_t b) const { return work_.dz + b * kTileRows; }
+  // Before and after the sweeps. `backwards`: dK's chunks go from the last to the first.
+  void begin(bool alone);
+  void finish(bool backwards);
+
+  // S → A of the block, or of one of its tiles, which begins at `column`.
+  void make_attention(int64_t b, const Block& block, Own& own) const;
+  void make_tile(int64_t b, const Block& tile, int64_t column, Packed queries) const;
+
+  // dN = g / z, times 1/(1 − p), in rows of the block and zero rows up to what the products take; and dz.
+  Packed numerator_gradient(int64_t b, Own& own) const;
 
   // [channels][64]; overwritten by the next call.
-  const float* transposed(const Packed& rows, int64_t b);
+  const float* transposed(const Packed& rows, int64_t b, Own& own) const;
 
   // dV of the block from spare_rows.
-  float* spare_rows() { return work_.spare_rows; }
-  void write_value_gradient(int64_t b);
+  void write_value_gradient(int64_t b, const Own& own) const;
 
-  // dS of the block → dQ, dKᵀ. `first`: of the two or one that the block's rows get.
-  void add_score_gradient(int64_t b, const Block& score_gradient, bool first);
+  // dS of the block → dQ, and dKᵀ into the chunk's part. `first`: of the two or one that the block's rows get.
+  void add_score_gradient(int64_t b, const Block& score_gradient, float* key_part, bool first, Own& own) const;
 
-  const ElemmulHead& head;
+  const ElemmulSavedHead saved_;
+  Chunks chunks_;
 
  private:
-  ElemmulGradientWorkspace& work_;
-  const float *row_max_, *inverse_sum_, *z_;
-  Rows<const float> output_gradient_;
-  Rows<float> query_gradient_, value_gradient_;
-  Packed keys_;
-  bool add_values_;
+  Shared& shared_;
+  Rows<const float> output_, output_gradient_;
+  Rows<float> query_gradient_, key_gradient_, value_gradient_;
+  Packed keys_{nullptr, 0};
 };
 
 }  // namespace saobp::attention::cpu

@@ -1,60 +1,66 @@
-// What the ElemMul kernels' passes over one head share: its real rows, constants, and steps on blocks of 64 rows.
+// What the ElemMul kernels' passes over one head share: its rows, what the forward pass saves of it, and how the heads
+// go over the threads.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <initializer_list>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/elemmul_kernel.h"
 #include "saobp/attention/cpu/head.h"
+#include "saobp/attention/cpu/schedule.h"
 
 namespace saobp::attention::cpu {
 
-// As the helpers of the other kernels take it.
-Problem as_problem(const ElemmulProblem& problem);
+struct ElemmulHead : Head {
+  ElemmulHead(const Head& head, const Inputs<float>& inputs);
 
-// How many L×L blocks of a head are kept between two sweeps: all, or 1 where they are too large.
-int64_t elemmul_blocks_kept(const ElemmulProblem& problem);
-
-struct ElemmulConstants {
-  explicit ElemmulConstants(const ElemmulProblem& problem);
-  float score_scale;     // log2 e / √channels: scores to base 2
-  float gradient_scale;  // 1 / √channels
-  uint32_t dropout_threshold;
-  float kept_scale;  // 1 / (1 − p)
-};
-
-// Value rows belong to query positions here (Aᵀ V); where that position is no real key, the value counts as 0.
-struct ElemmulRows : RealRows {
-  ElemmulRows(const ElemmulProblem& problem, int64_t batch);
-  bool any_left_out(int64_t length) const;  // positions that take no part as a query or as a key
-  const uint32_t* block_queries(int64_t block) const { return queries.data() + block * kTileRows; }
-
-  std::vector<uint32_t> columns;   // the real keys, followed by zeros up to key_columns
-  std::vector<uint8_t> has_value;  // of each real query
-  bool all_have_values;
-};
-
-// One head of the call.
-struct ElemmulHead {
-  const ElemmulProblem& problem;
-  const ElemmulConstants& constants;
-  const ElemmulRows& real;
-  int64_t index;  // batch · heads + head
   Rows<const float> query, key, value;
+  // Value rows belong to query positions here (Aᵀ V). Where such a position is no real key, the value counts as 0.
+  const bool* has_value;  // of each position; null: all queries' have one
 
-  // Rows of the block, with zero rows up to what the products take; copied into the buffer [64][channels] if need be.
-  Packed query_rows(int64_t block, float* buffer) const;
-  Packed value_rows(int64_t block, float* buffer) const;
-
-  // S of the block, from the keys in transposed tiles.
-  void make_scores(int64_t block_index, const Block& block, const float* keys, float* buffer) const;
-
-  // Zeroes what dropout drops of A. Nothing happens without dropout.
-  void drop_block(int64_t block_index, const Block& block) const;
+  // The block's rows of V, with zero rows up to what the products take. buffer: [64][channels].
+  Packed value_rows(int64_t b, float* buffer) const;
 };
 
-// Of the rows of a block, into saved.statistics.
-void store_statistics(const ElemmulHead& head, int64_t b, const RowStatistics* statistics, const ElemmulSaved& saved);
+// One head's part of what is saved.
+struct ElemmulSavedHead {
+  ElemmulSavedHead(const ElemmulSaved& saved, const Head& head);
+  float *row_max, *inverse_sum, *z, *columns, *table;
+  float* statistics;  // [2][·][length], the first index `plane` apart; or null
+  int64_t plane;
+
+  // `buffer` if statistics are wanted, else null.
+  RowStatistics* wanted(RowStatistics* buffer) const { return statistics ? buffer : nullptr; }
+  void store_statistics(const Head& head, int64_t b, const RowStatistics* of_rows) const;
+};
+
+// Runs Pass(head, shared, arguments...).run(own) for the heads of the problem, spread over the threads (schedule.h),
+// with Pass::Shared and Pass::Own as memory of a head and of a thread. `results` are cleared where anything is left
+// out.
+template <class Pass, class... Arguments>
+void run_elemmul(const Problem& problem, const Inputs<float>& inputs, std::initializer_list<View<float>> results,
+                 const Arguments&... arguments) {
+  using Shared = typename Pass::Shared;
+  using Own = typename Pass::Own;
+  apply_environment();
+  const Constants constants(problem);
+  over_threads<Shared, Own>(problem, [&](int64_t index, Shared& shared, Own* own) {
+    const RealRows real(problem, index / problem.heads);
+    if (static_cast<int64_t>(std::min(real.queries.size(), real.keys.size())) < problem.queries) {
+      for (const View<float>& view : results) {
+        clear_rows(head_rows(view, index / problem.heads, index % problem.heads), problem.queries, problem.channels);
+      }
+    }
+    if (real.queries.empty() || real.keys.empty()) return;
+    Pass(ElemmulHead({problem, constants, real, index}, inputs), shared, arguments...).run(own);
+  });
+}
+
+// Zeroes what dropout, if there is any, drops of the tile of a block that begins at `column`.
+inline void drop_tile(const Block& tile, int64_t column, const DropoutBlock* dropout) {
+  if (dropout) drop(tile, {dropout->row_keys, dropout->columns + column, dropout->threshold});
+}
 
 // target [channels][64] = rowsᵀ, row i times factors[i] if there are any.
 void transpose_rows(Packed rows, int64_t count, int64_t channels, const float* factors, float* target);
@@ -62,13 +68,7 @@ void transpose_rows(Packed rows, int64_t count, int64_t channels, const float* f
 // Tiles [channels][128] → rows [columns][channels].
 void untile(const float* tiles, int64_t columns, int64_t channels, float* rows);
 
-// Block (rows × columns) → [columns][64].
-void transpose_tiles(const Block& block, float* target);
-
 // block += rows[m][channels] · transposed tiles.
 void add_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed);
-
-// block (+)= left[m][64] · right, with `right` a block of right.rows rows and as many columns.
-void multiply_by_block(const Block& block, int64_t m, const float* left, const Block& right, bool add);
 
 }  // namespace saobp::attention::cpu

@@ -1,6 +1,7 @@
 // The fused CPU kernels of ElemMul: B = A Aᵀ with its rows normalised, as two products of size L²·D
 // (docs/method.md, section 5), encoder and causal form, float, with padding, dropout and grouped key-value heads.
 //   T = Aᵀ V,  s = Aᵀ 1,  z = A s,  O = (A ⊙ R) T / z           causal: T and s over the rows i ≤ j
+// The problem has as many queries as keys and no strength.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +9,6 @@
 #include "saobp/attention/cpu/kernel.h"
 
 namespace saobp::attention::cpu {
-
-struct ElemmulProblem {
-  int64_t batch, heads, key_heads, length, channels;
-  const bool* query_mask;  // [batch, length], true = real; null: all are
-  const bool* key_mask;    // [batch, length]
-  bool causal;
-  double dropout;
-  int64_t seed;
-};
 
 // What the backward pass needs to make the matrices again. Rows and columns of a head are its real ones, in order.
 struct ElemmulSaved {
@@ -31,16 +23,16 @@ struct ElemmulSaved {
 
 int64_t elemmul_table_size(bool causal, int64_t length, int64_t channels);
 
-void elemmul_forward(const ElemmulProblem& problem, const View<const float>& query, const View<const float>& key,
-                     const View<const float>& value, const View<float>& output, const ElemmulSaved& saved);
+void elemmul_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
+                     const ElemmulSaved& saved);
 
-struct ElemmulGradients {
-  View<float> query, key, value;
+struct ElemmulUpstream {
+  ElemmulSaved saved;
+  OutputGradient<float> output;
 };
 
-void elemmul_backward(const ElemmulProblem& problem, const View<const float>& query, const View<const float>& key,
-                      const View<const float>& value, const View<const float>& output,
-                      const View<const float>& output_gradient, const ElemmulSaved& saved,
-                      const ElemmulGradients& gradients);
+// Key and value gradients are those of each query head; there is none of a strength.
+void elemmul_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
+                      const Gradients<float, float>& gradients);
 
 }  // namespace saobp::attention::cpu

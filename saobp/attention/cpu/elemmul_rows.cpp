@@ -15,11 +15,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
 
-void AttentionAgain(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
-                    const float* inverse_sum) {
+void AttentionAgain(const Block& scores, int64_t column, int64_t real_columns, const int64_t* visible,
+                    const float* row_max, const float* inverse_sum) {
   const Floats f;
   for (int64_t i = 0; i < scores.rows; ++i) {
-    fill_columns(scores, i, visible ? visible[i] : real_columns, scores.columns, kMinusInfinity);
+    const int64_t seen = (visible ? visible[i] : real_columns) - column;
+    fill_columns(scores, i, std::max<int64_t>(seen, 0), scores.columns, kMinusInfinity);
     const auto maximum = hn::Set(f, row_max[i]), inverse = hn::Set(f, inverse_sum[i]);
     for_segments(scores, i, [&](float* x, int64_t, int64_t count) HWY_ATTR {
       for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
@@ -31,12 +32,13 @@ void AttentionAgain(const Block& scores, int64_t real_columns, const int64_t* vi
 
 // kVectors neighbouring vectors of columns, all rows: the sums stay in registers.
 template <int kVectors>
-HWY_INLINE void add_strip(const float* x, int64_t rows, const float* row_weights, double* sum) {
+HWY_INLINE void add_strip(const float* x, int64_t rows, const float* row_weights, bool backwards, double* sum) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   Vector total[kVectors];
   for (auto& t : total) t = hn::Zero(f);
-  for (int64_t i = 0; i < rows; ++i) {
+  for (int64_t n = 0; n < rows; ++n) {
+    const int64_t i = backwards ? rows - 1 - n : n;
     const auto weight = hn::Set(f, row_weights[i]);
     for (int v = 0; v < kVectors; ++v) {
       total[v] = hn::MulAdd(weight, hn::LoadU(f, x + i * kTileColumns + v * lanes), total[v]);
@@ -47,13 +49,13 @@ HWY_INLINE void add_strip(const float* x, int64_t rows, const float* row_weights
   for (int64_t k = 0; k < kVectors * lanes; ++k) sum[k] += totals[k];
 }
 
-void AddColumns(const Block& x, const float* row_weights, double* sum) {
+void AddColumns(const Block& x, const float* row_weights, bool backwards, double* sum) {
   const int64_t lanes = hn::Lanes(Floats());
   for (int64_t column = 0; column < x.columns;) {
     const float* strip = row_segment(x, 0, column) + column % kTileColumns;
     const int64_t left = std::min(kTileColumns - column % kTileColumns, x.columns - column);
     const int64_t vectors = left >= 4 * lanes ? 4 : 1;
-    (vectors == 4 ? add_strip<4> : add_strip<1>)(strip, x.rows, row_weights, sum + column);
+    (vectors == 4 ? add_strip<4> : add_strip<1>)(strip, x.rows, row_weights, backwards, sum + column);
     column += vectors * lanes;
   }
 }
@@ -99,7 +101,7 @@ HWY_INLINE void subtract_mean(const Block& attention, const Block& x, int64_t ro
   });
 }
 
-// x_jk → A (x' − E) with x'_jk = addend(x_jk, A_jk, k). Each tile is added up by itself: small terms would be lost
+// x_jk → A (x' − E) with x'_jk = addend(x_jk, k). Each tile is added up by itself: small terms would be lost
 // beside the one large weight of a row that looks at one key.
 template <class Addend>
 HWY_INLINE void gradient_row(const Block& attention, const Block& x, int64_t row, Addend&& addend) {
@@ -110,7 +112,7 @@ HWY_INLINE void gradient_row(const Block& attention, const Block& x, int64_t row
     auto tile_weighted = hn::Zero(f), tile_weight = tile_weighted;
     for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
       const auto a = hn::LoadU(f, a_row + k);
-      const auto sum = addend(hn::LoadU(f, x_row + k), a, column + k);
+      const auto sum = addend(hn::LoadU(f, x_row + k), column + k);
       tile_weighted = hn::MulAdd(a, sum, tile_weighted);
       tile_weight = hn::Add(tile_weight, a);
       hn::StoreU(sum, f, x_row + k);
@@ -125,7 +127,7 @@ void EncoderScoreGradient(const Block& attention, const Block& x, const float* d
   const Floats f;
   for (int64_t i = 0; i < attention.rows; ++i) {
     const auto row_dz = hn::Set(f, dz[i]);
-    gradient_row(attention, x, i, [&](Vector y, Vector, int64_t k) HWY_ATTR {
+    gradient_row(attention, x, i, [&](Vector y, int64_t k) HWY_ATTR {
       return hn::Add(y, hn::MulAdd(row_dz, hn::LoadU(f, s + k), hn::LoadU(f, ds + k)));
     });
   }
@@ -133,7 +135,7 @@ void EncoderScoreGradient(const Block& attention, const Block& x, const float* d
 
 void SoftmaxGradient(const Block& attention, const Block& x) {
   for (int64_t i = 0; i < attention.rows; ++i) {
-    gradient_row(attention, x, i, [](Vector y, Vector, int64_t) HWY_ATTR { return y; });
+    gradient_row(attention, x, i, [](Vector y, int64_t) HWY_ATTR { return y; });
   }
 }
 
@@ -157,10 +159,14 @@ void CausalRightGradient(const Block& attention, const Block& x, const float* dz
   const Floats f;
   for (int64_t i = attention.rows; i-- > 0;) {
     const auto row_dz = hn::Set(f, dz[i]);
-    gradient_row(attention, x, i, [&](Vector y, Vector a, int64_t k) HWY_ATTR {
-      const auto sum = hn::MulAdd(row_dz, a, hn::LoadU(f, running + k));
-      hn::StoreU(sum, f, running + k);
-      return hn::Add(y, hn::Add(hn::LoadU(f, base + k), sum));
+    for_segments(attention, i, [&](const float* a_row, int64_t column, int64_t count) HWY_ATTR {
+      float* x_row = row_segment(x, i, column);
+      for (int64_t k = 0; k < count; k += hn::Lanes(f)) {
+        const auto sum = hn::MulAdd(row_dz, hn::LoadU(f, a_row + k), hn::LoadU(f, running + column + k));
+        const auto u = hn::Add(hn::LoadU(f, base + column + k), sum);
+        hn::StoreU(sum, f, running + column + k);
+        hn::StoreU(hn::Add(hn::LoadU(f, x_row + k), u), f, x_row + k);
+      }
     });
   }
 }
@@ -179,13 +185,13 @@ HWY_EXPORT(SoftmaxGradient);
 HWY_EXPORT(CausalLeftGradient);
 HWY_EXPORT(CausalRightGradient);
 
-void attention_again(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
-                     const float* inverse_sum) {
-  HWY_DYNAMIC_DISPATCH(AttentionAgain)(scores, real_columns, visible, row_max, inverse_sum);
+void attention_again(const Block& scores, int64_t column, int64_t real_columns, const int64_t* visible,
+                     const float* row_max, const float* inverse_sum) {
+  HWY_DYNAMIC_DISPATCH(AttentionAgain)(scores, column, real_columns, visible, row_max, inverse_sum);
 }
 
-void add_columns(const Block& x, const float* row_weights, double* sum) {
-  HWY_DYNAMIC_DISPATCH(AddColumns)(x, row_weights, sum);
+void add_columns(const Block& x, const float* row_weights, double* sum, bool backwards) {
+  HWY_DYNAMIC_DISPATCH(AddColumns)(x, row_weights, backwards, sum);
 }
 
 void causal_elemmul_rows(const Block& scores, const int64_t* visible, const float* base, float* running, float* row_max,

@@ -9,12 +9,14 @@
 
 namespace saobp::attention::cpu {
 
-// scores → A = 2^(score − maximum) · inverse sum, both known. visible: null where every row sees all real columns.
-void attention_again(const Block& scores, int64_t real_columns, const int64_t* visible, const float* row_max,
-                     const float* inverse_sum);
+// scores → A = 2^(score − maximum) · inverse sum, both known; the block begins with the head's key `column`. visible:
+// null where every row sees all real columns.
+void attention_again(const Block& scores, int64_t column, int64_t real_columns, const int64_t* visible,
+                     const float* row_max, const float* inverse_sum);
 
-// sum[k] += Σ_rows weight_j x_jk; 64 rows are added up in float, the blocks in double.
-void add_columns(const Block& x, const float* row_weights, double* sum);
+// sum[k] += Σ_rows weight_j x_jk; 64 rows are added up in float, from the first or from the last one on, the blocks in
+// double.
+void add_columns(const Block& x, const float* row_weights, double* sum, bool backwards = false);
 
 // Causal forward, row after row: scores → A; running += A_j; z_j = Σ_k A_jk (base_k + running_k). Statistics where they
 // are asked for.
@@ -29,7 +31,7 @@ void softmax_gradient(const Block& attention, const Block& x);
 // Causal, left factor, from the first row on: running += A_j; x_jk += dz_j (base_k + running_k).
 void causal_left_gradient(const Block& attention, const Block& x, const float* dz, const float* base, float* running);
 
-// Causal, right factor, from the last row on: running += dz_j A_j; x_jk += base_k + running_k; then softmax_gradient.
+// Causal, right factor, from the last row on: running += dz_j A_j; x_jk += base_k + running_k.
 void causal_right_gradient(const Block& attention, const Block& x, const float* dz, const float* base, float* running);
 
 }  // namespace saobp::attention::cpu

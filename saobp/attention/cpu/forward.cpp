@@ -67,9 +67,7 @@ class RefinedHead {
   void weigh_columns() {
     const int64_t count = h_.real.keys.size(), padded = h_.real.key_columns, channels = h_.p.channels;
     double* sums = h_.shared.chunk_sums;
-    for (int64_t chunk = 1; chunk < h_.chunks.count(); ++chunk) {
-      for (int64_t k = 0; k < count; ++k) sums[k] += sums[chunk * h_.shared.columns + k];
-    }
+    sum_chunks(sums, h_.chunks, h_.shared.columns, count);
     const double largest = *std::max_element(sums, sums + count);
     float* bias = h_.shared.column_bias;
     for (int64_t k = 0; k < padded; ++k) bias[k] = k < count ? static_cast<float>(sums[k] - largest) : 0.0f;
@@ -85,7 +83,7 @@ class RefinedHead {
   // Sweep 2.
   void refined_block(int64_t b, ForwardOwn& own) {
     const Block block = this->block(b, own);
-    if (!kept(b) && h_.real.row_blocks() > 1) {
+    if (!kept(b)) {
       // What sweep 1 left of this block is gone; the sums of its messages are known.
       make_messages(b, block, own, own.chunk_sum, /*statistics=*/nullptr);
     }
@@ -154,10 +152,7 @@ auto one_head(const Problem& problem, const Inputs<T>& inputs, const View<T>& ou
       clear_rows(rows, problem.queries, problem.channels);
     }
     if (real.queries.empty() || real.keys.empty()) return;
-    ForwardHead<T> work{problem,
-                        constants,
-                        real,
-                        index,
+    ForwardHead<T> work{{problem, constants, real, index},
                         shared,
                         SavedHead(saved, problem, index),
                         head_rows(inputs.query, batch, head),

@@ -20,7 +20,7 @@ inline constexpr float kSmallestTotal = 1e-25f, kSmallestCausalTotal = 1e-18f;
 struct ForwardShared {
   explicit ForwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        kept_blocks(blocks_kept(p)),
+        kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
         scratch(kept_blocks * kTileRows * columns + 3 * columns * p.channels + (2 * kMaxChunks + 2) * columns +
                 16 * kLanes),
         keys(scratch.floats(columns * p.channels)),
@@ -84,11 +84,7 @@ struct SavedHead {
 enum class Matrix { attention, refined };  // A, B
 
 template <class T>
-struct ForwardHead {
-  const Problem& p;
-  const Constants& constants;
-  const RealRows& real;
-  int64_t index;  // batch · heads + head
+struct ForwardHead : Head {
   ForwardShared& shared;
   SavedHead saved;
   Rows<const T> query, key, value;
@@ -96,24 +92,14 @@ struct ForwardHead {
   Chunks chunks;
   Packed values{nullptr, 0};  // V, rows up to the next multiple of 16 are 0
 
-  void pack_keys() {
-    pack_transposed(key, real.keys.data(), real.keys.size(), p.channels, constants.score_scale, shared.keys);
-  }
+  void pack_keys() { pack_columns_transposed(key, constants.score_scale, shared.keys); }
 
   void pack_values() {
-    if (values.data) return;
-    values = pack_if_needed(value, real.keys, 0, real.keys.size(), real.key_columns, p.channels, shared.values);
+    if (!values.data) values = pack_columns(value, shared.values);
   }
 
-  const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
-
-  Block block(int64_t b, float* data) const { return {data, real.block_rows(b), real.block_columns(b)}; }
-
   void make_scores(int64_t b, const Block& scores, ForwardOwn& own) const {
-    const int64_t padded = real.product_rows(b);
-    const Packed rows =
-        pack_if_needed(query, real.queries, b * kTileRows, scores.rows, padded, p.channels, own.query_rows);
-    multiply_into_block(scores, padded, rows, p.channels, shared.keys);
+    multiply_into_block(scores, real.product_rows(b), pack_block(query, b, own.query_rows), p.channels, shared.keys);
   }
 
   // S → e, with the row's maximum and sum, and the statistics of A if there is a place for them.
@@ -138,13 +124,6 @@ struct ForwardHead {
 
   void store_statistics(int64_t b, int64_t rows, Matrix matrix, const RowStatistics* statistics) const {
     for (int64_t i = 0; statistics && i < rows; ++i) store_statistics(b, i, matrix, statistics[i]);
-  }
-
-  void drop_block(int64_t b, const Block& weights) const {
-    if (!constants.dropout) return;
-    uint64_t row_keys[kTileRows];
-    dropout_row_keys(p, index, block_queries(b), weights.rows, row_keys);
-    drop(weights, {row_keys, real.keys.data(), constants.dropout_threshold});
   }
 
   // output rows of the block = weights · columns, each row times its factor.

@@ -57,11 +57,15 @@ void multiply_by_blas(int64_t m, int64_t n, int64_t k, const float* a, int64_t l
 }  // namespace
 
 int64_t blocks_kept(const Problem& problem) {
+  const int64_t blocks = divide_up(problem.queries, kTileRows);
+  const int64_t size = kTileRows * std::max(round_up(problem.keys, kTileColumns), kTileColumns);
+  return std::clamp<int64_t>(kKeptFloats / size, 1, std::max<int64_t>(blocks, 1));
+}
+
+bool refines_twice(const Problem& problem) {
   bool refine = problem.learn_strengths;
   for (int64_t head = 0; head < problem.heads; ++head) refine |= problem.strength_of(head) != 0;
-  const int64_t blocks = divide_up(problem.queries, kTileRows);
-  if (!refine || problem.causal || blocks < 2) return 0;
-  return std::min(blocks, kKeptFloats / (kTileRows * round_up(problem.keys, kTileColumns)));
+  return refine && !problem.causal;
 }
 
 Constants::Constants(const Problem& problem, int64_t head)
@@ -100,7 +104,7 @@ int64_t RealRows::block_rows(int64_t block) const {
   return std::min<int64_t>(kTileRows, static_cast<int64_t>(queries.size()) - block * kTileRows);
 }
 
-Scratch::Scratch(int64_t floats) : size_(round_up(floats, kLanes)) {
+Scratch::Scratch(int64_t floats) : size_(round_up(std::max<int64_t>(floats, 1), kLanes)) {
   const int64_t bytes = size_ * static_cast<int64_t>(sizeof(float));
   const bool huge = bytes >= 2 * kHugePage;
   memory_.reset(static_cast<float*>(huge ? std::aligned_alloc(kHugePage, round_up(bytes, kHugePage))
@@ -118,10 +122,6 @@ float* Scratch::floats(int64_t count) {
   used_ += round_up(count, kLanes);
   if (used_ > size_) throw std::bad_alloc();
   return part;
-}
-
-void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* queries, int64_t rows, uint64_t* keys) {
-  for (int64_t i = 0; i < rows; ++i) keys[i] = dropout_row_key(problem.seed, head, queries[i]);
 }
 
 void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,

@@ -11,6 +11,7 @@
 #include "saobp/attention/cpu/kernel.h"
 #include "saobp/attention/cpu/layout.h"
 #include "saobp/attention/cpu/packing.h"
+#include "saobp/attention/dropout.h"
 
 namespace saobp::attention::cpu {
 
@@ -18,8 +19,11 @@ namespace saobp::attention::cpu {
 // matrix and thread; 16 MB: all up to L = 2048. Larger than most caches' share, but reading it beats making it.)
 inline constexpr int64_t kKeptFloats = int64_t{1} << 22;
 
-// How many blocks of a head, from the first on, are kept between two sweeps; 0 where one sweep is enough, or one block.
+// How many blocks of a head, from the first on, are kept between two sweeps: at least one.
 int64_t blocks_kept(const Problem& problem);
+
+// Whether some head takes two sweeps: encoder form with a strength.
+bool refines_twice(const Problem& problem);
 
 // The constants of a call, for one of its query heads (the strengths may differ).
 struct Constants {
@@ -69,9 +73,6 @@ class Scratch {
   int64_t used_ = 0, size_;
 };
 
-// The keys of the dropout rows of a block.
-void dropout_row_keys(const Problem& problem, int64_t head, const uint32_t* queries, int64_t rows, uint64_t* keys);
-
 // C[m][n] (+)= A[m][k] B[k][n], row-major with leading dimensions.
 void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
               int64_t ldc, bool add);
@@ -88,6 +89,14 @@ template <class T>
 Packed pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
                       int64_t channels, float* buffer);
 
+// Calls f(tile, column) for the tiles of a block, each a block of its own that starts at `column`.
+template <class F>
+void for_tiles(const Block& block, F&& f) {
+  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
+    f(Block{row_segment(block, 0, column), block.rows, std::min(kTileColumns, block.columns - column)}, column);
+  }
+}
+
 // block = rows[m][channels] · transposed, with `transposed` in tiles of [channels][128] (pack_transposed).
 void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed);
 
@@ -97,6 +106,68 @@ void multiply_block(const Block& block, int64_t m, Packed columns, int64_t chann
 // transposed (+)= rowsᵀ · block, with rows_transposed [channels][64] and `transposed` in tiles of [channels][128].
 void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,
                            float* transposed, bool add);
+
+// Σ a_d b_d, in eight lanes.
+template <class T>
+float dot(const float* a, const T* b, int64_t count) {
+  float lanes[8] = {};
+  int64_t d = 0;
+  for (; d + 8 <= count; d += 8) {
+    for (int64_t n = 0; n < 8; ++n) lanes[n] += a[d + n] * static_cast<float>(b[d + n]);
+  }
+  for (; d < count; ++d) lanes[0] += a[d] * static_cast<float>(b[d]);
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+// One head of a call, as every pass sees it.
+struct Head {
+  const Problem& p;
+  const Constants& constants;
+  const RealRows& real;
+  int64_t index;  // batch · heads + head
+
+  const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
+  Block block(int64_t b, float* data) const { return {data, real.block_rows(b), real.block_columns(b)}; }
+
+  // The block's rows of `source`, with zero rows up to what the products take. buffer: [64][channels].
+  template <class T>
+  Packed pack_block(const Rows<const T>& source, int64_t b, float* buffer) const {
+    return pack_if_needed(source, real.queries, b * kTileRows, real.block_rows(b), real.product_rows(b), p.channels,
+                          buffer);
+  }
+
+  // The rows of all keys, with zero rows up to a multiple of 16. buffer: [key_columns][channels].
+  template <class T>
+  Packed pack_columns(const Rows<const T>& source, float* buffer) const {
+    return pack_if_needed(source, real.keys, 0, real.keys.size(), real.key_columns, p.channels, buffer);
+  }
+
+  // The same transposed, in tiles. With constants.score_scale products of queries and keys are scores to base 2.
+  template <class T>
+  void pack_columns_transposed(const Rows<const T>& source, float factor, float* target) const {
+    pack_transposed(source, real.keys.data(), real.keys.size(), p.channels, factor, target);
+  }
+
+  // Calls f(the dropout of the block, or null).
+  template <class F>
+  void with_dropout(int64_t b, F&& f) const {
+    if (!constants.dropout) return f(nullptr);
+    uint64_t row_keys[kTileRows];
+    for (int64_t i = 0; i < real.block_rows(b); ++i) {
+      row_keys[i] = dropout_row_key(p.seed, index, block_queries(b)[i]);
+    }
+    const DropoutBlock mask{row_keys, real.keys.data(), constants.dropout_threshold};
+    f(&mask);
+  }
+
+  void drop_block(int64_t b, const Block& weights) const {
+    with_dropout(b, [&](const DropoutBlock* mask) {
+      if (mask) drop(weights, *mask);
+    });
+  }
+};
 
 template <class T>
 Rows<T> head_rows(const View<T>& view, int64_t batch, int64_t head) {

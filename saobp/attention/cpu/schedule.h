@@ -4,8 +4,10 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 
 #include "saobp/attention/cpu/head.h"
 #include "saobp/attention/cpu/kernel.h"
@@ -32,6 +34,64 @@ class Chunks {
  private:
   int64_t count_;
   int64_t first_[kMaxChunks + 1];
+};
+
+// sums[k] becomes the sum over the chunks, in order. sums: [chunks][stride].
+inline void sum_chunks(double* sums, const Chunks& chunks, int64_t stride, int64_t count) {
+  for (int64_t c = 1; c < chunks.count(); ++c) {
+    for (int64_t k = 0; k < count; ++k) sums[k] += sums[c * stride + k];
+  }
+}
+
+// A matrix of floats that is summed up over the rows of a head: each chunk's part by itself, then these in their order.
+// One thread that does all chunks adds each part when it is made; several threads keep all of them until the end.
+class ChunkSum {
+ public:
+  // Up to `size` floats.
+  ChunkSum(const Problem& problem, int64_t size) : size_(size), most_chunks_(chunk_count(problem.queries)) {}
+
+  // For the next head, where `used` floats are wanted.
+  void begin(float* total, int64_t used, const Chunks& chunks, bool alone) {
+    total_ = total;
+    used_ = used;
+    chunks_ = chunks.count();
+    alone_ = alone;
+    std::fill(total_, total_ + used, 0.0f);
+    if (alone || chunks_ == 1 || parts_) return;
+    memory_.emplace(most_chunks_ * size_);
+    parts_ = memory_->floats(most_chunks_ * size_);
+  }
+
+  // Where the chunk adds up its part. `own` is memory of the calling thread, for one part.
+  float* begin_chunk(int64_t chunk, float* own) const {
+    if (chunks_ == 1) return total_;
+    float* part = alone_ ? own : parts_ + chunk * size_;
+    std::fill(part, part + used_, 0.0f);
+    return part;
+  }
+
+  // The part is made; those of other threads are left for combine().
+  void end_chunk(const float* part) const {
+    if (alone_ && chunks_ > 1) add(part);
+  }
+
+  // All parts are made. `backwards`: from the last chunk to the first.
+  void combine(bool backwards = false) const {
+    if (alone_ || chunks_ == 1) return;
+    for (int64_t n = 0; n < chunks_; ++n) add(parts_ + (backwards ? chunks_ - 1 - n : n) * size_);
+  }
+
+ private:
+  void add(const float* part) const {
+    for (int64_t n = 0; n < used_; ++n) total_[n] += part[n];
+  }
+
+  int64_t size_, most_chunks_;
+  float* total_ = nullptr;
+  int64_t used_ = 0, chunks_ = 1;
+  bool alone_ = true;
+  std::optional<Scratch> memory_;
+  float* parts_ = nullptr;  // [chunks][size]
 };
 
 // Calls f(chunk, own) for the chunks: in order with the memory `own` of the calling thread or, if that is null, spread
