@@ -1,12 +1,46 @@
 #include "saobp/cli/console.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <string_view>
+
 namespace saobp::cli {
+namespace {
+
+// A terminal that can clear a line; "dumb" ones, as inside of editors, can't.
+bool overwrites(int file) {
+  const char* name = std::getenv("TERM");
+  return ::isatty(file) == 1 && name != nullptr && *name != '\0' && std::string_view(name) != "dumb";
+}
+
+// What fits one line of the terminal: of a line that wraps only the last part would be overwritten.
+std::string fitting(const std::string& text) {
+  struct winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return text;
+  size_t columns = 0;  // characters, as no progress text holds wide ones
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool starts_character = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (starts_character && ++columns == size.ws_col) return text.substr(0, i);
+  }
+  return text;
+}
+
+bool progress_shown = false;  // a progress line stands on the terminal
+
+}  // namespace
 
 void Console::clear_progress() {
-  if (shown_) std::cerr << "\r\x1b[K" << std::flush;
-  shown_ = false;
+  if (progress_shown) std::cerr << "\r\x1b[K" << std::flush;
+  progress_shown = false;
+}
+
+void Console::complain(const std::string& message) {
+  std::cout << std::flush;
+  if (progress_shown) std::cerr << "\n";
+  progress_shown = false;
+  std::cerr << "saobp: " << message << "\n" << std::flush;
 }
 
 void Console::line(const std::string& text) { piece(text + "\n"); }
@@ -22,13 +56,13 @@ void Console::result(const io::Json& json) {
 }
 
 void Console::progress(const std::string& text, bool due) {
-  static const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  if (terminal) {
-    std::cerr << "\r\x1b[K" << text << std::flush;
-    shown_ = true;
-  } else if (due) {
-    (json_ ? std::cerr : std::cout) << text << "\n" << std::flush;
-  }
+  static const bool on_terminal = overwrites(STDERR_FILENO);
+  // Lines go to standard output, or with --json to standard error; where those are a terminal, overwriting is enough.
+  static const bool output_on_terminal = overwrites(STDOUT_FILENO);
+  if (due && !(on_terminal && (json_ || output_on_terminal))) line(text);
+  if (!on_terminal) return;
+  std::cerr << "\r\x1b[K" << fitting(text) << std::flush;
+  progress_shown = true;
 }
 
 }  // namespace saobp::cli

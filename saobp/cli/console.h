@@ -22,14 +22,16 @@ class Console {
   void piece(const std::string& text);
   // The JSON object, with --json only.
   void result(const io::Json& json);
-  // A state that the next one replaces: overwritten in place on a terminal, and, where standard error is none, printed
-  // as a line of its own only when it is `due`.
+  // A state that the next one replaces: overwritten in place where standard error is a terminal, cut to its width.
+  // Where lines go to a pipe or a file, each state that is `due` is a line there.
   void progress(const std::string& text, bool due);
 
+  // What went wrong, on standard error, as "saobp: MESSAGE". The state that the terminal shows stays above it.
+  static void complain(const std::string& message);
+
  private:
-  void clear_progress();
+  static void clear_progress();
   bool json_ = false;
-  bool shown_ = false;  // a progress line stands on the terminal
 };
 
 }  // namespace saobp::cli

@@ -68,7 +68,8 @@ struct Demo {
     const fs::path run = folder() / io::enum_name(variant);
     console.line("");
     if (train::pretrain(options(variant), run, report_to(console)).interrupted) {
-      std::cerr << "saobp: interrupted; " << output << " is left as it is, start the demo anew with another --output\n";
+      Console::complain(
+          concat("interrupted; ", output, " is left as it is, start the demo anew with another --output"));
       throw ExitCode{kInterrupted};
     }
     return run;

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
 #include "saobp/io/error.h"
 
@@ -16,8 +17,7 @@ namespace {
 int complain(std::string message, int code) {
   // One line, whatever a library put into its text.
   message = message.substr(0, message.find('\n'));
-  std::cout << std::flush;
-  std::cerr << "saobp: " << message << "\n";
+  saobp::cli::Console::complain(message);
   return code;
 }
 

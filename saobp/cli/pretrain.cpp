@@ -31,12 +31,12 @@ struct Pretrain {
     auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
     const std::string run = resume.empty() ? output : resume;
     if (outcome.interrupted && !outcome.saved) {
-      std::cerr << "saobp: interrupted before the first step; nothing was written\n";
+      Console::complain("interrupted before the first step; nothing was written");
       throw ExitCode{kInterrupted};
     }
     if (outcome.interrupted) {
-      std::cerr << "saobp: interrupted at step " << outcome.step
-                << "; the state is saved, go on with: saobp pretrain --resume " << run << "\n";
+      Console::complain(concat("interrupted at step ", outcome.step,
+                               "; the state is saved, go on with: saobp pretrain --resume ", run));
       throw ExitCode{kInterrupted};
     }
     console.line(concat("done        ", run, " (saobp analyze ", run, " --text FILE looks at its attention)"));
