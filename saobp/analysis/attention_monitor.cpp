@@ -1,0 +1,157 @@
+#include "saobp/analysis/attention_monitor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "saobp/model/dropout.h"
+
+namespace saobp::analysis {
+namespace {
+
+using Layers = std::vector<std::vector<double>>;
+
+// Sums over sequences, [heads] each.
+struct Sums {
+  torch::Tensor entropy, gtd, variance;
+
+  void add(const ProbedAttention& values, const torch::Tensor& used) {
+    const auto add_to = [&](torch::Tensor& sum, const torch::Tensor& of_sequences) {
+      const auto more = of_sequences.index({used}).sum(0);
+      sum = sum.defined() ? sum + more : more;
+    };
+    if (values.entropy.defined()) add_to(entropy, values.entropy);
+    add_to(gtd, values.gtd);
+    add_to(variance, values.gtd_standard_error.square());
+  }
+};
+
+struct LayerSums {
+  Sums before, after;
+  int64_t sequences = 0, passes = 0;
+};
+
+std::vector<double> to_vector(const torch::Tensor& tensor) {
+  const auto values = tensor.to(torch::kCPU, torch::kDouble).contiguous();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+void append_means(const Sums& sums, int64_t sequences, MonitoredMatrix& matrix) {
+  const auto n = static_cast<double>(sequences);
+  if (sums.entropy.defined()) matrix.attention_entropy.push_back(to_vector(sums.entropy / n));
+  matrix.gtd.push_back(to_vector(sums.gtd / n));
+  matrix.gtd_standard_error.push_back(to_vector(sums.variance.sqrt() / n));  // probes of sequences are independent
+}
+
+double mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+io::Json rounded(const Layers& layers) {
+  if (layers.empty()) return nullptr;
+  auto json = io::Json::array();
+  for (const auto& layer : layers) {
+    auto heads = io::Json::array();
+    for (double value : layer) heads.push_back(std::round(value * 1e6) / 1e6);
+    json.push_back(heads);
+  }
+  return json;
+}
+
+io::Json to_json(const MonitoredMatrix& matrix) {
+  return {{"attention_entropy", rounded(matrix.attention_entropy)},
+          {"gtd", rounded(matrix.gtd)},
+          {"gtd_standard_error", rounded(matrix.gtd_standard_error)}};
+}
+
+}  // namespace
+
+void MonitorOptions::validate() const {
+  if (monitor_every < 0) fail_usage("--monitor-every ", monitor_every, ": 0 or more was expected");
+  if (monitor_rows < 1) fail_usage("--monitor-rows ", monitor_rows, ": at least 1 was expected");
+  if (monitor_probes < 2)
+    fail_usage("--monitor-probes ", monitor_probes, ": at least 2, which an error can be told from, were expected");
+}
+
+io::Json MonitoredAttention::to_json(int64_t step) const {
+  return {{"step", step},
+          {"monitored_sequences", sequences},
+          {"attention", {{"A", analysis::to_json(before)}, {"B", analysis::to_json(after)}}}};
+}
+
+std::vector<std::pair<std::string, double>> MonitoredAttention::scalars() const {
+  std::vector<std::pair<std::string, double>> found;
+  for (const auto& [matrix, letter] : {std::pair(&before, 'A'), std::pair(&after, 'B')}) {
+    const auto add = [&, letter = letter](const char* name, size_t layer, double value) {
+      found.emplace_back(concat(name, "_", letter, "/layer_", layer), value);
+    };
+    for (size_t layer = 0; layer < matrix->attention_entropy.size(); ++layer) {
+      const auto& heads = matrix->attention_entropy[layer];
+      add("attention_entropy", layer, mean(heads));
+      add("lowest_head_entropy", layer, *std::min_element(heads.begin(), heads.end()));
+    }
+    for (size_t layer = 0; layer < matrix->gtd.size(); ++layer) add("gtd", layer, mean(matrix->gtd[layer]));
+  }
+  return found;
+}
+
+std::string MonitoredAttention::summary() const {
+  std::string text;
+  char part[128];
+  if (const auto& layers = after.attention_entropy; !layers.empty()) {
+    double sum = 0, lowest = INFINITY;
+    size_t at_layer = 0, at_head = 0;
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      sum += mean(layers[layer]);
+      for (size_t head = 0; head < layers[layer].size(); ++head)
+        if (layers[layer][head] < lowest) lowest = layers[layer][head], at_layer = layer, at_head = head;
+    }
+    std::snprintf(part, sizeof part, "attention entropy %.3f nats (lowest: %.3f, layer %zu head %zu), ",
+                  sum / static_cast<double>(layers.size()), lowest, at_layer, at_head);
+    text = part;
+  }
+  double sum = 0, variance = 0, count = 0;
+  for (size_t layer = 0; layer < after.gtd.size(); ++layer)
+    for (size_t head = 0; head < after.gtd[layer].size(); ++head, ++count) {
+      sum += after.gtd[layer][head];
+      variance += after.gtd_standard_error[layer][head] * after.gtd_standard_error[layer][head];
+    }
+  std::snprintf(part, sizeof part, "GTD %.3f ± %.3f", sum / count, std::sqrt(variance) / count);
+  return text + part;
+}
+
+MonitoredAttention monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
+                                     const std::function<void(const model::AttentionProbe&)>& forward) {
+  options.validate();
+  std::vector<LayerSums> layers;
+  const torch::NoGradGuard no_grad;
+  forward([&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
+              const attention::AttentionOptions& attention) {
+    if (static_cast<size_t>(layer) >= layers.size()) layers.resize(static_cast<size_t>(layer) + 1);
+    auto& sums = layers[static_cast<size_t>(layer)];
+    const auto seed = model::derive_seed(static_cast<uint64_t>(layer), static_cast<uint64_t>(sums.passes++));
+    const auto [before, after] = probe_attention(query, key, attention, metrics, options.monitor_probes, seed);
+    const auto used = attention.key_mask ? attention.key_mask->any(-1) : torch::ones({query.size(0)}, torch::kBool);
+    if (!before.gtd.index({used}).isfinite().all().item<bool>() ||
+        !after.gtd.index({used}).isfinite().all().item<bool>())
+      fail("attention of layer ", layer, " is not finite");
+    sums.before.add(before, used);
+    sums.after.add(after, used);
+    sums.sequences += used.sum().item<int64_t>();
+  });
+  MonitoredAttention state;
+  if (layers.empty()) fail("there is no attention to look at: the model's pass called no probe");
+  state.sequences = layers.front().sequences;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    if (layers[layer].sequences == 0 || layers[layer].sequences != state.sequences)
+      fail("attention of layer ", layer, " was seen in ", layers[layer].sequences,
+           " sequences with real tokens, that of layer 0 in ", state.sequences);
+    append_means(layers[layer].before, state.sequences, state.before);
+    append_means(layers[layer].after, state.sequences, state.after);
+  }
+  return state;
+}
+
+}  // namespace saobp::analysis
