@@ -1,5 +1,9 @@
 #include "saobp/text/batch.h"
 
+#include <mutex>
+#include <optional>
+#include <utility>
+
 #include "saobp/text/parts.h"
 
 namespace saobp::text {
@@ -14,6 +18,38 @@ void encode_part(const Tokenizer& tokenizer, std::string_view text, EncodedLines
   });
 }
 
+// Puts parts together in their order while other threads still encode.
+class Collector {
+ public:
+  Collector(EncodedLines& all, size_t parts) : all_(all), waiting_(parts) {}
+
+  void finish(size_t index, EncodedLines part) {
+    std::unique_lock lock(mutex_);
+    waiting_[index] = std::move(part);
+    if (std::exchange(appending_, true)) return;  // the thread that is at it will see this part
+    while (next_ < waiting_.size() && waiting_[next_]) {
+      EncodedLines ready = *std::exchange(waiting_[next_++], std::nullopt);
+      lock.unlock();
+      append(ready);
+      lock.lock();
+    }
+    appending_ = false;
+  }
+
+ private:
+  void append(const EncodedLines& part) {
+    const auto before = static_cast<int64_t>(all_.ids.size());
+    all_.ids.insert(all_.ids.end(), part.ids.begin(), part.ids.end());
+    for (int64_t end : part.ends) all_.ends.push_back(before + end);
+  }
+
+  EncodedLines& all_;
+  std::mutex mutex_;
+  std::vector<std::optional<EncodedLines>> waiting_;
+  size_t next_ = 0;
+  bool appending_ = false;
+};
+
 }  // namespace
 
 EncodedLines encode_lines(const Tokenizer& tokenizer, std::string_view text, int threads) {
@@ -24,19 +60,13 @@ EncodedLines encode_lines(const Tokenizer& tokenizer, std::string_view text, int
     return all;
   }
   const auto parts = cut_at_lines(text, workers);
-  std::vector<EncodedLines> results(parts.size());
-  run_workers(workers, parts.size(), [&](size_t, size_t i) { encode_part(tokenizer, parts[i], results[i]); });
-
-  size_t ids = 0, lines = 0;
-  for (const EncodedLines& part : results) ids += part.ids.size(), lines += part.ends.size();
-  all.ids.reserve(ids);
-  all.ends.reserve(lines);
-  for (EncodedLines& part : results) {
-    auto before = static_cast<int64_t>(all.ids.size());
-    all.ids.insert(all.ids.end(), part.ids.begin(), part.ids.end());
-    for (int64_t end : part.ends) all.ends.push_back(before + end);
-    part = {};
-  }
+  all.ids.reserve(text.size() / 3);
+  Collector collector(all, parts.size());
+  run_workers(workers, parts.size(), [&](size_t, size_t i) {
+    EncodedLines part;
+    encode_part(tokenizer, parts[i], part);
+    collector.finish(i, std::move(part));
+  });
   return all;
 }
 

@@ -28,10 +28,10 @@ inline size_t useful_workers(std::string_view text, int threads) {
   return std::max<size_t>(1, std::min(static_cast<size_t>(std::max(threads, 1)), text.size() / kLeast));
 }
 
-// Parts of about equal size, several a worker so that one slow stretch does not hold up the rest; each ends after a
-// "\n" or at the end.
+// Parts of about equal size, several a worker so that one slow stretch does not hold up the rest, and 1 MB at most
+// (but for longer lines) so that results in parts stay small; each ends after a "\n" or at the end.
 inline std::vector<std::string_view> cut_at_lines(std::string_view text, size_t workers) {
-  const size_t size = std::max<size_t>(1 << 16, text.size() / (workers * 8));
+  const size_t size = std::clamp<size_t>(text.size() / (workers * 8), 1 << 16, 1 << 20);
   std::vector<std::string_view> parts;
   while (!text.empty()) {
     size_t end = size < text.size() ? text.find('\n', size) : std::string_view::npos;

@@ -5,8 +5,8 @@
 
 #include "saobp/io/error.h"
 #include "saobp/text/normalizer.h"
-#include "saobp/text/wordpiece.h"
 #include "saobp/text/trainer.h"
+#include "saobp/text/wordpiece.h"
 
 namespace saobp::text {
 namespace {
