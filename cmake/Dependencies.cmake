@@ -25,6 +25,14 @@ endif()
 # The library version that torch itself was built against; -Wno-* keeps its headers from drowning our own warnings.
 set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 
+# LibTorch carries gloo inside, and its c10d headers name gloo's, which the wheel leaves out. Nothing of it is linked.
+find_path(GLOO_INCLUDE_DIR gloo/transport/device.h HINTS ${TORCH_INCLUDE_DIRS})
+if(NOT GLOO_INCLUDE_DIR)
+  message(FATAL_ERROR "gloo's headers were not found (libgloo-dev): run scripts/setup.sh")
+endif()
+add_library(gloo_headers INTERFACE)
+target_include_directories(gloo_headers SYSTEM INTERFACE ${GLOO_INCLUDE_DIR})
+
 find_package(hwy REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
