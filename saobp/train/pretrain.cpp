@@ -7,6 +7,7 @@
 #include "saobp/data/rows.h"
 #include "saobp/io/file.h"
 #include "saobp/text/tokenizer.h"
+#include "saobp/train/distributed.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/prepared_batches.h"
 #include "saobp/train/run_folder.h"
@@ -370,6 +371,12 @@ void find_texts(const PretrainOptions& options) {
     data::find_files(source, options.corpus.exclude);
 }
 
+// Several processes would each train a model of their own into one folder.
+void refuse_ranks() {
+  if (const int64_t ranks = launch_from_environment().world_size; ranks > 1)
+    fail("pretrain was started as one of ", ranks, " ranks (WORLD_SIZE); it trains in one process");
+}
+
 void set_threads(const PretrainOptions& options) {
   if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
 }
@@ -378,6 +385,7 @@ void set_threads(const PretrainOptions& options) {
 
 PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& run, const Reporter& reporter) {
   validate(options);
+  refuse_ranks();
   if (fs::exists(run))
     fail(run.string(), ": exists already; choose another --output, or continue that run with --resume ", run.string());
   find_texts(options);
@@ -396,6 +404,7 @@ PretrainOutcome resume(const fs::path& run, const Reporter& reporter) {
   if (!record.contains("options")) fail(path.string(), ": \"options\" is missing: not the record of a pretraining run");
   if (record.contains("finished") && !record["finished"].is_null())
     fail(run.string(), ": this run is finished; there is nothing to resume");
+  refuse_ranks();
   auto options = pretrain_options_from_json(record["options"], path.string() + ": options");
   validate(options);
   set_threads(options);
