@@ -70,6 +70,10 @@ void validate(const PretrainOptions& options) {
   require_at_least("--holdout-seed", options.corpus.holdout_seed, 0);
   if (options.corpus.holdout > 0 && !t.validation.empty())
     fail_usage("--holdout and --validation were both given; one of them says what to validate on");
+  options.monitor.validate();
+  if (options.monitor.monitor_every > 0 && t.validation.empty() && options.corpus.holdout == 0)
+    fail_usage("--monitor-every: ", options.monitor.monitor_every,
+               " was given; it looks at validation text, so --validation or --holdout is needed");
   data::parse_sources(options.corpus);
   if (!t.validation.empty())
     for (const auto& source : data::parse_sources(validation_corpus(options)))

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/analysis/attention_monitor.h"
 #include "saobp/attention/variant.h"
 #include "saobp/data/corpus_options.h"
 #include "saobp/data/masking.h"
@@ -74,6 +75,7 @@ struct TrainOptions {
   int64_t keep_checkpoints = 2;
   bool keep_best = true;
   int64_t max_skipped = 10;
+  bool tensorboard = false;
   std::vector<std::string> validation;
   int64_t validation_rows = 0;
 
@@ -92,6 +94,7 @@ struct TrainOptions {
     visit("keep_best", self.keep_best, "keep the model with the lowest validation loss in the run's folder best/");
     visit("max_skipped", self.max_skipped,
           "steps in a row with a loss or gradient that is not finite, and no update, before the run stops");
+    visit("tensorboard", self.tensorboard, "also write event files for TensorBoard into the run folder");
     visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
     visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all");
   }
@@ -103,6 +106,7 @@ struct PretrainOptions {
   data::MaskingOptions masking;
   OptimizerOptions optimizer;
   TrainOptions train;
+  analysis::MonitorOptions monitor;
 
   // Visits every struct with its name.
   template <class Self, class Visitor>
@@ -112,6 +116,7 @@ struct PretrainOptions {
     visit("masking", self.masking);
     visit("optimizer", self.optimizer);
     visit("train", self.train);
+    visit("monitor", self.monitor);
   }
 };
 

@@ -10,7 +10,7 @@
 #include "saobp/train/distributed.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/prepared_batches.h"
-#include "saobp/train/run_folder.h"
+#include "saobp/train/run_log.h"
 #include "saobp/train/step.h"
 #include "saobp/train/validation.h"
 #include "saobp/train/wording.h"
@@ -177,7 +177,7 @@ class Pretraining {
   PretrainOutcome train() {
     announce();
     const auto& t = options_.train;
-    MetricsLog metrics(run_ / "metrics.jsonl", step_);
+    RunLog metrics(run_, step_, t.tensorboard);
     // A run that was stopped between a step and its validation makes up for it.
     bool validated = step_ == 0;
     for (const auto& line : metrics.kept()) {
@@ -194,6 +194,7 @@ class Pretraining {
     bool running = validated || !validation_due() || validate_now(metrics);
     while (running && step_ < options_.train.steps && !InterruptGuard::interrupted()) {
       one_step(metrics);
+      if (const int64_t every = options_.monitor.monitor_every; every > 0 && step_ % every == 0) monitor(metrics);
       if (validation_due()) running = validate_now(metrics);
       if (running && (step_ % options_.train.checkpoint_every == 0 || step_ == options_.train.steps)) save();
     }
@@ -204,7 +205,7 @@ class Pretraining {
     return finish();
   }
 
-  void one_step(MetricsLog& metrics) {
+  void one_step(RunLog& metrics) {
     const auto& t = options_.train;
     const uint64_t first_row = batches_->position();
     const auto batches = batches_->next(step_ + 1 < t.steps);
@@ -235,7 +236,7 @@ class Pretraining {
   }
 
   // The step made no update; the rows that it saw are named.
-  void skip(MetricsLog& metrics, const StepResult& result, uint64_t first_row) {
+  void skip(RunLog& metrics, const StepResult& result, uint64_t first_row) {
     ++skipped_;
     ++skipped_in_a_row_;
     const auto written = [](double number) {
@@ -265,7 +266,7 @@ class Pretraining {
   }
 
   // False when a signal came before it was done.
-  bool validate_now(MetricsLog& metrics) {
+  bool validate_now(RunLog& metrics) {
     reporter_.progress("validating …", false);
     auto result = validate(model_, *validation_rows_, options_.train.batch, InterruptGuard::interrupted);
     if (!result) return false;
@@ -285,6 +286,13 @@ class Pretraining {
     best_loss_ = std::min(best_loss_, result->loss);
     start_window();
     return true;
+  }
+
+  void monitor(RunLog& metrics) {
+    const auto seen = look_at_attention(model_, *validation_rows_, options_.monitor);
+    metrics.write(seen.to_json(step_), seen.scalars());
+    reporter_.line(concat("step ", step_, "  ", seen.summary()));
+    start_window();
   }
 
   // A model folder of its own, for every verb that takes one.

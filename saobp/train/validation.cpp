@@ -30,4 +30,21 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
   return result;
 }
 
+analysis::MonitoredAttention look_at_attention(const model::LanguageModel& model, const data::ValidationRows& rows,
+                                               const analysis::MonitorOptions& options) {
+  const bool was_training = model->is_training();
+  model->eval();
+  const auto batch = rows.batch(0, options.monitor_rows);
+  const auto ids = torch::tensor(batch.input_ids).reshape({batch.rows, batch.length});
+  torch::Tensor mask;
+  if (batch.padded)
+    mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
+               .reshape({batch.rows, batch.length})
+               .to(torch::kBool);
+  auto seen = analysis::monitor_attention(
+      options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(ids, mask, probe); });
+  model->train(was_training);
+  return seen;
+}
+
 }  // namespace saobp::train

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "saobp/analysis/attention_monitor.h"
 #include "saobp/data/rows.h"
 #include "saobp/model/language_model.h"
 
@@ -20,5 +21,9 @@ struct ValidationResult {
 // there is no result.
 std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
                                          int64_t batch, const std::function<bool()>& stop = {});
+
+// Attention entropy and GTD of every head on the first rows, always the same ones (analysis/attention_monitor.h).
+analysis::MonitoredAttention look_at_attention(const model::LanguageModel& model, const data::ValidationRows& rows,
+                                               const analysis::MonitorOptions& options);
 
 }  // namespace saobp::train

@@ -1,4 +1,4 @@
-"""Runs that are killed, damaged or diverge, and what is left of them."""
+"""Runs that are killed, damaged, diverge or are watched, and what is left of them."""
 import json
 import os
 import shutil
@@ -84,6 +84,27 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, saobp, sett
     skipped = [m for m in metrics(tmp_path / "cut") if "skipped" in m]
     assert [(m["step"], m["rows"]) for m in skipped] == [(9, [32, 35]), (10, [36, 39]), (11, [40, 43])]
     assert json.loads((tmp_path / "cut/checkpoints/step-000011/state.json").read_text())["skipped"] == 3
+
+
+def test_attention_is_watched_and_events_are_written(tmp_path, saobp, setting):
+    common = [*setting, "--steps", 12, "--monitor-every", 4, "--monitor-rows", 3, "--log-every", 1, "--tensorboard"]
+    saobp(*common, "--output", "run")
+    looks = [m for m in metrics(tmp_path / "run") if "attention" in m]
+    assert [m["step"] for m in looks] == [4, 8, 12] and all(m["monitored_sequences"] == 3 for m in looks)
+    entropy = np.array(looks[-1]["attention"]["B"]["attention_entropy"])
+    assert entropy.shape == (2, 4) and (entropy > 0).all() and (entropy < np.log(32)).all()
+    # Looking changes nothing.
+    saobp(*setting, "--steps", 12, "--log-every", 1, "--output", "blind")
+    seen = [m for m in metrics(tmp_path / "run") if "attention" not in m]
+    assert seen == [m for m in metrics(tmp_path / "blind") if "attention" not in m]
+    assert_same_weights(tmp_path / "run", tmp_path / "blind")
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accumulator = events.EventAccumulator(str(tmp_path / "run")).Reload()
+    losses = [event.value for event in accumulator.Scalars("training/loss")]
+    assert losses == pytest.approx([m["loss"] for m in seen if "loss" in m], rel=1e-6)
+    assert [e.step for e in accumulator.Scalars("gtd_B/layer_1")] == [4, 8, 12]
+    assert len(accumulator.Scalars("validation/loss")) == 1
+    saobp("report", "run", "--output", "page.html")
 
 
 def test_the_best_model_is_kept(tmp_path, saobp, setting):

@@ -37,7 +37,8 @@ TEST(PretrainOptions, JsonRoundTrip) {
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
-  options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, false, 22, {"v"}, 21};
+  options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, false, 22, true, {"v"}, 21};
+  options.monitor = {23, 24, 25};
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
@@ -49,8 +50,9 @@ TEST(PretrainOptions, JsonRoundTrip) {
                   "epsilon": 1e-6, "clip": 0.5},
     "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "log_every": 17,
               "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "keep_best": false,
-              "max_skipped": 22, "validation": ["v"],
-              "validation_rows": 21}})"));
+              "max_skipped": 22, "tensorboard": true, "validation": ["v"],
+              "validation_rows": 21},
+    "monitor": {"monitor_every": 23, "monitor_rows": 24, "monitor_probes": 25}})"));
   EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), json);
   options.model.strength.reset();
   const auto unset = to_json(options);
