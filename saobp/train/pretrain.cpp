@@ -7,30 +7,16 @@
 #include "saobp/data/rows.h"
 #include "saobp/io/file.h"
 #include "saobp/text/tokenizer.h"
-#include "saobp/train/distributed.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/prepared_batches.h"
 #include "saobp/train/run_log.h"
+#include "saobp/train/run_setup.h"
 #include "saobp/train/step.h"
 #include "saobp/train/validation.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::train {
 namespace {
-
-std::string describe(const data::Corpus& corpus) {
-  uint64_t files = 0;
-  bool cached = true;
-  for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
-  return concat(corpus.tokens(), " tokens, ", corpus.documents(), " documents, ", files, " files",
-                cached ? " (from the cache)" : "");
-}
-
-// Error when the vocabulary lacks a special token that rows of the model's family need.
-VocabularyFacts vocabulary_facts(const ModelOptions& options, const text::Tokenizer& tokenizer) {
-  if (family_of(options) == model::Family::bert) return {tokenizer.vocab_size(), data::TokenRoles(tokenizer).pad, {}};
-  return {tokenizer.vocab_size(), 0, tokenizer.special().eos};
-}
 
 class Pretraining {
  public:
@@ -164,10 +150,11 @@ class Pretraining {
     const std::string attention = io::enum_name(r.attention);
     reporter_.line(concat("model       ", options_.model.model, ", ", config_.parameters(), " parameters, ", attention,
                           " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
-    reporter_.line(concat("corpus      ", describe(corpus_), ", ", rows_.rows_per_epoch(), " rows of ", t.length));
+    reporter_.line(
+        concat("corpus      ", description_of(corpus_), ", ", rows_.rows_per_epoch(), " rows of ", t.length));
     if (validation_rows_)
       reporter_.line(concat("validation  ",
-                            validation_corpus_ ? describe(*validation_corpus_)
+                            validation_corpus_ ? description_of(*validation_corpus_)
                                                : concat(validation_rows_->documents(), " documents held out"),
                             ", ", validation_rows_->rows(), " rows"));
     reporter_.line(concat("training    ", t.steps, " steps of ", t.batch * t.length * t.accumulation, " tokens, ",
@@ -362,32 +349,6 @@ class Pretraining {
   std::optional<ValidationResult> last_validation_;
   Clock::time_point started_, window_start_;
 };
-
-// So that a run can be resumed from another working folder. Suffixes of a source (:2, :file) stay at its end.
-PretrainOptions with_absolute_paths(PretrainOptions options) {
-  for (auto* sources : {&options.corpus.corpus, &options.train.validation})
-    for (auto& source : *sources) source = fs::absolute(source).string();
-  if (!options.corpus.cache.empty()) options.corpus.cache = fs::absolute(options.corpus.cache).string();
-  return options;
-}
-
-// Error for a text that is not there, before the first one is tokenised.
-void find_texts(const PretrainOptions& options) {
-  for (const auto& source : data::parse_sources(options.corpus)) data::find_files(source, options.corpus.exclude);
-  if (options.train.validation.empty()) return;
-  for (const auto& source : data::parse_sources(validation_corpus(options)))
-    data::find_files(source, options.corpus.exclude);
-}
-
-// Several processes would each train a model of their own into one folder.
-void refuse_ranks() {
-  if (const int64_t ranks = launch_from_environment().world_size; ranks > 1)
-    fail("pretrain was started as one of ", ranks, " ranks (WORLD_SIZE); it trains in one process");
-}
-
-void set_threads(const PretrainOptions& options) {
-  if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
-}
 
 }  // namespace
 
