@@ -4,10 +4,10 @@
 //   right   dA_ik = v_i · U_k + u_k,                U = Σ_{j ≥ i} (a_j ⊙ R_j)ᵀ dN_j,  u = Σ_{j ≥ i} dz_j a_j
 //           dv_i = Σ_k A_ik U_k
 // The left parts are made in a sweep over blocks of 64 rows from first to last, which carries T and s, the right parts
-// in one from last to first, which carries U and u; nothing is subtracted. Inside a block the rows meet each other
-// through their [64][64] products. A block goes tile by tile, as in the forward pass. dS = A ⊙ (dA − E) is linear in
-// dA: where A and dA of a block are not kept from the first sweep to the second one, each sweep adds its own part of dS
-// to dQ and dK. Where the chunks of a head go to several threads, a sweep before each of the two makes what it carries.
+// in one from last to first, which carries U and u; nothing is subtracted. Inside a part of 32 rows the rows meet each
+// other through their products. A block goes tile by tile, as in the forward pass. dS = A ⊙ (dA − E) is linear in dA:
+// where A and dA of a block are not kept from the first sweep to the second one, each sweep adds its own part of dS to
+// dQ and dK.
 #include <algorithm>
 
 #include "saobp/attention/cpu/elemmul_causal.h"
@@ -26,8 +26,8 @@ class CausalBackward : ElemmulGradient {
           scratch(2 * kept_blocks * kTileRows * columns),
           attention(scratch.floats(kept_blocks * kTileRows * columns)),
           x(scratch.floats(kept_blocks * kTileRows * columns)),
-          before(p),
-          after(p) {}
+          before(p, Order::forwards),
+          after(p, Order::backwards) {}
 
     int64_t kept_blocks;
     Scratch scratch;
@@ -38,19 +38,19 @@ class CausalBackward : ElemmulGradient {
   struct Own : ElemmulGradient::Own {
     explicit Own(const Problem& p)
         : ElemmulGradient::Own(p),
-          scratch(2 * kTileRows * columns + 2 * kTileSize + kTileRows * kTileRows + kTileRows * p.channels),
+          scratch(2 * kTileRows * columns + 2 * kTileSize + kTileRows * kPartRows + kTileRows * p.channels),
           attention(scratch.floats(kTileRows * columns)),
           x(scratch.floats(kTileRows * columns)),
           left(scratch.floats(kTileSize)),
           transposed(scratch.floats(kTileSize)),
-          pairs(scratch.floats(kTileRows * kTileRows)),
+          pairs(scratch.floats(kTileRows * kPartRows)),
           value_columns(scratch.floats(kTileRows * p.channels)),
           carried(p) {}
 
     Scratch scratch;
     float *attention, *x;          // where they are not kept
     float *left, *transposed;      // A ⊙ R of a tile; its Aᵀ [128][64]
-    float *pairs, *value_columns;  // [64][64]; dVᵀ [channels][64]
+    float *pairs, *value_columns;  // [parts][32][32]; dVᵀ [channels][64]
     Carried carried;
   };
 
@@ -59,48 +59,25 @@ class CausalBackward : ElemmulGradient {
       : ElemmulGradient(head, shared, upstream, gradients), shared_(shared) {}
 
   void run(Own* own) {
-    const int64_t count = chunks_.count();
     const bool all_kept = real.row_blocks() <= shared_.kept_blocks;
     begin(/*alone=*/own != nullptr);
-    carry(shared_.before, own, [&](int64_t n, Own& mine, bool outputs) {
-      float* key_part = outputs && !all_kept ? shared_.key_sum.begin_chunk(n, mine.part) : nullptr;
-      // Of all chunks but the last, the sweep before has made A.
-      const bool made = outputs && !own && n + 1 < count;
-      for (int64_t b = chunks_.begin(n); b < chunks_.end(n); ++b) left_block(b, mine, made, outputs, key_part);
+    if (!own) carry_before();
+    shared_.before.for_carried(*this, chunks_, own, [&](int64_t chunk, Own& mine) {
+      float* key_part = all_kept ? nullptr : shared_.key_sum.begin_chunk(chunk, mine.part);
+      for_blocks(chunks_, chunk, Order::forwards, [&](int64_t b) { left_block(b, key_part, mine); });
       if (key_part) shared_.key_sum.end_chunk(key_part);
     });
     if (!all_kept) shared_.key_sum.combine();
-    carry(shared_.after, own, [&](int64_t n, Own& mine, bool outputs) {
-      const int64_t chunk = count - 1 - n;
-      float* key_part = outputs ? shared_.key_sum.begin_chunk(chunk, mine.part) : nullptr;
-      for (int64_t b = chunks_.end(chunk) - 1; b >= chunks_.begin(chunk); --b) right_block(b, mine, outputs, key_part);
-      if (key_part) shared_.key_sum.end_chunk(key_part);
+    if (!own) carry_after();
+    shared_.after.for_carried(*this, chunks_, own, [&](int64_t chunk, Own& mine) {
+      float* key_part = shared_.key_sum.begin_chunk(chunk, mine.part);
+      for_blocks(chunks_, chunk, Order::backwards, [&](int64_t b) { right_block(b, key_part, mine); });
+      shared_.key_sum.end_chunk(key_part);
     });
     finish(/*backwards=*/true);
   }
 
  private:
-  // Runs sweep(n, own, outputs) for the chunks n = 0, 1, … of a sweep, with what the chunks before have left; where
-  // several threads take them, first without outputs.
-  template <class Sweep>
-  void carry(CarriedChunks& gone_by, Own* own, Sweep&& sweep) {
-    const int64_t count = chunks_.count();
-    gone_by.begin(chunks_, own != nullptr, real.key_columns);
-    if (!own) {
-      for_chunks(p, count - 1, own, [&](int64_t n, Own& mine) {
-        mine.carried.begin_chunk(nullptr, nullptr, real.key_columns);
-        sweep(n, mine, /*outputs=*/false);
-        gone_by.store(n, mine.carried);
-      });
-      gone_by.join();
-    }
-    for_chunks(p, count, own, [&](int64_t n, Own& mine) {
-      gone_by.begin_chunk(n, mine.carried);
-      sweep(n, mine, /*outputs=*/true);
-      if (own) gone_by.add(n, mine.carried);
-    });
-  }
-
   bool kept(int64_t b) const { return b < shared_.kept_blocks; }
   Block attention_block(int64_t b, Own& own) const {
     return block(b, kept(b) ? shared_.attention + b * kTileRows * shared_.columns : own.attention);
@@ -108,76 +85,100 @@ class CausalBackward : ElemmulGradient {
   Block gradient_block(int64_t b, Own& own) const {
     return block(b, kept(b) ? shared_.x + b * kTileRows * shared_.columns : own.x);
   }
+  static Block tile_of(const Block& block, int64_t column) {
+    return {row_segment(block, 0, column), block.rows, std::min(kTileColumns, block.columns - column)};
+  }
 
-  // made: if the block is kept, A has been made.
-  void left_block(int64_t b, Own& own, bool made, bool outputs, float* key_part) const {
-    const Block attention = attention_block(b, own), x = gradient_block(b, own);
-    const int64_t padded = real.product_rows(b), seen_before = b > 0 ? real.block_columns(b - 1) : 0;
-    const Packed queries = pack_block(query, b, own.query_rows), numerator = numerator_gradient(b, own);
-    const float* values = transposed(value_rows(b, own.value_rows), b, own);
-    multiply(padded, kTileRows, p.channels, numerator.data, numerator.stride, values, kTileRows, own.pairs, kTileRows,
-             /*add=*/false);
-    keep_triangle(Triangle::lower, own.pairs, attention.rows);
-    float ones[kTileRows];
-    std::fill(ones, ones + kTileRows, 1.0f);
-    Carried& carried = own.carried;
-    carried.begin_block(attention.columns);
-    with_dropout(b, [&](const DropoutBlock* dropout) {
-      for_tiles(attention, [&](const Block& a, int64_t column) {
-        if (!made || !kept(b)) make_tile(b, a, column, queries);
-        if (outputs) {
-          // x = R ⊙ (dN Tᵀ) + dz s, with the block's own rows by way of dN Vᵀ.
-          const Block tile{row_segment(x, 0, column), a.rows, a.columns};
-          multiply_by_triangle(Triangle::lower, tile, padded, own.pairs, a, /*add=*/false);
-          multiply_by_table({tile.data, tile.rows, std::min(a.columns, seen_before - column)}, padded, numerator,
-                            carried.table(column));
-          drop_tile(tile, column, dropout);
-          causal_left_gradient(a, tile, own.dz, carried.base + column, carried.running + column);
-        } else {
-          carried.add_rows(a, column, ones, /*backwards=*/false);
-        }
-        carried.add_to_table(column, [&](float* table) { add_product(values, a, table); });
+  // T and s before each chunk.
+  void carry_before() {
+    shared_.before.make<Own>(*this, chunks_, [&](int64_t b, int64_t column, Own& own) {
+      const Block a = tile_of(block(b, own.attention), column);
+      make_tile(b, a, column, pack_block(query, b, own.query_rows));
+      add_columns(a, /*row_weights=*/nullptr, own.carried.sums() + column);
+      const float* values = transposed(value_rows(b, own.value_rows), b, own);
+      for_parts(*this, b, Order::forwards, [&](const Part& part) { add_to_table(b, part, column, values, a, own); });
+    });
+  }
+
+  // U and u after each chunk.
+  void carry_after() {
+    shared_.after.make<Own>(*this, chunks_, [&](int64_t b, int64_t column, Own& own) {
+      const Block a = tile_of(attention_block(b, own), column);
+      if (!kept(b)) make_tile(b, a, column, pack_block(query, b, own.query_rows));
+      const float* numerator = transposed(numerator_gradient(b, own), b, own);
+      add_columns(a, own.dz, own.carried.sums() + column, /*backwards=*/true);
+      with_dropout(b, [&](const DropoutBlock* dropout) {
+        const Block left = dropped(a, column, dropout, own);
+        for_parts(*this, b, Order::backwards,
+                  [&](const Part& part) { add_to_table(b, part, column, numerator, left, own); });
       });
     });
-    carried.end_block(attention.columns);
-    if (!outputs || kept(b)) return;
+  }
+
+  // x = R ⊙ (dN Tᵀ) + dz s, with the part's own rows by way of dN Vᵀ.
+  void left_block(int64_t b, float* key_part, Own& own) const {
+    const Block attention = attention_block(b, own), x = gradient_block(b, own);
+    const Packed queries = pack_block(query, b, own.query_rows), numerator = numerator_gradient(b, own);
+    const float* values = transposed(value_rows(b, own.value_rows), b, own);
+    make_pairs(b, Triangle::lower, numerator, values, own);
+    own.carried.begin_block(attention.columns);
+    with_dropout(b, [&](const DropoutBlock* dropout) {
+      for_tiles(attention, [&](const Block& a, int64_t column) {
+        const Block tile = tile_of(x, column);
+        make_tile(b, a, column, queries);
+        for_parts(*this, b, Order::forwards, [&](const Part& part) {
+          const int64_t row = b * kTileRows + part.first;
+          multiply_by_triangle(Triangle::lower, part, a.columns, own.pairs + part.first * kPartRows, rows_of(a, part),
+                               rows_of(tile, part), /*add=*/false);
+          multiply_by_table(part, columns_seen(*this, row - 1) - column, numerator, column, tile, own);
+          add_to_table(b, part, column, values, a, own);
+        });
+        drop_tile(tile, column, dropout);
+        causal_left_gradient(a, tile, own.dz, own.carried.base + column, own.carried.running + column);
+      });
+    });
+    own.carried.end_block(attention.columns);
+    if (kept(b)) return;
     softmax_gradient(attention, x);
     add_score_gradient(b, x, key_part, /*first=*/true, own);
   }
 
-  void right_block(int64_t b, Own& own, bool outputs, float* key_part) const {
+  // x += V Uᵀ + u, with the part's own rows by way of V dNᵀ.
+  void right_block(int64_t b, float* key_part, Own& own) const {
     const Block attention = attention_block(b, own), x = gradient_block(b, own);
-    const int64_t padded = real.product_rows(b), seen_after = b + 1 < real.row_blocks() ? attention.columns : 0;
     const Packed queries = pack_block(query, b, own.query_rows), values = value_rows(b, own.value_rows);
     const float* numerator = transposed(numerator_gradient(b, own), b, own);
-    multiply(padded, kTileRows, p.channels, values.data, values.stride, numerator, kTileRows, own.pairs, kTileRows,
-             /*add=*/false);
-    keep_triangle(Triangle::upper, own.pairs, attention.rows);
-    Carried& carried = own.carried;
-    carried.begin_block(attention.columns);
+    make_pairs(b, Triangle::upper, values, numerator, own);
+    own.carried.begin_block(attention.columns);
     with_dropout(b, [&](const DropoutBlock* dropout) {
       for_tiles(attention, [&](const Block& a, int64_t column) {
+        const Block tile = tile_of(x, column);
         if (!kept(b)) make_tile(b, a, column, queries);
         const Block left = dropped(a, column, dropout, own);
-        if (outputs) {
-          // x += V Uᵀ + u, with the block's own rows by way of V dNᵀ.
-          const Block tile{row_segment(x, 0, column), a.rows, a.columns};
-          multiply_by_triangle(Triangle::upper, tile, padded, own.pairs, left, /*add=*/kept(b));
-          multiply_by_table({tile.data, tile.rows, std::min(a.columns, seen_after - column)}, padded, values,
-                            carried.table(column));
-          if (seen_after > 0) add_to_value_gradient(a, column, own);
-          causal_right_gradient(a, tile, own.dz, carried.base + column, carried.running + column);
-        } else {
-          carried.add_rows(a, column, own.dz, /*backwards=*/true);
-        }
-        carried.add_to_table(column, [&](float* table) { add_product(numerator, left, table); });
+        transpose_block(a.data, kTileColumns, a.rows, a.columns, own.transposed, kTileRows);
+        for_parts(*this, b, Order::backwards, [&](const Part& part) {
+          multiply_by_triangle(Triangle::upper, part, a.columns, own.pairs + part.first * kPartRows,
+                               rows_of(left, part), rows_of(tile, part), /*add=*/kept(b));
+          if (!is_last(b, part)) {  // else U is 0
+            const int64_t seen = columns_seen(*this, b * kTileRows + part.first + part.rows - 1) - column;
+            multiply_by_table(part, seen, values, column, tile, own);
+            add_to_value_gradient(part, seen, column, own);
+          }
+          add_to_table(b, part, column, numerator, left, own);
+        });
+        causal_right_gradient(a, tile, own.dz, own.carried.base + column, own.carried.running + column);
       });
     });
-    carried.end_block(attention.columns);
-    if (!outputs) return;
-    finish_value_gradient(b, numerator, /*add=*/seen_after > 0, own);
+    own.carried.end_block(attention.columns);
+    finish_value_gradient(b, numerator, own);
     softmax_gradient(attention, x);
     add_score_gradient(b, x, key_part, /*first=*/kept(b), own);
+  }
+
+  static float* rows_of(const Block& tile, const Part& part) { return tile.data + part.first * kTileColumns; }
+
+  bool is_last(int64_t b, const Part& part) const {
+    return b * kTileRows + part.first + part.rows == static_cast<int64_t>(real.queries.size());
   }
 
   // A ⊙ R of a tile, up to the factor 1/(1 − p), which the gradient of the numerator brings.
@@ -189,30 +190,47 @@ class CausalBackward : ElemmulGradient {
     return left;
   }
 
-  // tile += rows · table
-  void multiply_by_table(const Block& tile, int64_t m, Packed rows, const float* table) const {
-    if (tile.columns <= 0) return;
-    multiply(m, tile.columns, p.channels, rows.data, rows.stride, table, kTileColumns, tile.data, kTileColumns,
-             /*add=*/true);
+  // own.pairs = a triangle of rows · transposed of each part; transposed: [channels][64].
+  void make_pairs(int64_t b, Triangle triangle, Packed rows, const float* transposed, Own& own) const {
+    for_parts(*this, b, Order::forwards, [&](const Part& part) {
+      float* pairs = own.pairs + part.first * kPartRows;
+      multiply(part.padded, kPartRows, p.channels, rows.data + part.first * rows.stride, rows.stride,
+               transposed + part.first, kTileRows, pairs, kPartRows, /*add=*/false);
+      keep_triangle(triangle, part.rows, pairs);
+    });
   }
 
-  // table += rowsᵀ · tile
-  void add_product(const float* rows_transposed, const Block& tile, float* table) const {
-    multiply(p.channels, tile.columns, tile.rows, rows_transposed, kTileRows, tile.data, kTileColumns, table,
-             kTileColumns, /*add=*/true);
+  // The part's rows of the tile += rows · table, in the first columns of the tile.
+  void multiply_by_table(const Part& part, int64_t columns, Packed rows, int64_t column, const Block& tile,
+                         Own& own) const {
+    if (columns <= 0) return;
+    multiply(part.padded, std::min(tile.columns, columns), p.channels, rows.data + part.first * rows.stride,
+             rows.stride, own.carried.table(column), kTileColumns, rows_of(tile, part), kTileColumns, /*add=*/true);
   }
 
-  // dVᵀ (+)= Uᵀ Aᵀ of a tile.
-  void add_to_value_gradient(const Block& a, int64_t column, Own& own) const {
-    transpose_block(a.data, kTileColumns, a.rows, a.columns, own.transposed, kTileRows);
-    multiply(p.channels, kTileRows, a.columns, own.carried.table(column), kTileColumns, own.transposed, kTileRows,
-             own.value_columns, kTileRows, /*add=*/column > 0);
+  // table += rowsᵀ · tile, for the part's rows; rows_transposed: [channels][64].
+  void add_to_table(int64_t b, const Part& part, int64_t column, const float* rows_transposed, const Block& tile,
+                    Own& own) const {
+    const int64_t seen = columns_seen(*this, b * kTileRows + part.first + part.rows - 1) - column;
+    if (seen <= 0) return;
+    multiply(p.channels, std::min(tile.columns, seen), part.rows, rows_transposed + part.first, kTileRows,
+             rows_of(tile, part), kTileColumns, own.carried.table(column), kTileColumns, /*add=*/true);
   }
 
-  // dVᵀ (+)= dNᵀ (A ⊙ R) Aᵀ, of which the forward pass kept the product.
-  void finish_value_gradient(int64_t b, const float* numerator, bool add, Own& own) const {
-    multiply(p.channels, kTileRows, real.block_rows(b), numerator, kTileRows, saved_.table + b * kTileRows * kTileRows,
-             kTileRows, own.value_columns, kTileRows, add);
+  // dVᵀ (+)= Uᵀ Aᵀ of the part's rows of a tile.
+  void add_to_value_gradient(const Part& part, int64_t columns, int64_t column, Own& own) const {
+    if (columns <= 0) return;
+    multiply(p.channels, kPartRows, std::min(kTileColumns, columns), own.carried.table(column), kTileColumns,
+             own.transposed + part.first, kTileRows, own.value_columns + part.first, kTileRows, /*add=*/column > 0);
+  }
+
+  // dVᵀ (+)= dNᵀ (A ⊙ R) Aᵀ of each part, of which the forward pass kept the product.
+  void finish_value_gradient(int64_t b, const float* numerator, Own& own) const {
+    const float* pairs = saved_.table + b * kTileRows * kPartRows;
+    for_parts(*this, b, Order::forwards, [&](const Part& part) {
+      multiply(p.channels, kPartRows, part.rows, numerator + part.first, kTileRows, pairs + part.first * kPartRows,
+               kPartRows, own.value_columns + part.first, kTileRows, /*add=*/!is_last(b, part));
+    });
     transpose_block(own.value_columns, kTileRows, p.channels, real.block_rows(b), own.spare_rows, p.channels);
     write_value_gradient(b, own);
   }

@@ -1,8 +1,7 @@
-// Fused forward pass of ElemMul, causal form, in one sweep over blocks of 64 rows. T and s of the blocks before are
-// carried; inside the block, row j meets its rows i ≤ j through the products of its rows with each other:
+// Fused forward pass of ElemMul, causal form, in one sweep over blocks of 64 rows, and within them parts of 32 rows. T
+// and s of the rows before are carried; inside a part, row j meets its rows i ≤ j through their products:
 //   O_j = (A_j ⊙ R_j) (T + Σ_{i ≤ j} a_iᵀ v_i) / A_j (s + Σ_{i ≤ j} a_iᵀ)
-// A block goes tile by tile, so that a tile meets all of its products while it is in the cache. Where the chunks of a
-// head go to several threads, a sweep before makes their parts of T and s.
+// A block goes tile by tile, so that a tile meets all of its products while it is in the cache.
 #include <algorithm>
 
 #include "saobp/attention/cpu/elemmul_causal.h"
@@ -17,7 +16,7 @@ class CausalForward : ElemmulHead {
     explicit Shared(const Problem& p)
         : scratch(round_up(p.keys, kTileColumns) * p.channels),
           keys(scratch.floats(round_up(p.keys, kTileColumns) * p.channels)),
-          before(p) {}
+          before(p, Order::forwards) {}
 
     Scratch scratch;
     float* keys;           // Kᵀ in tiles
@@ -51,72 +50,96 @@ class CausalForward : ElemmulHead {
 
   void run(Own* own) {
     pack_columns_transposed(key, constants.score_scale, shared_.keys);
-    CarriedChunks& before = shared_.before;
-    before.begin(chunks_, own, real.key_columns);
-    if (!own) {
-      for_chunks(p, chunks_.count() - 1, own, [&](int64_t chunk, Own& mine) {
-        mine.carried.begin_chunk(nullptr, nullptr, real.key_columns);
-        for (int64_t b = chunks_.begin(chunk); b < chunks_.end(chunk); ++b) run_block(b, mine, /*outputs=*/false);
-        before.store(chunk, mine.carried);
-      });
-      before.join();
-    }
-    for_chunks(p, chunks_.count(), own, [&](int64_t chunk, Own& mine) {
-      before.begin_chunk(chunk, mine.carried);
-      for (int64_t b = chunks_.begin(chunk); b < chunks_.end(chunk); ++b) run_block(b, mine, /*outputs=*/true);
-      if (own) before.add(chunk, mine.carried);
+    if (!own) carry_ahead();
+    shared_.before.for_carried(*this, chunks_, own, [&](int64_t chunk, Own& mine) {
+      for_blocks(chunks_, chunk, Order::forwards, [&](int64_t b) { run_block(b, mine); });
     });
   }
 
  private:
-  void run_block(int64_t b, Own& own, bool outputs) const {
-    const Block block = this->block(b, own.block);
-    make_attention(b, block, own, outputs);
+  // T and s before each chunk; for that the rows' maxima and sums.
+  void carry_ahead() {
+    for_chunks(p, chunks_.count() - 1, static_cast<Own*>(nullptr), [&](int64_t chunk, Own& own) {
+      for_blocks(chunks_, chunk, Order::forwards, [&](int64_t b) {
+        exponentials(make_scores(b, own), real.block_visible(b), saved_.row_max + b * kTileRows,
+                     saved_.inverse_sum + b * kTileRows);
+      });
+    });
+    shared_.before.make<Own>(*this, chunks_, [&](int64_t b, int64_t column, Own& own) {
+      const Block tile{own.block, real.block_rows(b), std::min(kTileColumns, real.block_columns(b) - column)};
+      make_tile(b, tile, column, pack_block(query, b, own.query_rows), shared_.keys, saved_);
+      add_columns(tile, /*row_weights=*/nullptr, own.carried.sums() + column);
+      transpose_block(tile.data, kTileColumns, tile.rows, tile.columns, own.transposed, kTileRows);
+      const Packed values = value_rows(b, own.value_rows);
+      for_parts(*this, b, Order::forwards, [&](const Part& part) { add_to_table(b, part, column, values, own); });
+    });
+  }
+
+  Block make_scores(int64_t b, Own& own) const {
+    const Block scores = block(b, own.block);
+    multiply_into_block(scores, real.product_rows(b), pack_block(query, b, own.query_rows), p.channels, shared_.keys);
+    return scores;
+  }
+
+  void run_block(int64_t b, Own& own) const {
+    const Block block = make_attention(b, own);
     const Packed values = value_rows(b, own.value_rows);
-    const int64_t seen_before = b > 0 ? real.block_columns(b - 1) : 0;  // T is 0 after these
-    float* product = saved_.table + b * kTileRows * kTileRows;
+    float* pairs = saved_.table + b * kTileRows * kPartRows;
     with_dropout(b, [&](const DropoutBlock* dropout) {
       for_tiles(block, [&](const Block& tile, int64_t column) {
         transpose_block(tile.data, kTileColumns, tile.rows, tile.columns, own.transposed, kTileRows);
-        if (outputs) {
-          drop_tile(tile, column, dropout);
-          multiply_lower_triangle(tile, real.product_rows(b), own.transposed, product, /*add=*/column > 0);
-          multiply_by_table(b, tile, column, seen_before, own);
-        }
-        own.carried.add_to_table(column, [&](float* table) {
-          multiply(tile.columns, p.channels, tile.rows, own.transposed, kTileRows, values.data, values.stride, table,
-                   p.channels, /*add=*/true);
+        drop_tile(tile, column, dropout);
+        for_parts(*this, b, Order::forwards, [&](const Part& part) {
+          multiply_rows(b, part, tile, column, pairs + part.first * kPartRows, own);
+          add_to_table(b, part, column, values, own);
         });
       });
     });
-    if (!outputs) return;
-    keep_triangle(Triangle::lower, product, block.rows);
-    multiply(real.product_rows(b), p.channels, block.rows, product, kTileRows, values.data, values.stride,
-             own.output_rows, p.channels, /*add=*/seen_before > 0);
+    for_parts(*this, b, Order::forwards, [&](const Part& part) {
+      float* of_part = pairs + part.first * kPartRows;
+      keep_triangle(Triangle::lower, part.rows, of_part);
+      multiply(part.padded, p.channels, part.rows, of_part, kPartRows, values.data + part.first * values.stride,
+               values.stride, own.output_rows + part.first * p.channels, p.channels,
+               /*add=*/b * kTileRows + part.first > 0);
+    });
     float factors[kTileRows];
     for (int64_t i = 0; i < block.rows; ++i) factors[i] = constants.kept_scale / saved_.z[b * kTileRows + i];
     store_rows(own.output_rows, block_queries(b), block.rows, p.channels, factors, output_);
   }
 
   // S → A, with its column sums.
-  void make_attention(int64_t b, const Block& block, Own& own, bool outputs) const {
+  Block make_attention(int64_t b, Own& own) const {
+    const Block block = make_scores(b, own);
     const int64_t first = b * kTileRows;
-    multiply_into_block(block, real.product_rows(b), pack_block(query, b, own.query_rows), p.channels, shared_.keys);
-    RowStatistics buffer[kTileRows];
-    RowStatistics* statistics = outputs ? saved_.wanted(buffer) : nullptr;
+    RowStatistics statistics[kTileRows];
     own.carried.begin_block(block.columns);
     causal_elemmul_rows(block, real.block_visible(b), own.carried.base, own.carried.running, saved_.row_max + first,
-                        saved_.inverse_sum + first, saved_.z + first, statistics);
+                        saved_.inverse_sum + first, saved_.z + first, saved_.wanted(statistics));
     own.carried.end_block(block.columns);
-    saved_.store_statistics(*this, b, statistics);
+    saved_.store_statistics(*this, b, saved_.wanted(statistics));
+    return block;
   }
 
-  // output_rows (+)= tile · T
-  void multiply_by_table(int64_t b, const Block& tile, int64_t column, int64_t seen_before, Own& own) const {
-    const int64_t count = std::min(tile.columns, seen_before - column);
-    if (count <= 0) return;
-    multiply(real.product_rows(b), p.channels, count, tile.data, kTileColumns, own.carried.table(column), p.channels,
-             own.output_rows, p.channels, /*add=*/column > 0);
+  // The part's rows of a tile: their products with each other, and output_rows (+)= tile · T.
+  void multiply_rows(int64_t b, const Part& part, const Block& tile, int64_t column, float* pairs, Own& own) const {
+    const int64_t row = b * kTileRows + part.first;
+    const int64_t seen = std::min(tile.columns, columns_seen(*this, row + part.rows - 1) - column);
+    const int64_t seen_before = std::min(tile.columns, columns_seen(*this, row - 1) - column);  // T is 0 after these
+    const float* rows = tile.data + part.first * kTileColumns;
+    if (seen > 0) multiply_lower_triangle(part, seen, rows, own.transposed + part.first, pairs, /*add=*/column > 0);
+    if (seen_before > 0) {
+      multiply(part.padded, p.channels, seen_before, rows, kTileColumns, own.carried.table(column), p.channels,
+               own.output_rows + part.first * p.channels, p.channels, /*add=*/column > 0);
+    }
+  }
+
+  // T += Aᵀ V of the part's rows, for a tile.
+  void add_to_table(int64_t b, const Part& part, int64_t column, Packed values, Own& own) const {
+    const int64_t seen = columns_seen(*this, b * kTileRows + part.first + part.rows - 1) - column;
+    if (seen <= 0) return;
+    multiply(std::min(kTileColumns, seen), p.channels, part.rows, own.transposed + part.first, kTileRows,
+             values.data + part.first * values.stride, values.stride, own.carried.table(column), p.channels,
+             /*add=*/true);
   }
 
   Shared& shared_;

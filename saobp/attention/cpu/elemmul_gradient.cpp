@@ -53,13 +53,6 @@ void ElemmulGradient::make_attention(int64_t b, const Block& block, Own& own) co
   for_tiles(block, [&](const Block& tile, int64_t column) { make_tile(b, tile, column, queries); });
 }
 
-void ElemmulGradient::make_tile(int64_t b, const Block& tile, int64_t column, Packed queries) const {
-  multiply(real.product_rows(b), tile.columns, p.channels, queries.data, queries.stride,
-           shared_.keys_transposed + column * p.channels, kTileColumns, tile.data, kTileColumns, /*add=*/false);
-  attention_again(tile, column, real.keys.size(), real.block_visible(b), saved_.row_max + b * kTileRows,
-                  saved_.inverse_sum + b * kTileRows);
-}
-
 Packed ElemmulGradient::numerator_gradient(int64_t b, Own& own) const {
   const int64_t count = real.block_rows(b);
   for (int64_t i = 0; i < count; ++i) {

@@ -38,7 +38,9 @@ class ElemmulGradient : protected ElemmulHead {
 
   // S → A of the block, or of one of its tiles, which begins at `column`.
   void make_attention(int64_t b, const Block& block, Own& own) const;
-  void make_tile(int64_t b, const Block& tile, int64_t column, Packed queries) const;
+  void make_tile(int64_t b, const Block& tile, int64_t column, Packed queries) const {
+    ElemmulHead::make_tile(b, tile, column, queries, shared_.keys_transposed, saved_);
+  }
 
   // dN = g / z, times 1/(1 − p), in rows of the block and zero rows up to what the products take; and dz.
   Packed numerator_gradient(int64_t b, Own& own) const;

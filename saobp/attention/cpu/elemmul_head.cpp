@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "saobp/attention/cpu/elemmul_rows.h"
+
 namespace saobp::attention::cpu {
 
 int64_t elemmul_table_size(bool causal, int64_t length, int64_t channels) {
-  return causal ? round_up(length, kTileRows) * kTileRows : round_up(length, kTileColumns) * channels;
+  return causal ? round_up(length, kTileRows) * kPartRows : round_up(length, kTileColumns) * channels;
 }
 
 ElemmulHead::ElemmulHead(const Head& head, const Inputs<float>& inputs) : Head(head) {
@@ -16,6 +18,14 @@ ElemmulHead::ElemmulHead(const Head& head, const Inputs<float>& inputs) : Head(h
   has_value = p.key_mask ? p.key_mask + batch * p.keys : nullptr;
   const auto has_one = [&](uint32_t position) { return !has_value || has_value[position]; };
   if (std::all_of(real.queries.begin(), real.queries.end(), has_one)) has_value = nullptr;
+}
+
+void ElemmulHead::make_tile(int64_t b, const Block& tile, int64_t column, Packed queries, const float* keys_transposed,
+                            const ElemmulSavedHead& saved) const {
+  multiply(real.product_rows(b), tile.columns, p.channels, queries.data, queries.stride,
+           keys_transposed + column * p.channels, kTileColumns, tile.data, kTileColumns, /*add=*/false);
+  attention_again(tile, column, real.keys.size(), real.block_visible(b), saved.row_max + b * kTileRows,
+                  saved.inverse_sum + b * kTileRows);
 }
 
 Packed ElemmulHead::value_rows(int64_t b, float* buffer) const {

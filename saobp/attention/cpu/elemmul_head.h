@@ -12,17 +12,6 @@
 
 namespace saobp::attention::cpu {
 
-struct ElemmulHead : Head {
-  ElemmulHead(const Head& head, const Inputs<float>& inputs);
-
-  Rows<const float> query, key, value;
-  // Value rows belong to query positions here (Aᵀ V). Where such a position is no real key, the value counts as 0.
-  const bool* has_value;  // of each position; null: all queries' have one
-
-  // The block's rows of V, with zero rows up to what the products take. buffer: [64][channels].
-  Packed value_rows(int64_t b, float* buffer) const;
-};
-
 // One head's part of what is saved.
 struct ElemmulSavedHead {
   ElemmulSavedHead(const ElemmulSaved& saved, const Head& head);
@@ -33,6 +22,22 @@ struct ElemmulSavedHead {
   // `buffer` if statistics are wanted, else null.
   RowStatistics* wanted(RowStatistics* buffer) const { return statistics ? buffer : nullptr; }
   void store_statistics(const Head& head, int64_t b, const RowStatistics* of_rows) const;
+};
+
+struct ElemmulHead : Head {
+  ElemmulHead(const Head& head, const Inputs<float>& inputs);
+
+  Rows<const float> query, key, value;
+  // Value rows belong to query positions here (Aᵀ V). Where such a position is no real key, the value counts as 0.
+  const bool* has_value;  // of each position; null: all queries' have one
+
+  // A of a tile that begins with key `column`, from the scores and what is saved of the rows. queries: the block's
+  // rows.
+  void make_tile(int64_t b, const Block& tile, int64_t column, Packed queries, const float* keys_transposed,
+                 const ElemmulSavedHead& saved) const;
+
+  // The block's rows of V, with zero rows up to what the products take. buffer: [64][channels].
+  Packed value_rows(int64_t b, float* buffer) const;
 };
 
 // Runs Pass(head, shared, arguments...).run(own) for the heads of the problem, spread over the threads (schedule.h),

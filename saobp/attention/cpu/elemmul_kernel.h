@@ -15,7 +15,7 @@ struct ElemmulSaved {
   float* rows;     // [3][batch, heads, length]: maximum of S (base 2), 1 / Σ 2^(S − max), z
   float* columns;  // [batch, heads, length]: s; the causal form makes it again
   float* tables;   // [batch, heads][elemmul_table_size]: Tᵀ in tiles of [channels][128];
-                   // causal: (A ⊙ R) Aᵀ of each block of 64 rows with itself, not scaled, [64][64], zero above
+                   // causal: (A ⊙ R) Aᵀ of each 32 rows with themselves, not scaled, [32][32], zero above
   // Not for the backward pass; null: not wanted. [2][batch, heads, length] at the queries' own positions, entropy (in
   // nats) and squared norm of A's rows, without dropout. Padded rows are not written.
   float* statistics = nullptr;

@@ -39,7 +39,7 @@ HWY_INLINE void add_strip(const float* x, int64_t rows, const float* row_weights
   for (auto& t : total) t = hn::Zero(f);
   for (int64_t n = 0; n < rows; ++n) {
     const int64_t i = backwards ? rows - 1 - n : n;
-    const auto weight = hn::Set(f, row_weights[i]);
+    const auto weight = hn::Set(f, row_weights ? row_weights[i] : 1.0f);
     for (int v = 0; v < kVectors; ++v) {
       total[v] = hn::MulAdd(weight, hn::LoadU(f, x + i * kTileColumns + v * lanes), total[v]);
     }

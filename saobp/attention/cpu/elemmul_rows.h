@@ -14,8 +14,8 @@ namespace saobp::attention::cpu {
 void attention_again(const Block& scores, int64_t column, int64_t real_columns, const int64_t* visible,
                      const float* row_max, const float* inverse_sum);
 
-// sum[k] += Σ_rows weight_j x_jk; 64 rows are added up in float, from the first or from the last one on, the blocks in
-// double.
+// sum[k] += Σ_rows weight_j x_jk (row_weights null: 1); 64 rows are added up in float, from the first or from the last
+// one on, the blocks in double.
 void add_columns(const Block& x, const float* row_weights, double* sum, bool backwards = false);
 
 // Causal forward, row after row: scores → A; running += A_j; z_j = Σ_k A_jk (base_k + running_k). Statistics where they

@@ -10,7 +10,8 @@ namespace saobp::attention::cpu {
 inline constexpr int64_t kTileRows = 64;
 inline constexpr int64_t kTileColumns = 128;
 inline constexpr int64_t kTileSize = kTileRows * kTileColumns;
-inline constexpr int64_t kLanes = 16;  // the widest vector, in floats; column counts are rounded up to it
+inline constexpr int64_t kPartRows = 32;  // ElemMul's causal form: rows that go by together (elemmul_causal.h)
+inline constexpr int64_t kLanes = 16;     // the widest vector, in floats; column counts are rounded up to it
 
 inline constexpr int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
