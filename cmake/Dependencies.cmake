@@ -25,6 +25,16 @@ endif()
 # The library version that torch itself was built against; -Wno-* keeps its headers from drowning our own warnings.
 set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 
+# LibTorch's product by oneDNN has no header; without it products take at::mm.
+include(CheckCXXSourceCompiles)
+find_library(TORCH_CPU_LIBRARY torch_cpu HINTS ${TORCH_INSTALL_PREFIX}/lib REQUIRED)
+set(CMAKE_REQUIRED_LIBRARIES ${TORCH_CPU_LIBRARY} -Wl,--allow-shlib-undefined)
+check_cxx_source_compiles([[
+  namespace at { class Tensor; namespace native {
+  void mkldnn_matmul(const Tensor&, const Tensor&, const Tensor&, float, float); } }
+  int main() { return &at::native::mkldnn_matmul == nullptr; }]] SAOBP_MKLDNN_MATMUL)
+unset(CMAKE_REQUIRED_LIBRARIES)
+
 # LibTorch carries gloo inside, and its c10d headers name gloo's, which the wheel leaves out. Nothing of it is linked.
 find_path(GLOO_INCLUDE_DIR gloo/transport/device.h HINTS ${TORCH_INCLUDE_DIRS})
 if(NOT GLOO_INCLUDE_DIR)

@@ -15,7 +15,7 @@ struct BenchInfer {
   Console console;
 
   void run() {
-    options.validate({"f32"});
+    options.validate({"f32", "bf16"});
     if (repeats < 1 || repeats > 65536) fail_usage("--repeats: ", repeats, " was given; from 1 to 65536 was expected");
     TimedInference inference(options);
     inference.pass();  // warms up
@@ -52,7 +52,7 @@ void add_bench_infer(CLI::App& bench) {
   state->options.batch = 32;
   auto* command =
       bench.add_subcommand("infer", "Time the forward pass to the last hidden states, without a head, on random ids");
-  state->options.add_flags(*command, "f32");
+  state->options.add_flags(*command, "f32 or bf16");
   FieldsToFlags flags{*command};
   flags("repeats", state->repeats, "timed batches, of which the best counts");
   state->console.add_flag(*command);

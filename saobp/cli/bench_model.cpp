@@ -71,6 +71,7 @@ void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
 TimedTraining::TimedTraining(const BenchModelOptions& options) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1);
+  if (options.dtype == "bf16") model_->compute_type = torch::kBFloat16;
   model_->train();
   train::OptimizerOptions optimizer;
   optimizer.clip = 0;
@@ -85,6 +86,7 @@ double TimedTraining::step() {
 TimedInference::TimedInference(const BenchModelOptions& options) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1, /*with_head=*/false);
+  if (options.dtype == "bf16") model_->compute_type = torch::kBFloat16;
   model_->eval();
   input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});
 }

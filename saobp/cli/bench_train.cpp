@@ -16,7 +16,7 @@ struct BenchTrain {
   Console console;
 
   void run() {
-    options.validate({"f32"});
+    options.validate({"f32", "bf16"});
     if (steps < 1 || steps > 65536) fail_usage("--steps: ", steps, " was given; from 1 to 65536 was expected");
     compare.empty() ? time_one() : time_two();
   }
@@ -91,7 +91,7 @@ struct BenchTrain {
 void add_bench_train(CLI::App& bench) {
   auto state = std::make_shared<BenchTrain>();
   auto* command = bench.add_subcommand("train", "Time the trainer's own step (forward, backward, AdamW) on random ids");
-  state->options.add_flags(*command, "f32");
+  state->options.add_flags(*command, "f32, or bf16 with weights kept in f32");
   FieldsToFlags flags{*command};
   flags("steps", state->steps, "timed steps, of which the best counts");
   flags("compare", state->compare,

@@ -1,10 +1,12 @@
 // The command line. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted (state saved).
 #include <c10/util/Exception.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <new>
 
 #include "saobp/cli/commands.h"
@@ -37,6 +39,13 @@ std::string misunderstood(CLI::App& app, int argc, char** argv) {
     if (found == commands.end()) return "\"" + word + "\" is not a command; one of " + known + " was expected";
     level = *found;
   }
+}
+
+// Freed memory stays with the program: a training step asks for the same large tensors again, and taking them from the
+// system page by page costs it up to a quarter of its time.
+void keep_memory() {
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 int run(int argc, char** argv) {
@@ -73,6 +82,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_memory();
   try {
     return run(argc, argv);
   } catch (const saobp::cli::ExitCode& e) {

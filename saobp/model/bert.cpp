@@ -1,6 +1,8 @@
 #include "saobp/model/bert.h"
 
+#include "saobp/model/add_norm.h"
 #include "saobp/model/dropout.h"
+#include "saobp/model/matmul.h"
 #include "saobp/model/weight_names.h"
 
 namespace saobp::model {
@@ -34,7 +36,8 @@ torch::Tensor BertImpl::encode(const torch::Tensor& input_ids, const torch::Tens
       token_type_ids.defined() ? torch::embedding(token_type_embeddings, token_type_ids) : token_type_embeddings[0];
   auto hidden =
       torch::embedding(word_embeddings, input_ids) + (position_embeddings.slice(0, 0, input_ids.size(1)) + types);
-  hidden = dropout(layer_norm(hidden, norm_weight, norm_bias, config.layer_norm_eps), p, derive_seed(dropout_seed, 0));
+  hidden = in_compute_type(layer_norm(hidden, {norm_weight, norm_bias, config.layer_norm_eps}));
+  hidden = dropout(hidden, p, derive_seed(dropout_seed, 0));
   return run_layers(hidden, attention_mask, probe);
 }
 
@@ -44,8 +47,8 @@ void BertImpl::require_head() const {
 
 torch::Tensor BertImpl::head_states(const torch::Tensor& hidden) {
   require_head();
-  auto x = activation(config.hidden_act, torch::linear(hidden, transform_weight, transform_bias));
-  return layer_norm(x, transform_norm_weight, transform_norm_bias, config.layer_norm_eps);
+  const auto x = bias_activation(config.hidden_act, dense(hidden, transform_weight), transform_bias);
+  return layer_norm(x, {transform_norm_weight, transform_norm_bias, config.layer_norm_eps});
 }
 
 OutputProjection BertImpl::projection() {

@@ -6,13 +6,16 @@
 
 #include <cstdint>
 
+#include "saobp/model/cpu/rows.h"
+
 namespace saobp::model {
 
-// residual + x ⊙ R with R = 0 (probability p) or 1/(1 − p). Same shapes, any floating type; differentiable in both.
-torch::Tensor dropout_add(const torch::Tensor& x, const torch::Tensor& residual, double p, uint64_t seed);
+// R: 0 with probability p, else 1/(1 − p), of the shape, type and device of `like`. What the CPU's kernels draw, made
+// by ATen.
+torch::Tensor dropout_mask(const torch::Tensor& like, double p, uint64_t seed);
 
-// x ⊙ R.
-torch::Tensor dropout(const torch::Tensor& x, double p, uint64_t seed);
+// The same mask as the kernels take it.
+cpu::Dropout kernel_dropout(double p, uint64_t seed);
 
 // A seed for the `site`-th use of randomness under `seed`.
 uint64_t derive_seed(uint64_t seed, uint64_t site);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "saobp/model/add_norm.h"
 #include "saobp/model/dropout.h"
 #include "saobp/model/weight_names.h"
 
@@ -17,11 +18,12 @@ Gpt2Impl::Gpt2Impl(const ModelConfig& c, std::optional<uint64_t> seed, bool with
 
 torch::Tensor Gpt2Impl::embed(const torch::Tensor& input_ids, int64_t first) const {
   check_ids(input_ids, first);
-  return torch::embedding(word_embeddings, input_ids) + position_embeddings.slice(0, first, first + input_ids.size(1));
+  return in_compute_type(torch::embedding(word_embeddings, input_ids) +
+                         position_embeddings.slice(0, first, first + input_ids.size(1)));
 }
 
 torch::Tensor Gpt2Impl::last_norm(const torch::Tensor& hidden) const {
-  return layer_norm(hidden, norm_weight, norm_bias, config.layer_norm_eps);
+  return layer_norm(hidden, {norm_weight, norm_bias, config.layer_norm_eps});
 }
 
 torch::Tensor Gpt2Impl::hidden_states(const torch::Tensor& input_ids, const torch::Tensor& attention_mask,

@@ -5,6 +5,7 @@
 #include "saobp/model/bert.h"
 #include "saobp/model/dropout.h"
 #include "saobp/model/gpt2.h"
+#include "saobp/model/matmul.h"
 
 namespace saobp::model {
 
@@ -79,7 +80,7 @@ torch::Tensor LanguageModelImpl::run_layers(torch::Tensor hidden, const torch::T
 
 torch::Tensor LanguageModelImpl::logits(const torch::Tensor& hidden) {
   const auto [weight, bias] = projection();
-  return torch::linear(head_states(hidden), weight, bias);
+  return dense(head_states(hidden), weight, bias);
 }
 
 LanguageModel make_model(const ModelConfig& config, std::optional<uint64_t> seed, bool with_head) {

@@ -58,6 +58,9 @@ struct LanguageModelImpl : torch::nn::Module {
 
   const ModelConfig config;
   uint64_t dropout_seed = 0;
+  // What hidden states are computed in: float, or bfloat16, for which the weights are rounded on the way; sums, norms
+  // and softmax stay in float. The weights' own type where it is undefined.
+  std::optional<torch::ScalarType> compute_type;
   torch::Tensor word_embeddings, position_embeddings;
   std::vector<TransformerLayer> layers;
 
@@ -69,6 +72,9 @@ struct LanguageModelImpl : torch::nn::Module {
   void draw_weights(uint64_t seed, double residual_scale);
   // Errors of input_ids that are not [B, n] int64 in the vocabulary, at positions from `first` on.
   void check_ids(const torch::Tensor& input_ids, int64_t first) const;
+  torch::Tensor in_compute_type(const torch::Tensor& hidden) const {
+    return compute_type ? hidden.to(*compute_type) : hidden;
+  }
   // The embeddings' sum → the last layer's output, all by refined attention as config says.
   torch::Tensor run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask, const AttentionProbe& probe);
   attention::AttentionOptions attention_options() const;

@@ -1,18 +1,10 @@
 #include "saobp/model/layer.h"
 
+#include "saobp/model/add_norm.h"
 #include "saobp/model/dropout.h"
+#include "saobp/model/matmul.h"
 
 namespace saobp::model {
-
-torch::Tensor layer_norm(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, double eps) {
-  return torch::layer_norm(x, {x.size(-1)}, weight, bias, eps);
-}
-
-torch::Tensor activation(const std::string& name, const torch::Tensor& x) {
-  if (name == "gelu") return torch::gelu(x);
-  if (name == "gelu_new") return torch::gelu(x, "tanh");
-  return torch::relu(x);
-}
 
 // The names are BERT's in either family: the states of optimisers in checkpoints go by them.
 TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c) : config_(c) {
@@ -31,39 +23,32 @@ TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c) : config_(c) {
   norm_bias = register_parameter("output_LayerNorm_bias", torch::empty({h}));
 }
 
-torch::Tensor TransformerLayerImpl::attention_norm(const torch::Tensor& x) {
-  return layer_norm(x, attention_norm_weight, attention_norm_bias, config_.layer_norm_eps);
-}
-
-torch::Tensor TransformerLayerImpl::norm(const torch::Tensor& x) {
-  return layer_norm(x, norm_weight, norm_bias, config_.layer_norm_eps);
-}
-
 torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention) {
   const int64_t batch = x.size(0), length = x.size(1);
   // [B, L, 3C] seen as three [B, H, L, C/H], without a copy.
-  auto qkv =
-      torch::linear(x, qkv_weight, qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
+  auto qkv = dense(x, qkv_weight, qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
   const auto part = [&](int64_t i) { return qkv.select(2, i).transpose(1, 2); };
   auto context = attention(part(0), part(1), part(2)).transpose(1, 2).reshape({batch, length, config_.hidden_size});
-  return torch::linear(context, output_weight, output_bias);
+  return dense(context, output_weight);
 }
 
 torch::Tensor TransformerLayerImpl::feed_forward(const torch::Tensor& x) {
-  auto up = activation(config_.hidden_act, torch::linear(x, up_weight, up_bias));
-  return torch::linear(up, down_weight, down_bias);
+  return dense(bias_activation(config_.hidden_act, dense(x, up_weight), up_bias), down_weight);
 }
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& hidden, const AttentionFunction& attention,
                                             uint64_t seed) {
   const double p = is_training() ? config_.hidden_dropout_prob : 0.0;
   const uint64_t first = derive_seed(seed, 1), second = derive_seed(seed, 2);
+  const Norm attention_norm{attention_norm_weight, attention_norm_bias, config_.layer_norm_eps};
+  const Norm norm{norm_weight, norm_bias, config_.layer_norm_eps};
   if (config_.causal()) {
-    auto x = dropout_add(attend(attention_norm(hidden), attention), hidden, p, first);
-    return dropout_add(feed_forward(norm(x)), x, p, second);
+    const auto attended = attend(layer_norm(hidden, attention_norm), attention);
+    const auto [sum, normed] = dropout_add_and_norm(attended, output_bias, hidden, p, first, norm);
+    return dropout_add(feed_forward(normed), down_bias, sum, p, second);
   }
-  auto x = attention_norm(dropout_add(attend(hidden, attention), hidden, p, first));
-  return norm(dropout_add(feed_forward(x), x, p, second));
+  const auto x = dropout_add_norm(attend(hidden, attention), output_bias, hidden, p, first, attention_norm);
+  return dropout_add_norm(feed_forward(x), down_bias, x, p, second, norm);
 }
 
 }  // namespace saobp::model

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 
 #include "saobp/model/config.h"
 
@@ -16,10 +15,6 @@ namespace saobp::model {
 // What makes a layer's attention: query, key and value [B, H, L, C/H] → [B, H, L, C/H].
 using AttentionFunction =
     std::function<torch::Tensor(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value)>;
-
-torch::Tensor layer_norm(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, double eps);
-// gelu (erf), gelu_new (tanh) or relu.
-torch::Tensor activation(const std::string& name, const torch::Tensor& x);
 
 // Both families have the same parts and differ in where LayerNorm stands: BERT normalises each sum with the residual,
 // GPT-2 what goes into attention and feed-forward. Weights are [out, in]; query, key and value are packed into one
@@ -33,10 +28,9 @@ struct TransformerLayerImpl : torch::nn::Module {
   torch::Tensor up_weight, up_bias, down_weight, down_bias, norm_weight, norm_bias;
 
  private:
+  // Both without the last bias, which the sum with the residual adds.
   torch::Tensor attend(const torch::Tensor& x, const AttentionFunction& attention);
   torch::Tensor feed_forward(const torch::Tensor& x);
-  torch::Tensor attention_norm(const torch::Tensor& x);
-  torch::Tensor norm(const torch::Tensor& x);
 
   ModelConfig config_;
 };

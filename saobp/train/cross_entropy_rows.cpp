@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <vector>
 
 #include "saobp/attention/cpu/targets.h"
 
@@ -11,26 +13,37 @@
 #define HWY_TARGET_INCLUDE "saobp/train/cross_entropy_rows.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-//
-#include <hwy/contrib/math/math-inl.h>
+
+#include "saobp/attention/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::train::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Floats = hn::ScalableTag<float>;
+using attention::cpu::HWY_NAMESPACE::exp2;
+using attention::cpu::HWY_NAMESPACE::load;
+using attention::cpu::HWY_NAMESPACE::store;
+using Floats = attention::cpu::HWY_NAMESPACE::Floats;
+constexpr float kLog2E = std::numbers::log2e_v<float>;
 
-HWY_INLINE float largest(const float* x, int64_t count) {
+// x = logits + bias; returns the largest.
+template <class T>
+HWY_INLINE float add_bias(const T* logits, const float* bias, int64_t count, float* x) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
-  float maximum = x[0];
+  auto all = hn::Set(f, -INFINITY);
   int64_t k = 0;
-  if (count >= lanes) {
-    auto all = hn::LoadU(f, x);
-    for (; k + lanes <= count; k += lanes) all = hn::Max(all, hn::LoadU(f, x + k));
-    maximum = hn::GetLane(hn::MaxOfLanes(f, all));
+  for (; k + lanes <= count; k += lanes) {
+    auto v = load(f, logits + k);
+    if (bias) v = hn::Add(v, hn::LoadU(f, bias + k));
+    hn::StoreU(v, f, x + k);
+    all = hn::Max(all, v);
   }
-  for (; k < count; ++k) maximum = std::max(maximum, x[k]);
+  float maximum = hn::GetLane(hn::MaxOfLanes(f, all));
+  for (; k < count; ++k) {
+    x[k] = static_cast<float>(logits[k]) + (bias ? bias[k] : 0.0f);
+    maximum = std::max(maximum, x[k]);
+  }
   return maximum;
 }
 
@@ -47,9 +60,7 @@ HWY_INLINE double exponentials(float* x, int64_t count, float maximum) {
     auto segment = hn::Zero(f);
     int64_t k = start;
     for (; k + lanes <= stop; k += lanes) {
-      const auto difference = hn::Sub(hn::LoadU(f, x + k), shift);
-      // Highway's own would swallow a NaN.
-      const auto e = hn::IfThenElse(hn::IsNaN(difference), difference, hn::Exp(f, difference));
+      const auto e = exp2(f, hn::Mul(hn::Sub(hn::LoadU(f, x + k), shift), hn::Set(f, kLog2E)));
       segment = hn::Add(segment, e);
       hn::StoreU(e, f, x + k);
     }
@@ -59,24 +70,38 @@ HWY_INLINE double exponentials(float* x, int64_t count, float maximum) {
   return sum;
 }
 
-HWY_INLINE void scale_all(float* x, int64_t count, float factor) {
+template <class T>
+HWY_INLINE void scale_into(const float* x, int64_t count, float factor, T* out) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto factors = hn::Set(f, factor);
   int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::Mul(hn::LoadU(f, x + k), factors), f, x + k);
-  for (; k < count; ++k) x[k] *= factor;
+  for (; k + lanes <= count; k += lanes) store(f, hn::Mul(hn::LoadU(f, x + k), factors), out + k);
+  for (; k < count; ++k) out[k] = static_cast<T>(x[k] * factor);
 }
 
-double CrossEntropyRow(float* x, int64_t columns, int64_t target, bool gradient, float scale) {
-  const float maximum = largest(x, columns), chosen = x[target];
+// x [columns] is room to work in.
+template <class T>
+HWY_INLINE double cross_entropy_row(T* logits, const float* bias, int64_t columns, int64_t target, bool gradient,
+                                    float scale, float* x) {
+  const float maximum = add_bias(logits, bias, columns, x), chosen = x[target];
   const double sum = exponentials(x, columns, maximum);
   if (gradient) {
-    scale_all(x, columns, static_cast<float>(scale / sum));
-    x[target] -= scale;
+    const auto factor = static_cast<float>(scale / sum);
+    scale_into(x, columns, factor, logits);
+    logits[target] = static_cast<T>(x[target] * factor - scale);
   }
   return std::log(sum) + maximum - chosen;
 }
+
+#define SAOBP_CROSS_ENTROPY(NAME, T)                                                                         \
+  double CrossEntropyRow##NAME(T* logits, const float* bias, int64_t columns, int64_t target, bool gradient, \
+                               float scale, float* x) {                                                      \
+    return cross_entropy_row(logits, bias, columns, target, gradient, scale, x);                             \
+  }
+SAOBP_CROSS_ENTROPY(Float, float)
+SAOBP_CROSS_ENTROPY(BFloat16, c10::BFloat16)
+#undef SAOBP_CROSS_ENTROPY
 
 }  // namespace saobp::train::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -84,16 +109,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saobp::train {
 
-HWY_EXPORT(CrossEntropyRow);
-
-void cross_entropy_rows(float* logits, int64_t rows, int64_t columns, int64_t stride, const int64_t* targets,
-                        bool gradient, float scale, double* losses) {
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      losses[i] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(logits + i * stride, columns, targets[i], gradient, scale);
-    }
-  });
-}
+#define SAOBP_CROSS_ENTROPY(NAME, T)                                                                            \
+  HWY_EXPORT(CrossEntropyRow##NAME);                                                                            \
+  template <>                                                                                                   \
+  void cross_entropy_rows<T>(T * logits, const float* bias, int64_t rows, int64_t columns, int64_t stride,      \
+                             const int64_t* targets, bool gradient, float scale, double* losses) {              \
+    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {                                              \
+      std::vector<float> x(static_cast<size_t>(columns));                                                       \
+      for (int64_t i = begin; i < end; ++i)                                                                     \
+        losses[i] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow##NAME)(logits + i * stride, bias, columns, targets[i], \
+                                                                gradient, scale, x.data());                     \
+    });                                                                                                         \
+  }
+SAOBP_CROSS_ENTROPY(Float, float)
+SAOBP_CROSS_ENTROPY(BFloat16, c10::BFloat16)
+#undef SAOBP_CROSS_ENTROPY
 
 }  // namespace saobp::train
 #endif

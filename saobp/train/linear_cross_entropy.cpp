@@ -3,38 +3,51 @@
 #include <algorithm>
 #include <vector>
 
+#include "saobp/model/matmul.h"
 #include "saobp/train/cross_entropy_rows.h"
 
 namespace saobp::train {
 namespace {
 
-constexpr int64_t kChunkElements = int64_t{1} << 23;  // of logits that exist at a time: 32 MB
+constexpr int64_t kChunkBytes = int64_t{1} << 25;  // of logits that exist at a time
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Makes the loss and the gradients of all rows, chunk by chunk.
+// Makes the loss and the gradients of all rows, chunk by chunk. Products are in the type of `hidden`; weight and bias
+// have their gradients in types of their own.
 class Chunks {
  public:
   Chunks(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& bias,
          const torch::Tensor& targets, double scale, bool gradient)
-      : hidden_(hidden), weight_(weight), bias_(bias), targets_(targets), scale_(scale), gradient_(gradient) {}
+      : hidden_(hidden),
+        weight_(weight.to(hidden.scalar_type())),
+        bias_(bias.defined() ? bias.to(sum_type()) : bias),
+        targets_(targets),
+        scale_(scale),
+        gradient_(gradient) {
+    if (!gradient) return;
+    hidden_gradient = torch::empty_like(hidden_);
+    weight_gradient = hidden.size(0) > 0 ? torch::empty_like(weight) : torch::zeros_like(weight);
+    if (bias.defined()) bias_gradient = torch::zeros_like(bias);
+  }
 
   void run() {
     const int64_t rows = hidden_.size(0), vocabulary = weight_.size(0);
     // Logits lie in rows that begin on cache lines, whatever the vocabulary's size.
-    const int64_t stride = round_up(vocabulary, 16);
-    const int64_t chunks = std::max<int64_t>(1, (rows * stride + kChunkElements - 1) / kChunkElements);
+    const int64_t stride = round_up(vocabulary, 32);
+    const int64_t elements = kChunkBytes / hidden_.element_size();
+    const int64_t chunks = std::max<int64_t>(1, (rows * stride + elements - 1) / elements);
     const int64_t chunk = (rows + chunks - 1) / chunks;
-    const auto buffer = torch::empty({chunk, stride}, weight_.options());
-    if (gradient_) {
-      hidden_gradient = torch::empty_like(hidden_);
-      weight_gradient = rows > 0 ? torch::empty_like(weight_) : torch::zeros_like(weight_);
-      if (bias_.defined()) bias_gradient = torch::zeros_like(bias_);
-    }
+    const auto buffer = torch::empty({chunk, stride}, hidden_.options());
     for (int64_t begin = 0; begin < rows; begin += chunk) {
       const int64_t count = std::min(chunk, rows - begin);
       one_chunk(begin, count, buffer.narrow(0, 0, count).narrow(1, 0, vocabulary));
     }
+  }
+
+  // Of the loss: float where products are bfloat16.
+  torch::ScalarType sum_type() const {
+    return hidden_.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
   }
 
   double loss = 0;
@@ -43,38 +56,42 @@ class Chunks {
  private:
   void one_chunk(int64_t begin, int64_t count, torch::Tensor logits) {
     const auto hidden = hidden_.narrow(0, begin, count);
-    if (bias_.defined()) {
-      at::addmm_out(logits, bias_, hidden, weight_.t());
-    } else {
-      at::mm_out(logits, hidden, weight_.t());
-    }
+    model::matmul_into(logits, hidden, weight_.t());
     turn_into_gradient(logits, targets_.narrow(0, begin, count));
     if (!gradient_) return;
-    auto rows = hidden_gradient.narrow(0, begin, count);
-    at::mm_out(rows, logits, weight_);
-    if (begin == 0) {
-      at::mm_out(weight_gradient, logits.t(), hidden);
-    } else {
-      weight_gradient.addmm_(logits.t(), hidden);
-    }
-    if (bias_.defined()) bias_gradient.add_(logits.sum(0));
+    model::matmul_into(hidden_gradient.narrow(0, begin, count), logits, weight_);
+    add_to_weight_gradient(logits, hidden, /*first=*/begin == 0);
+    if (bias_.defined()) bias_gradient.add_(logits.sum({0}, false, bias_gradient.scalar_type()));
   }
 
-  // logits → ∂loss/∂logits, if wanted; adds to the loss.
+  void add_to_weight_gradient(const torch::Tensor& logits, const torch::Tensor& hidden, bool first) {
+    if (weight_gradient.scalar_type() == weight_.scalar_type())
+      return model::matmul_into(weight_gradient, logits.t(), hidden, !first);
+    const auto part = torch::empty_like(weight_);
+    model::matmul_into(part, logits.t(), hidden);
+    first ? weight_gradient.copy_(part) : weight_gradient.add_(part);
+  }
+
+  // logits, still without the bias → ∂loss/∂logits, if wanted; adds to the loss.
   void turn_into_gradient(torch::Tensor& logits, const torch::Tensor& targets) {
-    if (logits.scalar_type() == torch::kFloat && logits.is_cpu()) {
-      std::vector<double> losses(static_cast<size_t>(logits.size(0)));
-      cross_entropy_rows(logits.mutable_data_ptr<float>(), logits.size(0), logits.size(1), logits.stride(0),
-                         targets.const_data_ptr<int64_t>(), gradient_, static_cast<float>(scale_), losses.data());
-      for (const double row : losses) loss += scale_ * row;
-      return;
-    }
-    const auto log_probabilities = torch::log_softmax(logits, 1), chosen = targets.unsqueeze(1);
+    if (logits.is_cpu() && logits.scalar_type() == torch::kFloat) return by_rows<float>(logits, targets);
+    if (logits.is_cpu() && logits.scalar_type() == torch::kBFloat16) return by_rows<c10::BFloat16>(logits, targets);
+    const auto biased = bias_.defined() ? logits.to(sum_type()) + bias_ : logits.to(sum_type());
+    const auto log_probabilities = torch::log_softmax(biased, 1), chosen = targets.unsqueeze(1);
     loss -= scale_ * log_probabilities.gather(1, chosen).sum().item<double>();
     if (!gradient_) return;
-    logits.copy_(log_probabilities.exp());
-    logits.scatter_add_(1, chosen, torch::full_like(chosen, -1, logits.scalar_type()));
-    logits.mul_(scale_);
+    auto gradient = log_probabilities.exp();
+    gradient.scatter_add_(1, chosen, torch::full_like(chosen, -1, gradient.scalar_type()));
+    logits.copy_(gradient.mul_(scale_));
+  }
+
+  template <class T>
+  void by_rows(torch::Tensor& logits, const torch::Tensor& targets) {
+    std::vector<double> losses(static_cast<size_t>(logits.size(0)));
+    cross_entropy_rows(logits.mutable_data_ptr<T>(), bias_.defined() ? bias_.const_data_ptr<float>() : nullptr,
+                       logits.size(0), logits.size(1), logits.stride(0), targets.const_data_ptr<int64_t>(), gradient_,
+                       static_cast<float>(scale_), losses.data());
+    for (const double row : losses) loss += scale_ * row;
   }
 
   const torch::Tensor hidden_, weight_, bias_, targets_;
@@ -82,23 +99,18 @@ class Chunks {
   const bool gradient_;
 };
 
-torch::Tensor widened(const torch::Tensor& t) {
-  return !t.defined() || t.scalar_type() == torch::kDouble ? t : t.to(torch::kFloat);
-}
-
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& hidden,
                                const torch::Tensor& weight, const std::optional<torch::Tensor>& bias,
                                const torch::Tensor& targets, double scale, bool gradient) {
-    Chunks chunks(widened(hidden).contiguous(), widened(weight), widened(bias.value_or(torch::Tensor())),
-                  targets.contiguous(), scale, gradient);
+    Chunks chunks(hidden.contiguous(), weight, bias.value_or(torch::Tensor()), targets.contiguous(), scale, gradient);
     chunks.run();
     if (gradient) {
-      context->saved_data["hidden"] = chunks.hidden_gradient.to(hidden.scalar_type());
-      context->saved_data["weight"] = chunks.weight_gradient.to(weight.scalar_type());
-      if (bias) context->saved_data["bias"] = chunks.bias_gradient.to(bias->scalar_type());
+      context->saved_data["hidden"] = chunks.hidden_gradient;
+      context->saved_data["weight"] = chunks.weight_gradient;
+      if (bias) context->saved_data["bias"] = chunks.bias_gradient;
     }
-    return torch::full({}, chunks.loss, widened(hidden).options());
+    return torch::full({}, chunks.loss, hidden.options().dtype(chunks.sum_type()));
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,

@@ -184,8 +184,9 @@ TEST(Gpt2, TheHeadIsTheWordEmbeddingUnlessUntied) {
     EXPECT_EQ(same_bits(model->logits(hidden), before), !tied);
     EXPECT_FALSE(model->projection().bias.defined());
     // A loss that makes logits piece by piece has the same ones.
-    EXPECT_TRUE(
-        same_bits(torch::matmul(model->head_states(hidden), model->projection().weight.t()), model->logits(hidden)));
+    EXPECT_LT(largest_difference(torch::matmul(model->head_states(hidden), model->projection().weight.t()),
+                                 model->logits(hidden)),
+              1e-5);
   }
 }
 

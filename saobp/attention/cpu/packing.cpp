@@ -16,38 +16,6 @@ namespace saobp::attention::cpu::HWY_NAMESPACE {
 
 using c10::BFloat16;
 
-// Vectors of a tensor's elements as floats, and back. bfloat16 is the upper half of a float.
-template <class Tag>
-HWY_INLINE hn::Vec<Tag> load(Tag f, const float* from) {
-  return hn::LoadU(f, from);
-}
-
-template <class Tag>
-HWY_INLINE hn::Vec<Tag> load(Tag f, const BFloat16* from) {
-  const hn::Rebind<uint16_t, Tag> halves;
-  const hn::RebindToUnsigned<Tag> words;
-  const auto bits = hn::LoadU(halves, reinterpret_cast<const uint16_t*>(from));
-  return hn::BitCast(f, hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
-}
-
-template <class Tag>
-HWY_INLINE void store(Tag f, hn::Vec<Tag> value, float* to) {
-  hn::StoreU(value, f, to);
-}
-
-template <class Tag>
-HWY_INLINE void store(Tag f, hn::Vec<Tag> value, BFloat16* to) {
-  const hn::Rebind<uint16_t, Tag> halves;
-  const hn::RebindToUnsigned<Tag> words;
-  const hn::RebindToSigned<Tag> integers;
-  const auto bits = hn::BitCast(words, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1u));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7FFFu))));
-  const auto quiet = hn::BitCast(f, hn::Set(words, 0x7FC0u));  // rounding could turn a NaN into an infinity
-  const auto result = hn::IfThenElse(hn::IsNaN(value), quiet, hn::BitCast(f, rounded));
-  hn::StoreU(hn::DemoteTo(halves, hn::BitCast(integers, result)), halves, reinterpret_cast<uint16_t*>(to));
-}
-
 // to[n] = from[n] · factor
 template <class From, class To>
 HWY_INLINE void scale_row(const From* from, int64_t count, float factor, To* to) {

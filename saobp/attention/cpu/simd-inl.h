@@ -11,6 +11,7 @@
 #endif
 // clang-format on
 
+#include <c10/util/BFloat16.h>
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
@@ -25,10 +26,42 @@ using Floats = hn::CappedTag<float, kLanes>;
 using Vector = hn::Vec<Floats>;
 using Words = hn::RebindToUnsigned<Floats>;
 
+// Vectors of a tensor's elements as floats, and back. bfloat16 is the upper half of a float.
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> load(Tag f, const float* from) {
+  return hn::LoadU(f, from);
+}
+
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> load(Tag f, const c10::BFloat16* from) {
+  const hn::Rebind<uint16_t, Tag> halves;
+  const hn::RebindToUnsigned<Tag> words;
+  const auto bits = hn::LoadU(halves, reinterpret_cast<const uint16_t*>(from));
+  return hn::BitCast(f, hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
+}
+
+template <class Tag>
+HWY_INLINE void store(Tag f, hn::Vec<Tag> value, float* to) {
+  hn::StoreU(value, f, to);
+}
+
+template <class Tag>
+HWY_INLINE void store(Tag f, hn::Vec<Tag> value, c10::BFloat16* to) {
+  const hn::Rebind<uint16_t, Tag> halves;
+  const hn::RebindToUnsigned<Tag> words;
+  const hn::RebindToSigned<Tag> integers;
+  const auto bits = hn::BitCast(words, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7FFFu))));
+  const auto quiet = hn::BitCast(f, hn::Set(words, 0x7FC0u));  // rounding could turn a NaN into an infinity
+  const auto result = hn::IfThenElse(hn::IsNaN(value), quiet, hn::BitCast(f, rounded));
+  hn::StoreU(hn::DemoteTo(halves, hn::BitCast(integers, result)), halves, reinterpret_cast<uint16_t*>(to));
+}
+
 // 2^x for x < 127; exactly 0 below −126 (so at −∞), NaN at NaN. Relative error 1e-7.
-HWY_INLINE Vector exp2(Vector x) {
-  const Floats f;
-  const hn::RebindToSigned<Floats> i;
+template <class Tag>
+HWY_INLINE hn::Vec<Tag> exp2(Tag f, hn::Vec<Tag> x) {
+  const hn::RebindToSigned<Tag> i;
   const auto tiny = hn::Lt(x, hn::Set(f, -126.0f));
   const auto clamped = hn::IfThenElse(tiny, hn::Set(f, -126.0f), x);
   const auto magic = hn::Set(f, 12582912.0f);  // 1.5·2^23: adding it rounds to an integer, held in the lowest bits
@@ -44,6 +77,7 @@ HWY_INLINE Vector exp2(Vector x) {
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(i, shifted));
   return hn::IfThenZeroElse(tiny, hn::BitCast(f, hn::Add(hn::BitCast(i, p), exponent)));
 }
+HWY_INLINE Vector exp2(Vector x) { return exp2(Floats(), x); }
 
 // log2 x for x > 0, NaN at NaN (which Highway's own would swallow).
 HWY_INLINE Vector log2(Vector x) { return hn::IfThenElse(hn::IsNaN(x), x, hn::Log2(Floats(), x)); }

@@ -1,0 +1,17 @@
+// Matrix products of the models: the CPU's by oneDNN where LibTorch hands it out.
+#pragma once
+
+#include <torch/torch.h>
+
+namespace saobp::model {
+
+// out [M, N] = a [M, K] · b [K, N], or out += a · b with `add`. All of one type; strides are free. No gradients.
+// float: LibTorch's own choice on the CPU is MKL, which leaves AVX-512 unused on processors that are not Intel's, so
+// that oneDNN takes half the time there. bfloat16 on a processor that cannot multiply it is multiplied as float.
+void matmul_into(const torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b, bool add = false);
+
+// x [..., K] · weightᵀ + bias → [..., N] in the type of x; weight [N, K], bias [N] or undefined. Weights may be float
+// where x is bfloat16: they are rounded for the products, and their gradients arrive in their own type.
+torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias = {});
+
+}  // namespace saobp::model
