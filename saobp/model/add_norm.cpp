@@ -79,8 +79,9 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
                                const OptionalTensor& residual, const OptionalTensor& weight,
                                const OptionalTensor& offset, double p, double eps, int64_t seed, bool keep_sum) {
     const auto value = [](const OptionalTensor& tensor) { return tensor.value_or(Tensor()); };
-    const Arguments a{contiguous(value(x)), value(bias), contiguous(value(residual)), value(weight), value(offset), p,
-                      eps,                  static_cast<uint64_t>(seed)};
+    const Arguments a{
+        contiguous(value(x)),       value(bias), contiguous(value(residual)), value(weight), value(offset), p, eps,
+        static_cast<uint64_t>(seed)};
     const bool norm = a.weight.defined();
     const auto rows = a.like().sizes().slice(0, static_cast<size_t>(a.like().dim()) - 1);
     Tensor sum, normed, mean, inverse;
@@ -110,10 +111,14 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
     const bool has_x = context->saved_data["x"].toBool(), norm = saved[2].defined();
     const auto &sum = saved[0], &mean = saved[4], &inverse = saved[5];
     // problem() asks only whether there was an x.
-    const Arguments a{has_x ? sum : Tensor(), saved[1],
-                      sum,                    saved[2],
-                      saved[3],               context->saved_data["p"].toDouble(),
-                      0,                      static_cast<uint64_t>(context->saved_data["seed"].toInt())};
+    const Arguments a{has_x ? sum : Tensor(),
+                      saved[1],
+                      sum,
+                      saved[2],
+                      saved[3],
+                      context->saved_data["p"].toDouble(),
+                      0,
+                      static_cast<uint64_t>(context->saved_data["seed"].toInt())};
     const auto sum_gradient = has_x ? contiguous(upstream[0]) : Tensor();
     const auto normed_gradient = norm ? contiguous(upstream[has_x ? 1 : 0]) : Tensor();
     if (!sum_gradient.defined() && !normed_gradient.defined()) return variable_list(9);
@@ -216,7 +221,9 @@ Tensor dropout_add(const Tensor& x, const Tensor& bias, const Tensor& residual, 
   return add_norm(x, bias, residual, p, seed, {}, /*keep_sum=*/true)[0];
 }
 
-Tensor dropout(const Tensor& x, double p, uint64_t seed) { return p == 0 ? x : add_norm(x, {}, {}, p, seed, {}, /*keep_sum=*/true)[0]; }
+Tensor dropout(const Tensor& x, double p, uint64_t seed) {
+  return p == 0 ? x : add_norm(x, {}, {}, p, seed, {}, /*keep_sum=*/true)[0];
+}
 
 Tensor layer_norm(const Tensor& x, const Norm& norm) { return add_norm({}, {}, x, 0, 0, norm, /*keep_sum=*/false)[0]; }
 

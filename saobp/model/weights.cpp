@@ -146,7 +146,9 @@ void save_model(const LanguageModel& model, const std::filesystem::path& folder)
   };
   if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
   save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
-  io::write_json(folder / "config.json", to_json(model->config));
+  auto config = to_json(model->config);
+  if (model->word_embeddings.scalar_type() == torch::kDouble) config["dtype"] = "float64";
+  io::write_json(folder / "config.json", config);
 }
 
 }  // namespace saobp::model

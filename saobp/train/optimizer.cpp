@@ -1,5 +1,6 @@
 #include "saobp/train/optimizer.h"
 
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 
@@ -49,7 +50,13 @@ double AdamW::update(double learning_rate) {
   if (std::isfinite(norm)) {
     // The fused kernel divides gradients by grad_scale: clipping without another pass over them.
     std::optional<torch::Tensor> scale;
-    if (options_.clip > 0 && norm > options_.clip) scale = torch::tensor(static_cast<float>(norm / options_.clip));
+    if (options_.clip > 0 && norm > options_.clip) {
+      scale = torch::tensor(static_cast<float>(norm / options_.clip));
+      if (all.front().scalar_type() == torch::kDouble) {  // it is a float there
+        scale.reset();
+        at::_foreach_mul_(all, options_.clip / norm);
+      }
+    }
     for (size_t g = 0; g < groups_.size(); ++g) {
       auto& group = groups_[g];
       for (auto& count : group.updates) count += 1;  // the kernel reads the number of this update

@@ -27,6 +27,11 @@ model::ModelConfig sizes_of(const ModelOptions& options) {
 
 }  // namespace
 
+void set_dtype(const model::LanguageModel& model, Dtype dtype) {
+  if (dtype == Dtype::f64) model->to(torch::kDouble);
+  if (dtype == Dtype::bf16) model->compute_type = torch::kBFloat16;
+}
+
 data::CorpusOptions validation_corpus(const PretrainOptions& options) {
   auto corpus = options.corpus;
   corpus.corpus = options.train.validation;

@@ -11,7 +11,7 @@
 #include "saobp/attention/variant.h"
 #include "saobp/data/corpus_options.h"
 #include "saobp/data/masking.h"
-#include "saobp/model/config.h"
+#include "saobp/model/language_model.h"
 
 namespace saobp::train {
 
@@ -62,6 +62,18 @@ struct OptimizerOptions {
   }
 };
 
+// What a model is trained in. f32: everything. bf16: hidden states and matrix products; weights, their gradients, the
+// optimiser's state, sums, norms and softmax stay in f32. f64: everything, by way of ATen, for comparing.
+enum class Dtype { f32, bf16, f64 };
+
+inline const std::vector<std::string>& enum_names(Dtype) {
+  static const std::vector<std::string> names = {"f32", "bf16", "f64"};
+  return names;
+}
+
+// Makes a model of drawn or loaded weights compute in that type.
+void set_dtype(const model::LanguageModel& model, Dtype dtype);
+
 struct TrainOptions {
   int64_t steps = 1000;
   int64_t batch = 32;
@@ -69,6 +81,7 @@ struct TrainOptions {
   int64_t accumulation = 1;
   int64_t seed = 42;
   int64_t threads = 0;
+  Dtype dtype = Dtype::f32;
   int64_t log_every = 10;
   int64_t validate_every = 250;
   int64_t checkpoint_every = 250;
@@ -76,6 +89,7 @@ struct TrainOptions {
   bool keep_best = true;
   int64_t max_skipped = 10;
   bool tensorboard = false;
+  bool record_batches = false;
   std::vector<std::string> validation;
   int64_t validation_rows = 0;
 
@@ -87,6 +101,9 @@ struct TrainOptions {
     visit("accumulation", self.accumulation, "passes a step; a step sees batch · length · accumulation tokens");
     visit("seed", self.seed, "of weights, data order, masks and dropout");
     visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits");
+    visit(
+        "dtype", self.dtype,
+        "f32; bf16: hidden states and products in bfloat16, weights and optimiser in f32; or f64, slow, for comparing");
     visit("log_every", self.log_every, "steps between lines of metrics.jsonl");
     visit("validate_every", self.validate_every, "steps between validations, and one at the end");
     visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end");
@@ -95,6 +112,8 @@ struct TrainOptions {
     visit("max_skipped", self.max_skipped,
           "steps in a row with a loss or gradient that is not finite, and no update, before the run stops");
     visit("tensorboard", self.tensorboard, "also write event files for TensorBoard into the run folder");
+    visit("record_batches", self.record_batches,
+          "also write what each step sees (token ids, masks, targets) to batches.jsonl in the run folder");
     visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
     visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all");
   }

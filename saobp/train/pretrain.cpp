@@ -47,6 +47,7 @@ class Pretraining {
 
     model_ = model::make_model(config_, seed());
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
+    set_dtype(model_, options.train.dtype);
     optimizer_.emplace(parameters_of(*model_), options.optimizer);
     model_->train();
   }
@@ -177,6 +178,7 @@ class Pretraining {
       validated = validated || line["step"] == step_;
     }
     batches_.emplace(rows_, t.batch, t.accumulation);
+    if (t.record_batches) batch_log_.emplace(run_ / "batches.jsonl", step_);
     started_ = window_start_ = Clock::now();
     bool running = validated || !validation_due() || validate_now(metrics);
     while (running && step_ < options_.train.steps && !InterruptGuard::interrupted()) {
@@ -196,6 +198,7 @@ class Pretraining {
     const auto& t = options_.train;
     const uint64_t first_row = batches_->position();
     const auto batches = batches_->next(step_ + 1 < t.steps);
+    if (batch_log_) batch_log_->write({{"step", step_ + 1}, {"batches", to_json(batches)}});
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
     auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
     ++step_;
@@ -345,6 +348,7 @@ class Pretraining {
   double training_seconds_ = 0, seconds_before_ = 0, last_loss_ = 0;
   int64_t skipped_ = 0, skipped_in_a_row_ = 0;  // steps without an update
   std::optional<PreparedBatches> batches_;
+  std::optional<MetricsLog> batch_log_;
   double best_loss_ = std::numeric_limits<double>::infinity();
   std::optional<ValidationResult> last_validation_;
   Clock::time_point started_, window_start_;

@@ -14,6 +14,20 @@ torch::Tensor as_tensor(const std::vector<int64_t>& values, torch::IntArrayRef s
 
 }  // namespace
 
+io::Json to_json(std::span<const data::Batch> batches) {
+  auto json = io::Json::array();
+  for (const auto& batch : batches) {
+    json.push_back({{"rows", batch.rows},
+                    {"length", batch.length},
+                    {"input_ids", batch.input_ids},
+                    {"attention_mask", nullptr},
+                    {"positions", batch.positions},
+                    {"targets", batch.targets}});
+    if (batch.padded) json.back()["attention_mask"] = batch.attention_mask;
+  }
+  return json;
+}
+
 torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale) {
   torch::Tensor attention_mask;
   if (batch.padded)

@@ -5,10 +5,15 @@
 #include <span>
 
 #include "saobp/data/masking.h"
+#include "saobp/io/json.h"
 #include "saobp/model/language_model.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::train {
+
+// What a step sees, one object a pass: "rows", "length", "input_ids" [rows · length], "attention_mask" (null where
+// every token is real), "positions" into the flattened ids and the "targets" there.
+io::Json to_json(std::span<const data::Batch> batches);
 
 struct StepResult {
   double loss = 0;           // mean over the predicted tokens of the whole step, nats

@@ -104,9 +104,7 @@ TEST_P(Rows, SumAndNormAgreeWithATen) {
 // Without a backward pass to come less is kept, and the results are the same.
 TEST_P(Rows, ResultsDoNotDependOnGradients) {
   const auto in = drawn({{9, 33}, {9, 33}, {33}, {33}});
-  const auto call = [&] {
-    return dropout_add_and_norm(in[0], {}, in[1], 0.2, 5, {in[2], in[3], 1e-12});
-  };
+  const auto call = [&] { return dropout_add_and_norm(in[0], {}, in[1], 0.2, 5, {in[2], in[3], 1e-12}); };
   const auto [sum, normed] = call();
   const torch::NoGradGuard no_grad;
   EXPECT_TRUE(same_bits(call().sum, sum) && same_bits(call().normed, normed));
@@ -118,19 +116,16 @@ TEST_P(Rows, PartsAgreeWithATen) {
     SCOPED_TRACE(concat(rows, "×", channels));
     // Only the norm is used, as in a BERT.
     expect_close(
+        [&](const Tensors& in) { return Tensors{dropout_add_norm(in[0], {}, in[1], 0.2, 5, {in[2], in[3], 1e-12})}; },
         [&](const Tensors& in) {
-          return Tensors{dropout_add_norm(in[0], {}, in[1], 0.2, 5, {in[2], in[3], 1e-12})};
-        },
-        [&](const Tensors& in) {
-          return Tensors{torch::layer_norm(in[0] * dropout_mask(in[0].detach(), 0.2, 5) + in[1], {in[0].size(1)},
-                                           in[2], in[3], 1e-12)};
+          return Tensors{torch::layer_norm(in[0] * dropout_mask(in[0].detach(), 0.2, 5) + in[1], {in[0].size(1)}, in[2],
+                                           in[3], 1e-12)};
         },
         drawn({{rows, channels}, {rows, channels}, {channels}, {channels}}));
-    expect_close([&](const Tensors& in) { return Tensors{layer_norm(in[0], {in[1], in[2], 1e-5})}; },
-                 [&](const Tensors& in) {
-                   return Tensors{torch::layer_norm(in[0], {in[0].size(1)}, in[1], in[2], 1e-5)};
-                 },
-                 drawn({{rows, channels}, {channels}, {channels}}));
+    expect_close(
+        [&](const Tensors& in) { return Tensors{layer_norm(in[0], {in[1], in[2], 1e-5})}; },
+        [&](const Tensors& in) { return Tensors{torch::layer_norm(in[0], {in[0].size(1)}, in[1], in[2], 1e-5)}; },
+        drawn({{rows, channels}, {channels}, {channels}}));
     expect_close(
         [&](const Tensors& in) { return Tensors{dropout_add(in[0], in[2], in[1], 0.4, 3)}; },
         [&](const Tensors& in) { return Tensors{(in[0] + in[2]) * dropout_mask(in[0].detach(), 0.4, 3) + in[1]}; },

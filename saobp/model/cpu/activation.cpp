@@ -25,8 +25,8 @@ constexpr float kLog2E = std::numbers::log2e_v<float>;
 
 // Each has value(x) and slope(x), its derivative.
 
-// x Φ(x), with Φ by formula 7.1.26 of Abramowitz & Stegun: 1 − Φ(|x|) = ½ p(t) exp(−x²/2), t = 1/(1 + 0.3275911 |x|/√2),
-// to 8e-8.
+// x Φ(x), with Φ by formula 7.1.26 of Abramowitz & Stegun: 1 − Φ(|x|) = ½ p(t) exp(−x²/2), t = 1/(1 + 0.3275911
+// |x|/√2), to 8e-8.
 struct Gelu {
   template <class Tag>
   struct Parts {
@@ -128,13 +128,13 @@ HWY_INLINE void backward_row(Activation kind, int64_t channels, const T* x, cons
   });
 }
 
-#define SAOBP_ACTIVATION(NAME, T)                                                                              \
-  void Activation##NAME(Activation kind, int64_t channels, const T* x, const float* bias, T* out) {            \
-    forward_row(kind, channels, x, bias, out);                                                                 \
-  }                                                                                                            \
-  void ActivationBackward##NAME(Activation kind, int64_t channels, const T* x, const float* bias,              \
-                                const T* upstream, T* gradient, float* sums) {                                 \
-    backward_row(kind, channels, x, bias, upstream, gradient, sums);                                           \
+#define SAOBP_ACTIVATION(NAME, T)                                                                                    \
+  void Activation##NAME(Activation kind, int64_t channels, const T* x, const float* bias, T* out) {                  \
+    forward_row(kind, channels, x, bias, out);                                                                       \
+  }                                                                                                                  \
+  void ActivationBackward##NAME(Activation kind, int64_t channels, const T* x, const float* bias, const T* upstream, \
+                                T* gradient, float* sums) {                                                          \
+    backward_row(kind, channels, x, bias, upstream, gradient, sums);                                                 \
   }
 SAOBP_ACTIVATION(Float, float)
 SAOBP_ACTIVATION(BFloat16, c10::BFloat16)
@@ -146,29 +146,29 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saobp::model::cpu {
 
-#define SAOBP_ACTIVATION(NAME, T)                                                                                   \
-  HWY_EXPORT(Activation##NAME);                                                                                     \
-  HWY_EXPORT(ActivationBackward##NAME);                                                                             \
-  template <>                                                                                                       \
-  void activation<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias, T* out) {      \
-    at::parallel_for(0, rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                    \
-      for (int64_t row = begin; row < end; ++row)                                                                   \
-        HWY_DYNAMIC_DISPATCH(Activation##NAME)(kind, channels, x + row * channels, bias, out + row * channels);     \
-    });                                                                                                             \
-  }                                                                                                                 \
-  template <>                                                                                                       \
-  void activation_backward<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias,       \
-                              const T* out_gradient, T* x_gradient, float* partial) {                               \
-    at::parallel_for(0, blocks_of(rows), 1, [&](int64_t begin, int64_t end) {                                       \
-      for (int64_t block = begin; block < end; ++block) {                                                           \
-        float* sums = partial + block * channels;                                                                   \
-        std::fill_n(sums, channels, 0.0f);                                                                          \
-        const int64_t last = std::min(rows, (block + 1) * kRowsABlock);                                             \
-        for (int64_t n = block * kRowsABlock * channels; n < last * channels; n += channels)                        \
-          HWY_DYNAMIC_DISPATCH(ActivationBackward##NAME)(kind, channels, x + n, bias, out_gradient + n,             \
-                                                         x_gradient + n, sums);                                     \
-      }                                                                                                             \
-    });                                                                                                             \
+#define SAOBP_ACTIVATION(NAME, T)                                                                               \
+  HWY_EXPORT(Activation##NAME);                                                                                 \
+  HWY_EXPORT(ActivationBackward##NAME);                                                                         \
+  template <>                                                                                                   \
+  void activation<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias, T* out) {  \
+    at::parallel_for(0, rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                \
+      for (int64_t row = begin; row < end; ++row)                                                               \
+        HWY_DYNAMIC_DISPATCH(Activation##NAME)(kind, channels, x + row * channels, bias, out + row * channels); \
+    });                                                                                                         \
+  }                                                                                                             \
+  template <>                                                                                                   \
+  void activation_backward<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias,   \
+                              const T* out_gradient, T* x_gradient, float* partial) {                           \
+    at::parallel_for(0, blocks_of(rows), 1, [&](int64_t begin, int64_t end) {                                   \
+      for (int64_t block = begin; block < end; ++block) {                                                       \
+        float* sums = partial + block * channels;                                                               \
+        std::fill_n(sums, channels, 0.0f);                                                                      \
+        const int64_t last = std::min(rows, (block + 1) * kRowsABlock);                                         \
+        for (int64_t n = block * kRowsABlock * channels; n < last * channels; n += channels)                    \
+          HWY_DYNAMIC_DISPATCH(ActivationBackward##NAME)(kind, channels, x + n, bias, out_gradient + n,         \
+                                                         x_gradient + n, sums);                                 \
+      }                                                                                                         \
+    });                                                                                                         \
   }
 SAOBP_ACTIVATION(Float, float)
 SAOBP_ACTIVATION(BFloat16, c10::BFloat16)

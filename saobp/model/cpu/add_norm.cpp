@@ -147,12 +147,12 @@ HWY_INLINE void backward_block(const AddNorm<T>& p, const AddNormGradients<T>& g
     backward_row(p, g, row, partial, partial + p.channels, partial + 2 * p.channels);
 }
 
-#define SAOBP_ADD_NORM(NAME, T)                                                                                    \
+#define SAOBP_ADD_NORM(NAME, T)                                                                                      \
   void AddNorm##NAME(const AddNorm<T>& p, int64_t begin, int64_t end, T* sum, T* normed, float* means, float* inv) { \
-    forward_rows(p, begin, end, sum, normed, means, inv);                                                           \
-  }                                                                                                                 \
-  void AddNormBackward##NAME(const AddNorm<T>& p, const AddNormGradients<T>& g, int64_t block) {                    \
-    backward_block(p, g, block);                                                                                    \
+    forward_rows(p, begin, end, sum, normed, means, inv);                                                            \
+  }                                                                                                                  \
+  void AddNormBackward##NAME(const AddNorm<T>& p, const AddNormGradients<T>& g, int64_t block) {                     \
+    backward_block(p, g, block);                                                                                     \
   }
 SAOBP_ADD_NORM(Float, float)
 SAOBP_ADD_NORM(BFloat16, c10::BFloat16)
@@ -164,20 +164,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saobp::model::cpu {
 
-#define SAOBP_ADD_NORM(NAME, T)                                                                                    \
-  HWY_EXPORT(AddNorm##NAME);                                                                                       \
-  HWY_EXPORT(AddNormBackward##NAME);                                                                               \
-  template <>                                                                                                      \
-  void add_norm<T>(const AddNorm<T>& p, T* sum, T* normed, float* means, float* inverse_deviations) {              \
-    at::parallel_for(0, p.rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                 \
-      HWY_DYNAMIC_DISPATCH(AddNorm##NAME)(p, begin, end, sum, normed, means, inverse_deviations);                  \
-    });                                                                                                            \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  void add_norm_backward<T>(const AddNorm<T>& p, const AddNormGradients<T>& g) {                                   \
-    at::parallel_for(0, blocks_of(p.rows), 1, [&](int64_t begin, int64_t end) {                                    \
-      for (int64_t block = begin; block < end; ++block) HWY_DYNAMIC_DISPATCH(AddNormBackward##NAME)(p, g, block);  \
-    });                                                                                                            \
+#define SAOBP_ADD_NORM(NAME, T)                                                                                   \
+  HWY_EXPORT(AddNorm##NAME);                                                                                      \
+  HWY_EXPORT(AddNormBackward##NAME);                                                                              \
+  template <>                                                                                                     \
+  void add_norm<T>(const AddNorm<T>& p, T* sum, T* normed, float* means, float* inverse_deviations) {             \
+    at::parallel_for(0, p.rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                \
+      HWY_DYNAMIC_DISPATCH(AddNorm##NAME)(p, begin, end, sum, normed, means, inverse_deviations);                 \
+    });                                                                                                           \
+  }                                                                                                               \
+  template <>                                                                                                     \
+  void add_norm_backward<T>(const AddNorm<T>& p, const AddNormGradients<T>& g) {                                  \
+    at::parallel_for(0, blocks_of(p.rows), 1, [&](int64_t begin, int64_t end) {                                   \
+      for (int64_t block = begin; block < end; ++block) HWY_DYNAMIC_DISPATCH(AddNormBackward##NAME)(p, g, block); \
+    });                                                                                                           \
   }
 SAOBP_ADD_NORM(Float, float)
 SAOBP_ADD_NORM(BFloat16, c10::BFloat16)

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Does fast training lose quality? The largest difference of losses between the program and a plain PyTorch loop on the
+same batches, beside that between the PyTorch loop on one thread and on two, which is what rounding alone does.
+
+  .venv/bin/python bench/training_parity.py --corpus TEXT --tokenizer TOKENIZER [--attention high] [--dtype bf16]
+
+Prints one JSON object; progress goes to standard error."""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+
+import plain_training
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pretrain(args, folder, steps, rate, *more):
+    command = [args.saobp, "pretrain", "--model", args.model, "--attention", args.attention, "--corpus", *args.corpus,
+               "--tokenizer", args.tokenizer, "--steps", steps, "--batch", args.batch, "--length", args.length,
+               "--learning-rate", rate, "--warmup-steps", args.steps // 10, "--dropout", 0, "--dtype", args.dtype,
+               "--threads", 1, "--log-every", 1, "--checkpoint-every", 1000000, "--output", folder, *more]
+    subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr)
+
+
+def plain(args, run, first, threads):
+    torch.set_num_threads(threads)
+
+    def progress(step, steps, loss):
+        if step % 20 == 0:
+            print(f"PyTorch, {threads} threads: step {step}/{steps}  loss {loss:.4f}", file=sys.stderr, flush=True)
+
+    return plain_training.train(run, first, args.dtype, progress)
+
+
+def largest(a, b):
+    assert len(a) == len(b)
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--saobp", default=str(ROOT / "build/release/bin/saobp"))
+    parser.add_argument("--corpus", nargs="+", required=True)
+    parser.add_argument("--tokenizer", required=True)
+    parser.add_argument("--model", default="bert-mini")
+    parser.add_argument("--attention", default="high", choices=["original", "high"])
+    parser.add_argument("--dtype", default="f32", choices=["f32", "bf16", "f64"])
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run, first = pathlib.Path(folder) / "run", pathlib.Path(folder) / "first"
+        pretrain(args, run, args.steps, args.learning_rate, "--record-batches")
+        pretrain(args, first, 1, 0)
+        ours = plain_training.losses_of(run)
+        one, two = plain(args, run, first, 1), plain(args, run, first, 2)
+    difference, rounding = largest(ours, one), largest(one, two)
+    print(json.dumps({"model": args.model, "attention": args.attention, "dtype": args.dtype, "steps": args.steps,
+                      "batch": args.batch, "length": args.length, "first_loss": ours[0], "last_loss": ours[-1],
+                      "saobp_against_pytorch": difference, "pytorch_one_against_two_threads": rounding,
+                      "ratio": difference / rounding if rounding else None}))
+
+
+if __name__ == "__main__":
+    main()
