@@ -21,10 +21,10 @@ model::ModelConfig config_of(const BenchModelOptions& options) {
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
-data::Batch random_batch(const BenchModelOptions& options, const model::ModelConfig& config) {
+data::Batch random_batch(const BenchModelOptions& options, const model::ModelConfig& config, int64_t rank = 0) {
   data::Batch batch;
   batch.rows = options.batch, batch.length = options.length;
-  data::Random random(1, data::Purpose::masks);
+  data::Random random(1, data::Purpose::masks, static_cast<uint64_t>(rank));
   const auto draw = [&] { return static_cast<int64_t>(random.below(static_cast<uint64_t>(config.vocab_size))); };
   for (int64_t i = 0; i < options.batch * options.length; ++i) {
     batch.input_ids.push_back(draw());
@@ -68,19 +68,22 @@ void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }
 
-TimedTraining::TimedTraining(const BenchModelOptions& options) {
+TimedTraining::TimedTraining(const BenchModelOptions& options, const train::World& world, int64_t bucket_mb) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1);
   if (options.dtype == "bf16") model_->compute_type = torch::kBFloat16;
   model_->train();
   train::OptimizerOptions optimizer;
   optimizer.clip = 0;
-  optimizer_.emplace(train::parameters_of(*model_), optimizer);
-  batches_ = {random_batch(options, config)};
+  const auto parameters = train::parameters_of(*model_);
+  optimizer_.emplace(parameters, optimizer);
+  reducer_ = std::make_unique<train::GradientReducer>(world, model::tensors_of(parameters), bucket_mb << 20);
+  batches_ = {random_batch(options, config, world.rank())};
 }
 
 double TimedTraining::step() {
-  return seconds_of([&] { train::train_step(model_, *optimizer_, batches_, 1e-4, 1, step_++); });
+  reducer_->world().barrier();
+  return seconds_of([&] { train::train_step(model_, *optimizer_, batches_, 1e-4, 1, step_++, *reducer_); });
 }
 
 TimedInference::TimedInference(const BenchModelOptions& options) {

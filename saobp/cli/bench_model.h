@@ -3,12 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "saobp/data/masking.h"
 #include "saobp/model/language_model.h"
+#include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::cli {
@@ -24,17 +26,19 @@ struct BenchModelOptions {
   void validate(const std::vector<std::string>& dtypes) const;
 };
 
-// One update, as the trainer makes it: forward with dropout 0.1, backward, AdamW; no clipping.
+// One update, as the trainer makes it: forward with dropout 0.1, backward, AdamW; no clipping. Every rank of `world`
+// has a batch of its own; they begin together.
 class TimedTraining {
  public:
-  explicit TimedTraining(const BenchModelOptions& options);
-  // Seconds of one update.
+  TimedTraining(const BenchModelOptions& options, const train::World& world, int64_t bucket_mb);
+  // Seconds of one update, by this rank's clock.
   double step();
   const model::ModelConfig& config() const { return model_->config; }
 
  private:
   model::LanguageModel model_;
   std::optional<train::AdamW> optimizer_;
+  std::unique_ptr<train::GradientReducer> reducer_;
   std::vector<data::Batch> batches_;
   int64_t step_ = 0;
 };

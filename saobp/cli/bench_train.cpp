@@ -5,12 +5,14 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
+#include "saobp/train/distributed.h"
 
 namespace saobp::cli {
 namespace {
 
 struct BenchTrain {
   BenchModelOptions options;
+  train::DistributedOptions distributed;
   int64_t steps = 5;
   std::string compare;
   Console console;
@@ -18,24 +20,27 @@ struct BenchTrain {
   void run() {
     options.validate({"f32", "bf16"});
     if (steps < 1 || steps > 65536) fail_usage("--steps: ", steps, " was given; from 1 to 65536 was expected");
-    compare.empty() ? time_one() : time_two();
+    train::validate(distributed);
+    train::among_ranks(distributed,
+                       [&](const train::World& world) { compare.empty() ? time_one(world) : time_two(world); });
   }
 
-  void time_one() {
-    TimedTraining training(options);
+  void time_one(const train::World& world) {
+    TimedTraining training(options, world, distributed.bucket_mb);
     training.step();  // warms up
     std::vector<double> seconds;
     for (int64_t i = 0; i < steps; ++i) seconds.push_back(training.step());
     const double best = *std::min_element(seconds.begin(), seconds.end());
-    const double tokens_per_s = static_cast<double>(options.batch * options.length) / best;
+    const double tokens_per_s = static_cast<double>(world.size() * options.batch * options.length) / best;
+    if (!world.is_first()) return;
     const std::string kernel = attention::last_kernel();
     char line[200];
-    std::snprintf(line, sizeof line, "%s, %s attention (%s), %lld×%lld: %.0f tokens/s, %.1f ms a step, peak %lld MB",
+    std::snprintf(line, sizeof line, "%s, %s attention (%s), %lld×%lld%s: %.0f tokens/s, %.1f ms a step, peak %lld MB",
                   options.model.c_str(), io::enum_name(options.attention).c_str(), kernel.c_str(),
-                  static_cast<long long>(options.batch), static_cast<long long>(options.length), tokens_per_s,
-                  1e3 * best, static_cast<long long>(peak_rss_mb()));
+                  static_cast<long long>(options.batch), static_cast<long long>(options.length),
+                  on_ranks(world).c_str(), tokens_per_s, 1e3 * best, static_cast<long long>(peak_rss_mb()));
     console.line(line);
-    auto result = settings();
+    auto result = settings(world);
     result.update({{"attention", io::enum_name(options.attention)},
                    {"tokens_per_s", tokens_per_s},
                    {"step_ms", 1e3 * best},
@@ -46,14 +51,14 @@ struct BenchTrain {
   }
 
   // Two variants in turn, so that both meet the same machine.
-  void time_two() {
+  void time_two(const train::World& world) {
     const size_t comma = compare.find(',');
     if (comma == std::string::npos)
       fail_usage("--compare: \"", compare, "\" was given; two variants were expected, such as high,original");
     const auto training_of = [&](const std::string& name) {
       auto own = options;
       own.attention = io::parse_enum<attention::Variant>(name, "--compare");
-      return TimedTraining(own);
+      return TimedTraining(own, world, distributed.bucket_mb);
     };
     const std::string first = compare.substr(0, comma), second = compare.substr(comma + 1);
     TimedTraining one = training_of(first), other = training_of(second);
@@ -64,12 +69,14 @@ struct BenchTrain {
       others.push_back(other.step());
       ratios.push_back(ones.back() / others.back());
     }
+    if (!world.is_first()) return;
     char line[200];
-    std::snprintf(line, sizeof line, "%s, %lld×%lld: %s %.1f ms a step, %s %.1f ms; median ratio %.3f",
+    std::snprintf(line, sizeof line, "%s, %lld×%lld%s: %s %.1f ms a step, %s %.1f ms; median ratio %.3f",
                   options.model.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.length),
-                  first.c_str(), 1e3 * median_of(ones), second.c_str(), 1e3 * median_of(others), median_of(ratios));
+                  on_ranks(world).c_str(), first.c_str(), 1e3 * median_of(ones), second.c_str(),
+                  1e3 * median_of(others), median_of(ratios));
     console.line(line);
-    auto result = settings();
+    auto result = settings(world);
     result.update({{"compare", {first, second}},
                    {"step_ms", {1e3 * median_of(ones), 1e3 * median_of(others)}},
                    {"ratio", median_of(ratios)},
@@ -77,12 +84,13 @@ struct BenchTrain {
     console.result(result);
   }
 
-  io::Json settings() const {
-    return {{"model", options.model},
-            {"length", options.length},
-            {"batch", options.batch},
-            {"dtype", options.dtype},
-            {"threads", at::get_num_threads()}};
+  std::string on_ranks(const train::World& world) const {
+    return world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "";
+  }
+
+  io::Json settings(const train::World& world) const {
+    return {{"model", options.model}, {"length", options.length},         {"batch", options.batch},
+            {"dtype", options.dtype}, {"threads", at::get_num_threads()}, {"ranks", world.size()}};
   }
 };
 
@@ -90,12 +98,15 @@ struct BenchTrain {
 
 void add_bench_train(CLI::App& bench) {
   auto state = std::make_shared<BenchTrain>();
-  auto* command = bench.add_subcommand("train", "Time the trainer's own step (forward, backward, AdamW) on random ids");
+  auto* command = bench.add_subcommand(
+      "train",
+      "Time the trainer's own step (forward, backward, AdamW) on random ids; under torchrun that of all ranks");
   state->options.add_flags(*command, "f32, or bf16 with weights kept in f32");
   FieldsToFlags flags{*command};
   flags("steps", state->steps, "timed steps, of which the best counts");
   flags("compare", state->compare,
         "two variants, such as high,original: steps in turn, and the median of their ratios");
+  add_flags(*command, state->distributed);
   state->console.add_flag(*command);
   command->callback([state] { state->run(); });
 }

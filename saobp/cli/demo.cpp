@@ -79,6 +79,7 @@ struct Demo {
     if (steps < 1) fail_usage("--steps: ", steps, " was given; at least 1 was expected");
     if (seed < 0 || seed > kMaxSeed)
       fail_usage("--seed: ", seed, " was given; a number from 0 to ", kMaxSeed, " was expected");
+    train::refuse_ranks("demo");
     if (fs::exists(folder())) fail(output, ": exists already; choose another --output");
     data::DemoTextOptions{seed, documents}.validate();
     io::make_folder(folder());

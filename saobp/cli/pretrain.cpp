@@ -29,6 +29,10 @@ struct Pretrain {
     drop_unused_strength();
     auto reporter = report_to(console);
     auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
+    if (outcome.rank > 0) {
+      if (outcome.interrupted) throw ExitCode{kInterrupted};
+      return;
+    }
     const std::string run = resume.empty() ? output : resume;
     if (outcome.interrupted && !outcome.saved) {
       Console::complain("interrupted before the first step; nothing was written");

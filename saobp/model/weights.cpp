@@ -70,6 +70,12 @@ std::filesystem::path weights_path(const std::filesystem::path& folder) {
 
 }  // namespace
 
+std::vector<torch::Tensor> tensors_of(const TensorList& list) {
+  std::vector<torch::Tensor> tensors;
+  for (const auto& [name, tensor] : list) tensors.push_back(tensor);
+  return tensors;
+}
+
 void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
                   const std::map<std::string, std::string>& metadata) {
   std::vector<io::NamedTensor> entries;

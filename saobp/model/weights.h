@@ -18,6 +18,9 @@ void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
                   const std::map<std::string, std::string>& metadata = {});
 TensorList load_tensors(const std::filesystem::path& path);
 
+// Without the names.
+std::vector<torch::Tensor> tensors_of(const TensorList& list);
+
 // The model's tensors under the names of transformers' BertForMaskedLM or GPT2LMHeadModel, as views: writing to them
 // writes to the model. Packed query, key and value of a BERT appear as three; GPT-2's matrices are [in, out] as there.
 TensorList named_weights(const LanguageModel& model);

@@ -91,10 +91,15 @@ Launch launch_from_environment() {
   return launch;
 }
 
+void refuse_ranks(const char* command) {
+  if (const int64_t ranks = launch_from_environment().world_size; ranks > 1)
+    fail(command, " was started as one of ", ranks, " ranks (WORLD_SIZE); it works in one process");
+}
+
 struct World::Group {
   c10::intrusive_ptr<c10d::Backend> backend;
   torch::Device device;
-  std::string name;  // "rank 1 of 2", for messages
+  std::string name;  // of this rank
 
   // Runs what needs the other ranks; a failure becomes an Error that says what was being done.
   template <class Call>
@@ -111,7 +116,6 @@ struct World::Group {
 World::World(const Launch& launch, const DistributedOptions& options, torch::Device device) : launch_(launch) {
   if (launch.world_size == 1) return;
   silence_c10d();
-  const auto name = concat("rank ", launch.rank, " of ", launch.world_size);
   const auto timeout = std::chrono::seconds(options.rank_timeout);
   try {
     c10d::TCPStoreOptions tcp;
@@ -124,23 +128,16 @@ World::World(const Launch& launch, const DistributedOptions& options, torch::Dev
     auto store = c10::make_intrusive<c10d::PrefixStore>(concat("saobp/attempt_", launch.attempt),
                                                         c10::make_intrusive<c10d::TCPStore>(launch.master_addr, tcp));
     store->setTimeout(timeout);
-    group_ = std::make_shared<Group>(Group{make_backend(store, launch, timeout, device), device, name});
+    group_ = std::make_shared<Group>(Group{make_backend(store, launch, timeout, device), device, name()});
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
-    fail(name, ": meeting the other ranks at ", launch.master_addr, ":", launch.master_port, " failed: ", reason(e),
+    fail(name(), ": meeting the other ranks at ", launch.master_addr, ":", launch.master_port, " failed: ", reason(e),
          " (--rank-timeout is ", options.rank_timeout, " seconds)");
   }
 }
 
-std::vector<double> World::sum(std::vector<double> values) const {
-  if (!group_) return values;
-  auto tensor = torch::tensor(values, torch::kDouble).to(group_->device);
-  start_sum(tensor)();
-  tensor = tensor.cpu();
-  const auto* first = tensor.const_data_ptr<double>();
-  return {first, first + tensor.numel()};
-}
+std::string World::name() const { return concat("rank ", rank(), " of ", size()); }
 
 void World::broadcast(const std::vector<torch::Tensor>& tensors) const {
   if (!group_) return;
@@ -165,6 +162,29 @@ std::function<void()> World::start_sum(const torch::Tensor& tensor) const {
     return group_->backend->allreduce(one);
   });
   return [group = group_, work, kDoing] { group->together(kDoing, [&] { work->wait(); }); };
+}
+
+std::function<std::vector<double>()> World::start_sum(const std::vector<double>& values) const {
+  if (!group_) return [values] { return values; };
+  const auto tensor = torch::tensor(values, torch::kDouble).to(group_->device);
+  return [tensor, wait = start_sum(tensor)] {
+    wait();
+    const auto sums = tensor.cpu();
+    const auto* first = sums.const_data_ptr<double>();
+    return std::vector<double>(first, first + sums.numel());
+  };
+}
+
+void among_ranks(const DistributedOptions& options, const std::function<void(const World&)>& work) {
+  const World world(launch_from_environment(), options);
+  try {
+    work(world);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    if (world.size() == 1 || std::string_view(error.what()).starts_with(world.name())) throw;
+    fail(world.name(), ": ", error.what());
+  }
 }
 
 }  // namespace saobp::train

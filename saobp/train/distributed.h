@@ -40,6 +40,9 @@ struct Launch {
 // TORCHELASTIC_USE_AGENT_STORE and TORCHELASTIC_RESTART_COUNT. Error naming the variable that is missing or malformed.
 Launch launch_from_environment();
 
+// Error when the process is one of several ranks, for a command that has no work for more than one.
+void refuse_ranks(const char* command);
+
 // The processes that train one model together. Whatever they do together, all must call in the same order. Each call
 // blocks until all have come; when another process has died or the time-out is over it throws an Error that names this
 // rank. Nothing can be done together after that: the process has to end, and to be started anew.
@@ -53,11 +56,13 @@ class World {
   int64_t rank() const { return launch_.rank; }
   int64_t size() const { return launch_.world_size; }
   int64_t local_rank() const { return launch_.local_rank; }
+  int64_t attempt() const { return launch_.attempt; }
   bool is_first() const { return launch_.rank == 0; }  // the one that writes files
+  std::string name() const;                            // "rank 1 of 2", for messages
 
   // The sums over all ranks, the same bits on each of them. Counts of tokens or losses that are to be one mean, or
   // flags on which the ranks have to agree: sum({stop ? 1.0 : 0.0})[0] > 0.
-  std::vector<double> sum(std::vector<double> values) const;
+  std::vector<double> sum(const std::vector<double>& values) const { return start_sum(values)(); }
   double sum(double value) const { return sum(std::vector{value})[0]; }
 
   // Rank 0's values for everyone, in place.
@@ -68,6 +73,8 @@ class World {
   // Starts to sum a contiguous tensor over all ranks, in place; what is returned waits until that is done. The tensor
   // must not be touched in between. Sums run in the background, several at once.
   std::function<void()> start_sum(const torch::Tensor& tensor) const;
+  // The same for numbers; what is returned waits and gives the sums.
+  std::function<std::vector<double>()> start_sum(const std::vector<double>& values) const;
 
  private:
   struct Group;
@@ -75,5 +82,8 @@ class World {
   Launch launch_;
   std::shared_ptr<Group> group_;  // null in a world of one
 };
+
+// Meets the other ranks and works with them; an Error of the work then says whose it is.
+void among_ranks(const DistributedOptions& options, const std::function<void(const World&)>& work);
 
 }  // namespace saobp::train

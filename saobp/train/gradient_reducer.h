@@ -37,6 +37,7 @@ class GradientReducer {
   // when another rank is lost.
   void backward(const torch::Tensor& loss, bool last_pass);
 
+  const World& world() const { return world_; }
   size_t buckets() const { return buckets_.size(); }
 
  private:

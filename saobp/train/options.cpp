@@ -76,6 +76,7 @@ void validate(const PretrainOptions& options) {
   if (options.corpus.holdout > 0 && !t.validation.empty())
     fail_usage("--holdout and --validation were both given; one of them says what to validate on");
   options.monitor.validate();
+  validate(options.distributed);
   if (options.monitor.monitor_every > 0 && t.validation.empty() && options.corpus.holdout == 0)
     fail_usage("--monitor-every: ", options.monitor.monitor_every,
                " was given; it looks at validation text, so --validation or --holdout is needed");
@@ -93,18 +94,7 @@ io::Json to_json(const PretrainOptions& options) {
   return json;
 }
 
-PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source) {
-  PretrainOptions options;
-  PretrainOptions::sections(options, [&]<class Section>(const char* name, Section& section) {
-    if (!json.contains(name)) fail(source, ": \"", name, "\" is missing");
-    section = io::fields_from_json<Section>(json.at(name), source + ": " + name);
-  });
-  return options;
-}
-
-void apply_settings(PretrainOptions& options, const std::filesystem::path& file) {
-  const auto json = io::read_json(file);
-  const std::string source = file.string();
+void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source) {
   if (!json.is_object()) fail(source, ": found ", json.type_name(), "; an object of sections was expected");
   std::vector<std::string> known;
   PretrainOptions::sections(options, [&](const char* name, auto& section) {
@@ -113,6 +103,25 @@ void apply_settings(PretrainOptions& options, const std::filesystem::path& file)
   });
   for (const auto& [name, value] : json.items())
     if (std::find(known.begin(), known.end(), name) == known.end()) fail(source, ": \"", name, "\" is no section");
+}
+
+PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source) {
+  PretrainOptions options;
+  apply_settings(options, json, source);
+  return options;
+}
+
+void apply_settings(PretrainOptions& options, const std::filesystem::path& file) {
+  apply_settings(options, io::read_json(file), file.string());
+}
+
+void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source) {
+  const auto before = to_json(recorded), after = to_json(now);
+  for (const auto& [section, fields] : before.items())
+    for (const auto& [name, value] : fields.items())
+      if (const auto& given = after.at(section).at(name); given != value)
+        fail(source, ": ", section, ": \"", name, "\" is ", value.dump(), " and this command says ", given.dump(),
+             "; a run that is started again needs the options that it began with");
 }
 
 model::Family family_of(const ModelOptions& options) { return sizes_of(options).family; }

@@ -12,6 +12,7 @@
 #include "saobp/data/corpus_options.h"
 #include "saobp/data/masking.h"
 #include "saobp/model/language_model.h"
+#include "saobp/train/distributed.h"
 
 namespace saobp::train {
 
@@ -126,6 +127,7 @@ struct PretrainOptions {
   OptimizerOptions optimizer;
   TrainOptions train;
   analysis::MonitorOptions monitor;
+  DistributedOptions distributed;
 
   // Visits every struct with its name.
   template <class Self, class Visitor>
@@ -136,6 +138,7 @@ struct PretrainOptions {
     visit("optimizer", self.optimizer);
     visit("train", self.train);
     visit("monitor", self.monitor);
+    visit("distributed", self.distributed);
   }
 };
 
@@ -146,11 +149,17 @@ data::CorpusOptions validation_corpus(const PretrainOptions& options);
 void validate(const PretrainOptions& options);
 
 io::Json to_json(const PretrainOptions& options);
-PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
 
-// Takes over what a file of settings says: JSON in the layout of run.json's "options", of which any part may be left
-// out.
+// Takes over what `json` says, in the layout of to_json. Any section or field may be left out, and keeps its value;
+// Error naming `source` for one that is not known. So a run.json from before an option was there is read with that
+// option's default, which must therefore be what runs did before.
+void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source);
+PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
+// From a file of settings, such as those in configs/.
 void apply_settings(PretrainOptions& options, const std::filesystem::path& file);
+
+// Error naming the first field in which a run's record differs from what the command says now.
+void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source);
 
 // What the model takes from its tokenizer. `pad` is BERT's, `end_of_text` GPT-2's.
 struct VocabularyFacts {

@@ -6,20 +6,32 @@
 #include <vector>
 
 #include "saobp/data/rows.h"
+#include "saobp/train/distributed.h"
 
 namespace saobp::train {
 
 class PreparedBatches {
  public:
-  // `accumulation` batches of `batch` rows a step. The rows must outlive this; nobody else may read them meanwhile.
-  PreparedBatches(data::TrainingRows& rows, int64_t batch, int64_t accumulation)
-      : rows_(rows), batch_(batch), accumulation_(accumulation), position_(rows.position()) {}
+  // `accumulation` passes of `batch` rows a step for each rank; in the sequence of rows, rank 0's of a pass come first,
+  // then rank 1's, and so on. The rows must outlive this; nobody else may read them meanwhile.
+  PreparedBatches(data::TrainingRows& rows, int64_t batch, int64_t accumulation, const World& world)
+      : rows_(rows),
+        batch_(batch),
+        accumulation_(accumulation),
+        before_(static_cast<uint64_t>(batch * world.rank())),
+        pass_(static_cast<uint64_t>(batch * world.size())),
+        position_(rows.position()) {}
 
-  // The batches of one step. `more`: there will be another.
+  // This rank's batches of one step. `more`: there will be another.
   std::vector<data::Batch> next(bool more) {
     const auto make = [this] {
       std::vector<data::Batch> batches;
-      for (int64_t i = 0; i < accumulation_; ++i) batches.push_back(rows_.next(batch_));
+      for (int64_t i = 0; i < accumulation_; ++i) {
+        const uint64_t start = rows_.position();
+        rows_.seek(start + before_);
+        batches.push_back(rows_.next(batch_));
+        rows_.seek(start + pass_);
+      }
       return batches;
     };
     auto batches = prepared_.valid() ? prepared_.get() : make();
@@ -28,12 +40,13 @@ class PreparedBatches {
     return batches;
   }
 
-  // The first row that next() has not handed out, whatever is prepared.
+  // The first row that next() has not handed out on any rank, whatever is prepared.
   uint64_t position() const { return position_; }
 
  private:
   data::TrainingRows& rows_;
   int64_t batch_, accumulation_;
+  uint64_t before_, pass_;  // rows of a pass before this rank's; of all ranks
   uint64_t position_;
   std::future<std::vector<data::Batch>> prepared_;  // the last member: it is waited for before the others go
 };

@@ -2,34 +2,31 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
-#include <string>
 
 #include "saobp/train/options.h"
+#include "saobp/train/reporter.h"
 
 namespace saobp::train {
-
-// What a run tells while it works; the command line prints it.
-struct Reporter {
-  // A line worth keeping (what is trained, a validation, a checkpoint).
-  std::function<void(const std::string&)> line = [](const std::string&) {};
-  // Progress, which a terminal overwrites. `due` on the steps that metrics.jsonl logs.
-  std::function<void(const std::string&, bool due)> progress = [](const std::string&, bool) {};
-};
 
 struct PretrainOutcome {
   bool interrupted = false;  // a signal came
   bool saved = true;         // there is a state to resume; false where the signal came before the first step
+  int64_t rank = 0;          // of this process; what there is to say, rank 0 says
   int64_t step = 0;
   io::Json final;  // what run.json holds under "final"
 };
 
-// A new run. Error when `run` exists.
+// Both train in one process, or as one of the ranks that torchrun started (distributed.h). Rank 0 alone calls the
+// reporter and writes files; an Error names the rank.
+
+// A new run. Error when `run` exists, unless torchrun has started the ranks again after a loss: then it goes on as
+// resume() does. Error when the options are not those that `run` began with.
 PretrainOutcome pretrain(const PretrainOptions& options, const std::filesystem::path& run, const Reporter& reporter);
 
 // Goes on from the newest checkpoint of `run` with the options in its run.json, its config.json and tokenizer.json, and
-// the text they name, which must not have changed: losses and weights are bit-identical to
-// those of a run that was never interrupted.
+// the text they name, which must not have changed: losses and weights are bit-identical to those of a run that was
+// never interrupted, with the same number of ranks. Another number is told to the reporter: a step sees other rows
+// then.
 PretrainOutcome resume(const std::filesystem::path& run, const Reporter& reporter);
 
 }  // namespace saobp::train

@@ -1,6 +1,8 @@
 // What a run writes while it works: metrics.jsonl and, if wanted, TensorBoard's event files.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "saobp/io/tensorboard.h"
@@ -11,13 +13,15 @@ namespace saobp::train {
 class RunLog {
  public:
   // Both go on from `step`: later lines of metrics.jsonl are dropped, later events taken back.
-  RunLog(const fs::path& run, int64_t step, bool tensorboard) : metrics_(run / "metrics.jsonl", step) {
+  RunLog(const fs::path& run, int64_t step, bool tensorboard) : path_(run / "metrics.jsonl"), metrics_(path_, step) {
     if (tensorboard) events_.emplace(run, step);
+    for (const auto& line : metrics_.kept()) remember(line);
   }
 
   // A line of metrics.jsonl; its numbers are scalars of TensorBoard: validation/… of a validation, else training/….
   void write(const io::Json& line) {
     metrics_.write(line);
+    remember(line);
     if (!events_) return;
     const bool validation = line.contains("validation_loss");
     io::Scalars scalars;
@@ -34,12 +38,26 @@ class RunLog {
     if (events_) events_->write(line.at("step").get<int64_t>(), scalars);
   }
 
-  // The lines that were there, up to `step`.
-  const std::vector<io::Json>& kept() const { return metrics_.kept(); }
+  // The newest line about a step, and about a validation; empty objects where there is none.
+  const io::Json& step() const { return step_; }
+  const io::Json& validation() const { return validation_; }
+  // Infinite before the first validation.
+  double lowest_validation_loss() const { return lowest_validation_loss_; }
 
  private:
+  void remember(const io::Json& line) {
+    if (line.contains("loss")) step_ = line;
+    if (!line.contains("validation_loss")) return;
+    validation_ = line;
+    lowest_validation_loss_ =
+        std::min(lowest_validation_loss_, io::require<double>(line, "validation_loss", path_.string()));
+  }
+
+  fs::path path_;
   MetricsLog metrics_;
   std::optional<io::TensorBoardWriter> events_;
+  io::Json step_ = io::Json::object(), validation_ = io::Json::object();
+  double lowest_validation_loss_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace saobp::train

@@ -12,6 +12,26 @@ torch::Tensor as_tensor(const std::vector<int64_t>& values, torch::IntArrayRef s
   return torch::from_blob(const_cast<int64_t*>(values.data()), shape, torch::kInt64);
 }
 
+// The head's input at the positions that the batch predicts, [predictions, C].
+torch::Tensor predicted_states(const model::LanguageModel& model, const data::Batch& batch) {
+  torch::Tensor attention_mask;
+  if (batch.padded)
+    attention_mask =
+        torch::from_blob(const_cast<uint8_t*>(batch.attention_mask.data()), {batch.rows, batch.length}, torch::kUInt8)
+            .to(torch::kBool);
+  auto hidden = model->hidden_states(as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask);
+  hidden = hidden.reshape({-1, hidden.size(-1)});
+  const auto predicted = static_cast<int64_t>(batch.positions.size());
+  if (predicted < hidden.size(0)) hidden = hidden.index_select(0, as_tensor(batch.positions, {predicted}));
+  return model->head_states(hidden);
+}
+
+torch::Tensor loss_of(const model::LanguageModel& model, const torch::Tensor& states, const data::Batch& batch,
+                      double scale) {
+  const auto [weight, bias] = model->projection();
+  return linear_cross_entropy(states, weight, bias, as_tensor(batch.targets, {states.size(0)}), scale);
+}
+
 }  // namespace
 
 io::Json to_json(std::span<const data::Batch> batches) {
@@ -29,30 +49,40 @@ io::Json to_json(std::span<const data::Batch> batches) {
 }
 
 torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale) {
-  torch::Tensor attention_mask;
-  if (batch.padded)
-    attention_mask =
-        torch::from_blob(const_cast<uint8_t*>(batch.attention_mask.data()), {batch.rows, batch.length}, torch::kUInt8)
-            .to(torch::kBool);
-  auto hidden = model->hidden_states(as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask);
-  hidden = hidden.reshape({-1, hidden.size(-1)});
-  const auto predicted = static_cast<int64_t>(batch.positions.size());
-  if (predicted < hidden.size(0)) hidden = hidden.index_select(0, as_tensor(batch.positions, {predicted}));
-  const auto [weight, bias] = model->projection();
-  return linear_cross_entropy(model->head_states(hidden), weight, bias, as_tensor(batch.targets, {predicted}), scale);
+  return loss_of(model, predicted_states(model, batch), batch, scale);
 }
 
 StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step) {
-  size_t predicted = 0;
-  for (const auto& batch : batches) predicted += batch.positions.size();
+  const World alone;
+  GradientReducer reducer(alone, {}, 0);
+  return train_step(model, optimizer, batches, learning_rate, seed, step, reducer);
+}
+
+StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+                      double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks, bool stop) {
+  const World& world = ranks.world();
+  double predicted = 0;
+  for (const auto& batch : batches) predicted += static_cast<double>(batch.positions.size());
+  // The ranks exchange numbers while the model works: their counts during the first forward, their losses during the
+  // last backward.
+  const auto predicted_by_all = world.start_sum(std::vector{predicted});
+  std::function<std::vector<double>()> sums;
+  double scale = 0;
   StepResult result;
   for (size_t i = 0; i < batches.size(); ++i) {
-    model->dropout_seed = model::derive_seed(model::derive_seed(seed, static_cast<uint64_t>(step)), i);
-    auto loss = loss_sum(model, batches[i], 1.0 / static_cast<double>(predicted));
-    loss.backward();
+    const auto place = static_cast<uint64_t>(static_cast<int64_t>(i) * world.size() + world.rank());
+    model->dropout_seed = model::derive_seed(model::derive_seed(seed, static_cast<uint64_t>(step)), place);
+    const auto states = predicted_states(model, batches[i]);
+    if (i == 0) scale = 1.0 / predicted_by_all()[0];
+    auto loss = loss_of(model, states, batches[i], scale);
     result.loss += loss.item<double>();
+    const bool last = i + 1 == batches.size();
+    if (last) sums = world.start_sum(std::vector{result.loss, stop ? 1.0 : 0.0});
+    ranks.backward(loss, last);
   }
+  const auto agreed = sums();
+  result.loss = agreed[0], result.stop = agreed[1] > 0;
   if (!std::isfinite(result.loss)) {
     model->zero_grad();
     return result;

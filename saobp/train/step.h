@@ -7,6 +7,7 @@
 #include "saobp/data/masking.h"
 #include "saobp/io/json.h"
 #include "saobp/model/language_model.h"
+#include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::train {
@@ -16,8 +17,9 @@ namespace saobp::train {
 io::Json to_json(std::span<const data::Batch> batches);
 
 struct StepResult {
-  double loss = 0;           // mean over the predicted tokens of the whole step, nats
+  double loss = 0;           // mean over the predicted tokens of the whole step, of all ranks, nats
   double gradient_norm = 0;  // before clipping
+  bool stop = false;         // some rank asked for an end
 };
 
 // scale · Σ −log p(target) over the tokens that the batch predicts, as a differentiable scalar. The head's product with
@@ -29,5 +31,11 @@ torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& bat
 // is not finite the weights are left as they were and the result says so.
 StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step);
+
+// The same step on all ranks, each with batches of its own, as many as the others: the loss is one mean over all that
+// they predict, dropout draws from the batch's place among those of all ranks too, and all get the same result. `ranks`
+// holds the model's parameters. `stop`: this rank asks the others to end after the step.
+StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+                      double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks, bool stop = false);
 
 }  // namespace saobp::train

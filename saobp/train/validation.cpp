@@ -9,25 +9,25 @@ namespace saobp::train {
 double ValidationResult::perplexity() const { return std::exp(loss); }
 
 std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
-                                         int64_t batch, const std::function<bool()>& stop) {
+                                         int64_t batch, const std::function<bool()>& stop, const World& world) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
-  double sum = 0;
-  ValidationResult result;
+  double sum = 0, predicted = 0;
   bool stopped = false;
-  for (uint64_t first = 0; first < rows.rows() && !stopped; first += static_cast<uint64_t>(batch)) {
+  const auto rows_of = [batch](int64_t batches) { return static_cast<uint64_t>(batch * batches); };
+  for (uint64_t first = rows_of(world.rank()); first < rows.rows() && !stopped; first += rows_of(world.size())) {
     stopped = stop && stop();
     const auto part = rows.batch(first, batch);
     if (stopped || part.positions.empty()) continue;
     sum += loss_sum(model, part).item<double>();
-    result.predicted += static_cast<int64_t>(part.positions.size());
+    predicted += static_cast<double>(part.positions.size());
   }
   model->train(was_training);
-  if (stopped) return std::nullopt;
-  if (result.predicted == 0) fail("the validation text has no token that could be predicted");
-  result.loss = sum / static_cast<double>(result.predicted);
-  return result;
+  const auto sums = world.sum({sum, predicted, stopped ? 1.0 : 0.0});
+  if (sums[2] > 0) return std::nullopt;
+  if (sums[1] == 0) fail("the validation text has no token that could be predicted");
+  return ValidationResult{sums[0] / sums[1], static_cast<int64_t>(sums[1])};
 }
 
 analysis::MonitoredAttention look_at_attention(const model::LanguageModel& model, const data::ValidationRows& rows,

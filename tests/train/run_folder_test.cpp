@@ -37,8 +37,9 @@ TEST(PretrainOptions, JsonRoundTrip) {
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
-  options.train = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20, false, 22, true, {"v"}, 21};
+  options.train = {11, 12, 13, 14, 15, 16, Dtype::bf16, 17, 18, 19, 20, false, 22, true, true, {"v"}, 21};
   options.monitor = {23, 24, 25};
+  options.distributed = {26, 27};
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
@@ -48,11 +49,12 @@ TEST(PretrainOptions, JsonRoundTrip) {
     "masking": {"mask_probability": 0.2, "mask_share": 0.7, "random_share": 0.2},
     "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
                   "epsilon": 1e-6, "clip": 0.5},
-    "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "log_every": 17,
+    "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "dtype": "bf16", "log_every": 17,
               "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "keep_best": false,
-              "max_skipped": 22, "tensorboard": true, "validation": ["v"],
+              "max_skipped": 22, "tensorboard": true, "record_batches": true, "validation": ["v"],
               "validation_rows": 21},
-    "monitor": {"monitor_every": 23, "monitor_rows": 24, "monitor_probes": 25}})"));
+    "monitor": {"monitor_every": 23, "monitor_rows": 24, "monitor_probes": 25},
+    "distributed": {"bucket_mb": 26, "rank_timeout": 27}})"));
   EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), json);
   options.model.strength.reset();
   const auto unset = to_json(options);
@@ -60,19 +62,33 @@ TEST(PretrainOptions, JsonRoundTrip) {
   EXPECT_FALSE(pretrain_options_from_json(unset, "run.json").model.strength);
 }
 
-TEST(PretrainOptions, WhatAFileLacksIsNamed) {
-  const auto without = [](const char* section, const char* field) {
+TEST(PretrainOptions, WhatAFileLacksIsTheDefault) {
+  auto options = valid();
+  options.optimizer.clip = 3, options.train.batch = 7, options.train.steps = 8;
+  auto json = to_json(options);
+  json.erase("distributed"), json.erase("optimizer"), json["train"].erase("batch");
+  options.optimizer = {}, options.train.batch = TrainOptions{}.batch;
+  EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), to_json(options));
+}
+
+TEST(PretrainOptions, WhatAFileSaysWrongIsNamed) {
+  const auto error = [](const char* section, const char* field, const Json& value) {
     auto json = to_json(valid());
-    field ? json[section].erase(field) : json.erase(section);
+    (field ? json[section][field] : json[section]) = value;
     return error_of([&] { pretrain_options_from_json(json, "run.json"); });
   };
-  EXPECT_EQ(without("optimizer", nullptr), "run.json: \"optimizer\" is missing");
-  EXPECT_EQ(without("train", "batch"), "run.json: train: \"batch\" is missing");
-  EXPECT_EQ(without("model", "attention"), "run.json: model: \"attention\" is missing");
-  auto json = to_json(valid());
-  json["train"]["steps"] = "many";
-  EXPECT_EQ(error_of([&] { pretrain_options_from_json(json, "run.json"); }),
-            "run.json: train: \"steps\" is a string; an integer was expected");
+  EXPECT_EQ(error("train", "steps", "many"), "run.json: train: \"steps\" is a string; an integer was expected");
+  EXPECT_EQ(error("train", "stairs", 3), "run.json: train: \"stairs\" is no setting");
+  EXPECT_EQ(error("trains", nullptr, Json::object()), "run.json: \"trains\" is no section");
+}
+
+TEST(PretrainOptions, AnotherOptionThanTheRecordsIsNamed) {
+  auto now = valid();
+  EXPECT_EQ(error_of([&] { require_same_options(valid(), now, "run.json"); }), "no error");
+  now.train.steps = 5, now.distributed.bucket_mb = 2;
+  EXPECT_EQ(error_of([&] { require_same_options(valid(), now, "run.json"); }),
+            "run.json: train: \"steps\" is 1000 and this command says 5; a run that is started again needs the options "
+            "that it began with");
 }
 
 TEST(PretrainOptions, ValidateNamesTheFlag) {
@@ -121,6 +137,8 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
       EXPECT_EQ(with([&](auto& o) { o.optimizer.*member = bad; }),
                 concat("usage: ", flag, ": ", bad, " was given; a number from ", low, " to ", high, " was expected"));
   }
+  EXPECT_EQ(with([](auto& o) { o.distributed.rank_timeout = 0; }),
+            "usage: --rank-timeout: 0 was given; from 1 to 604800 was expected");
   EXPECT_EQ(with([](auto& o) { o.model.dropout = 1; }),
             "usage: --dropout: 1 was given; a number from 0 to 0.99 was expected");
   EXPECT_EQ(with([](auto& o) { o.model.attention = attention::Variant::elemmul, o.model.strength = 0.1; }),

@@ -9,7 +9,7 @@
 #include "saobp/train/step.h"
 #include "saobp/train/validation.h"
 #include "tests/data/fake_tokenizer.h"
-#include "tests/model/tools.h"
+#include "tests/train/tools.h"
 
 namespace saobp::train {
 namespace {
@@ -20,7 +20,8 @@ using model::testing::error_of;
 using model::testing::largest_difference;
 using model::testing::same_bits;
 using model::testing::ThreadCount;
-using model::testing::tiny_config;
+using testing::rows;
+using testing::tiny;
 
 TEST(LearningRate, WarmsUpAndFollowsACosine) {
   OptimizerOptions options;
@@ -171,32 +172,6 @@ TEST(AdamW, StateGoesOnWhereItWas) {
               concat("o.safetensors: tensor ", copy[i].first, " has shape [2, 3]; ", copy[i].second.sizes(),
                      " was expected"));
   }
-}
-
-// Rows 2·pair and 2·pair + 1 of eight: a masked token in every third place; odd pairs end in padding.
-data::Batch rows(int64_t first, int64_t count) {
-  data::Batch batch;
-  batch.rows = count, batch.length = 9;
-  for (int64_t row = first; row < first + count; ++row)
-    for (int64_t i = 0; i < 9; ++i) {
-      const bool real = i < 6 || row / 2 % 2 == 0;
-      batch.attention_mask.push_back(real);
-      batch.padded = batch.padded || !real;
-      batch.input_ids.push_back(real ? 1 + (row * 13 + i * 7) % 49 : 0);
-      if (!real || i % 3 != 1) continue;
-      batch.positions.push_back((row - first) * 9 + i);
-      batch.targets.push_back((row * 5 + i) % 50);
-    }
-  return batch;
-}
-
-Bert tiny(torch::ScalarType type, double dropout) {
-  auto config = tiny_config();
-  config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout;
-  Bert model(config, 3);
-  model->to(type);
-  model->train();
-  return model;
 }
 
 TEST(Loss, IsMinusTheLogProbabilityOfTheTargets) {

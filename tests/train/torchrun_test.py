@@ -1,4 +1,4 @@
-"""Ranks that train together: the suites of distributed_test.cpp in several processes, and what happens when one is lost."""
+"""Ranks that train together: the suites of distributed_test.cpp and ranks_step_test.cpp in several processes, and what happens when one is lost."""
 import os
 import pathlib
 import re
@@ -58,6 +58,11 @@ def error_of(process, within):
 def test_ranks_equal_one_process(ranks):
     out = torchrun(ranks, suite="Ranks")
     assert len(re.findall(r"PASSED.* [89] tests", out)) == ranks, out
+
+
+def test_a_step_of_ranks_equals_one_process():
+    out = torchrun(2, suite="RanksStep")
+    assert len(re.findall(r"PASSED.* 2 tests", out)) == 2, out
 
 
 def test_a_killed_rank_is_started_again():

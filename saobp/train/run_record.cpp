@@ -1,0 +1,43 @@
+#include "saobp/train/run_record.h"
+
+#include "saobp/train/wording.h"
+
+namespace saobp::train {
+
+io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const World& world) {
+  const io::Json model = {{"name", options.model.model},
+                          {"parameters", config.parameters()},
+                          {"attention", io::enum_name(config.refined_attention.attention)},
+                          {"strength", config.refined_attention.strength},
+                          {"layers", config.num_hidden_layers},
+                          {"hidden_size", config.hidden_size},
+                          {"heads", config.num_attention_heads}};
+  return {{"command", "pretrain"},       {"options", to_json(options)}, {"model", model},
+          {"seed", options.train.seed},  {"host", describe_host()},     {"ranks", world.size()},
+          {"started", timestamp()},      {"finished", nullptr},         {"final", nullptr}};
+}
+
+void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
+              const World& world, const fs::path& run, const Reporter& reporter) {
+  const auto& t = options.train;
+  const auto& r = config.refined_attention;
+  const std::string attention = io::enum_name(r.attention);
+  reporter.line(concat("model       ", options.model.model, ", ", config.parameters(), " parameters, ", attention,
+                       " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
+  text.announce(reporter);
+  reporter.line(concat("training    ", t.steps, " steps of ", t.batch * t.accumulation * world.size() * t.length,
+                       " tokens, ", at::get_num_threads(), " threads",
+                       world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "", ", into ",
+                       run.string()));
+}
+
+RunRecord read_record(const fs::path& run) {
+  const auto path = run / "run.json";
+  const auto record = io::read_json(path);
+  if (!record.contains("options")) fail(path.string(), ": \"options\" is missing: not the record of a pretraining run");
+  const bool finished = record.contains("finished") && !record["finished"].is_null();
+  return {pretrain_options_from_json(record["options"], path.string() + ": options"),
+          finished ? io::require<io::Json>(record, "final", path.string()) : io::Json()};
+}
+
+}  // namespace saobp::train

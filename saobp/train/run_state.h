@@ -1,0 +1,29 @@
+// Where a run stands: what state.json of a checkpoint holds beside weights and moments.
+#pragma once
+
+#include "saobp/train/distributed.h"
+#include "saobp/train/reporter.h"
+#include "saobp/train/run_folder.h"
+
+namespace saobp::train {
+
+struct RunState {
+  int64_t step = 0;
+  uint64_t rows = 0;                          // that the steps of all ranks have seen
+  int64_t skipped = 0, skipped_in_a_row = 0;  // steps without an update
+  int64_t ranks = 1;                          // that made the newest step
+  double seconds = 0;                         // of training so far
+  std::vector<std::string> corpus;            // names of the token caches
+};
+
+io::Json to_json(const RunState& state);
+
+// Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is, or when the
+// text is not the one of `corpus`.
+RunState load_newest_sound(const std::vector<fs::path>& newest_first, const std::vector<std::string>& corpus,
+                           const model::LanguageModel& model, AdamW& optimizer, const Reporter& reporter);
+
+// Weights, moments and state (but for corpus and seconds, which only rank 0 saves) as rank 0 has them.
+void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state);
+
+}  // namespace saobp::train

@@ -1,0 +1,86 @@
+#include "saobp/train/run_text.h"
+
+#include "saobp/data/hash.h"
+#include "saobp/train/interrupt.h"
+
+namespace saobp::train {
+namespace {
+
+// The ranks' word to each other while rank 0 tokenises, so that the others wait as long as that takes. True when it is
+// done.
+bool first_rank_is_done(const World& world, bool done) {
+  const auto sums = world.sum({done ? 1.0 : 0.0, InterruptGuard::interrupted() ? 1.0 : 0.0});
+  if (sums[1] > 0) throw Interrupted();
+  return sums[0] > 0;
+}
+
+data::Corpus open_corpus(const data::CorpusOptions& options, const text::Tokenizer& tokenizer, int64_t threads,
+                         const World& world, const Reporter& reporter) {
+  const auto tell = [&](const data::CorpusProgress& p) {
+    if (world.is_first()) first_rank_is_done(world, false);
+    reporter.progress(
+        concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"), false);
+  };
+  while (!world.is_first() && !first_rank_is_done(world, false)) {
+  }
+  data::Corpus corpus(options, tokenizer, tell, static_cast<int>(threads));
+  if (world.is_first()) first_rank_is_done(world, true);
+  return corpus;
+}
+
+void require_same_text(const World& world, const std::vector<std::string>& keys) {
+  data::Hash64 hash;
+  for (const auto& key : keys) hash.add(key);
+  const auto ours = torch::tensor(static_cast<int64_t>(hash.value())), first = ours.clone();
+  world.broadcast({first});
+  if (!first.equal(ours)) fail("--corpus or --tokenizer holds something else here than on rank 0; all ranks need the same");
+}
+
+std::string description_of(const data::Corpus& corpus) {
+  uint64_t files = 0;
+  bool cached = true;
+  for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
+  return concat(corpus.tokens(), " tokens, ", corpus.documents(), " documents, ", files, " files",
+                cached ? " (from the cache)" : "");
+}
+
+}  // namespace
+
+RunText::RunText(const PretrainOptions& options, const text::Tokenizer& tokenizer, bool causal, const World& world,
+                 const Reporter& reporter) {
+  const auto& t = options.train;
+  const data::RowFormat format = {.length = t.length,
+                                  .pack = options.corpus.pack,
+                                  .masking = causal ? std::nullopt : std::optional(options.masking)};
+  const auto open = [&](const data::CorpusOptions& corpus) {
+    return open_corpus(corpus, tokenizer, t.threads, world, reporter);
+  };
+  const auto limit = static_cast<uint64_t>(t.validation_rows);
+  corpus_.emplace(open(options.corpus));
+  require_same_text(world, keys());
+  training_.emplace(*corpus_, tokenizer, format, static_cast<uint64_t>(t.seed));
+  if (!t.validation.empty()) {
+    validation_corpus_.emplace(open(validation_corpus(options)));
+    validation_.emplace(*validation_corpus_, tokenizer, format, data::Part::all, limit);
+  } else if (options.corpus.holdout > 0) {
+    validation_.emplace(*corpus_, tokenizer, format, data::Part::held_out, limit);
+  }
+}
+
+std::vector<std::string> RunText::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& source : corpus_->sources()) keys.push_back(source.tokens.path().filename());
+  return keys;
+}
+
+void RunText::announce(const Reporter& reporter) const {
+  reporter.line(concat("corpus      ", description_of(*corpus_), ", ", training_->rows_per_epoch(), " rows of ",
+                       training_->length()));
+  if (validation_)
+    reporter.line(concat("validation  ",
+                         validation_corpus_ ? description_of(*validation_corpus_)
+                                            : concat(validation_->documents(), " documents held out"),
+                         ", ", validation_->rows(), " rows"));
+}
+
+}  // namespace saobp::train

@@ -1,0 +1,41 @@
+// The text of a run: its corpora, and the rows to train and to validate on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saobp/data/rows.h"
+#include "saobp/text/tokenizer.h"
+#include "saobp/train/distributed.h"
+#include "saobp/train/options.h"
+#include "saobp/train/reporter.h"
+
+namespace saobp::train {
+
+// Text is tokenised by rank 0; the others wait, and then read its cache. Throws Interrupted when a signal comes
+// meanwhile, on every rank.
+class RunText {
+ public:
+  // `causal`: rows for a decoder. The tokenizer need not outlive this. Error where the ranks do not see the same text.
+  RunText(const PretrainOptions& options, const text::Tokenizer& tokenizer, bool causal, const World& world,
+          const Reporter& reporter);
+  RunText(const RunText&) = delete;  // the rows refer to the corpora
+
+  data::TrainingRows& training() { return *training_; }
+  // Null where there is nothing to validate on.
+  const data::ValidationRows* validation() const { return validation_ ? &*validation_ : nullptr; }
+
+  // Names of the cache files of what is trained on, which are made of everything that the ids follow from.
+  std::vector<std::string> keys() const;
+  uint64_t tokens() const { return corpus_->tokens(); }
+  // For people, what is trained and validated on.
+  void announce(const Reporter& reporter) const;
+
+ private:
+  std::optional<data::Corpus> corpus_, validation_corpus_;
+  std::optional<data::TrainingRows> training_;
+  std::optional<data::ValidationRows> validation_;
+};
+
+}  // namespace saobp::train
