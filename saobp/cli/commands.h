@@ -18,5 +18,6 @@ void add_info_command(CLI::App& app);
 void add_bench_attention(CLI::App& bench);
 void add_bench_train(CLI::App& bench);
 void add_bench_infer(CLI::App& bench);
+void add_bench_cost(CLI::App& bench);
 
 }  // namespace saobp::cli

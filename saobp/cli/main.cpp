@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   saobp::cli::add_bench_attention(*bench);
   saobp::cli::add_bench_train(*bench);
   saobp::cli::add_bench_infer(*bench);
+  saobp::cli::add_bench_cost(*bench);
   saobp::cli::add_info_command(app);
   if (auto message = misunderstood(app, argc, argv); !message.empty()) return complain(message, 2);
   try {

@@ -115,3 +115,20 @@ def test_the_best_model_is_kept(tmp_path, saobp, setting):
     saobp("fill", "run/best", "--text", "a [MASK]")
     saobp(*setting, "--steps", 4, "--no-keep-best", "--output", "other")
     assert not (tmp_path / "other/best").exists()
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f64"])
+def test_every_type_trains_and_resumes_to_the_same_bits(tmp_path, saobp, setting, dtype):
+    common = [*setting, "--steps", 30, "--log-every", 1, "--checkpoint-every", 10, "--keep-checkpoints", 5,
+              "--learning-rate", 0.003]
+    saobp(*common, "--output", "f32")
+    saobp(*common, "--dtype", dtype, "--output", "whole")
+    as_if_killed_after(tmp_path, "whole", "cut", "step-000030")
+    saobp("pretrain", "--resume", "cut")
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert_same_weights(tmp_path / "cut", tmp_path / "whole")
+    weights = load_file(tmp_path / "whole/model.safetensors")
+    assert {str(w.dtype) for w in weights.values()} == {"float64" if dtype == "f64" else "float32"}
+    losses, plain = ([m["loss"] for m in metrics(tmp_path / run) if "loss" in m] for run in ("whole", "f32"))
+    differences = np.abs(np.subtract(losses, plain))
+    assert 0 < differences.max() < (0.05 if dtype == "bf16" else 1e-4), differences
