@@ -311,6 +311,7 @@ TEST(RunRecord, TimeIsIso8601InUtc) {
 
 TEST(Interrupt, ASignalIsAQuestion) {
   for (int number : {SIGINT, SIGTERM}) {
+    std::signal(number, SIG_DFL);  // a shell may have started this program to ignore it
     InterruptGuard guard;
     EXPECT_FALSE(InterruptGuard::interrupted());
     std::raise(number);
