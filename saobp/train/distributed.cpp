@@ -88,6 +88,7 @@ Launch launch_from_environment() {
   launch.master_port = number("MASTER_PORT", 1, 65535);
   launch.agent_store = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
   if (variable("TORCHELASTIC_RESTART_COUNT")) launch.attempt = number("TORCHELASTIC_RESTART_COUNT", 0, 1'000'000);
+  if (const auto job = variable("TORCHELASTIC_RUN_ID"); job && *job != "none") launch.job = *job;
   return launch;
 }
 

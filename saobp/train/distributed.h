@@ -33,11 +33,13 @@ struct Launch {
   std::string master_addr;  // where the ranks meet; empty in a world of one that nobody launched
   int64_t master_port = 0;
   bool agent_store = false;  // torchrun itself serves the store at that address; otherwise rank 0 does
-  int64_t attempt = 0;       // how often torchrun has started the group again
+  int64_t attempt = 0;       // how often torchrun has started the group again after a loss
+  std::string job;           // torchrun's --rdzv-id; empty where none was given
 };
 
 // From RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, of which all or none must be set, and torchrun's
-// TORCHELASTIC_USE_AGENT_STORE and TORCHELASTIC_RESTART_COUNT. Error naming the variable that is missing or malformed.
+// TORCHELASTIC_USE_AGENT_STORE, TORCHELASTIC_RESTART_COUNT and TORCHELASTIC_RUN_ID. Error naming the variable that is
+// missing or malformed.
 Launch launch_from_environment();
 
 // Error when the process is one of several ranks, for a command that has no work for more than one.
@@ -56,7 +58,7 @@ class World {
   int64_t rank() const { return launch_.rank; }
   int64_t size() const { return launch_.world_size; }
   int64_t local_rank() const { return launch_.local_rank; }
-  int64_t attempt() const { return launch_.attempt; }
+  const Launch& launch() const { return launch_; }
   bool is_first() const { return launch_.rank == 0; }  // the one that writes files
   std::string name() const;                            // "rank 1 of 2", for messages
 

@@ -273,11 +273,11 @@ class Pretraining {
   Speed speed_;
 };
 
-// A run that is there. One that torchrun has started again may have been through when some rank was lost.
 PretrainOutcome go_on(const RunRecord& record, const fs::path& run, const Reporter& reporter, const World& world) {
   if (record.final.is_null())
     return Pretraining(record.options, run, reporter, world, Pretraining::Kind::resumed).go_on();
-  if (world.attempt() == 0) fail(run.string(), ": this run is finished; there is nothing to resume");
+  // Some rank may have been lost after the end.
+  if (!record.began_as(world.launch())) fail(run.string(), ": this run is finished; there is nothing to resume");
   reporter.line(concat(run.string(), ": this run was finished before the restart"));
   return {false, true, world.rank(), io::require<int64_t>(record.final, "step", run.string()), record.final};
 }
@@ -305,9 +305,10 @@ PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& run, co
   validate(options);
   const auto kept = with_absolute_paths(options);
   return with_ranks(kept, run, reporter, [&](const World& world, const Reporter& first) {
-    const bool exists = world.sum(world.is_first() && fs::exists(run) ? 1.0 : 0.0) > 0;
-    if (exists && world.attempt() > 0) {
+    const bool exists = world.sum(world.is_first() && fs::exists(run / "run.json") ? 1.0 : 0.0) > 0;
+    if (exists) {
       const auto record = read_record(run);
+      if (!record.began_as(world.launch())) refuse_existing(run);
       require_same_options(record.options, kept, (run / "run.json").string());
       return go_on(record, run, first, world);
     }

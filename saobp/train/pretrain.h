@@ -19,8 +19,8 @@ struct PretrainOutcome {
 // Both train in one process, or as one of the ranks that torchrun started (distributed.h). Rank 0 alone calls the
 // reporter and writes files; an Error names the rank.
 
-// A new run. Error when `run` exists, unless torchrun has started the ranks again after a loss: then it goes on as
-// resume() does. Error when the options are not those that `run` began with.
+// A new run. Error when `run` exists, unless torchrun has started the ranks again (RunRecord::began_as): then it goes
+// on as resume() does. Error when the options are not those that `run` began with.
 PretrainOutcome pretrain(const PretrainOptions& options, const std::filesystem::path& run, const Reporter& reporter);
 
 // Goes on from the newest checkpoint of `run` with the options in its run.json, its config.json and tokenizer.json, and

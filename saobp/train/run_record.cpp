@@ -12,13 +12,20 @@ io::Json new_record(const PretrainOptions& options, const model::ModelConfig& co
                           {"layers", config.num_hidden_layers},
                           {"hidden_size", config.hidden_size},
                           {"heads", config.num_attention_heads}};
-  return {{"command", "pretrain"},       {"options", to_json(options)}, {"model", model},
-          {"seed", options.train.seed},  {"host", describe_host()},     {"ranks", world.size()},
-          {"started", timestamp()},      {"finished", nullptr},         {"final", nullptr}};
+  return {{"command", "pretrain"},
+          {"options", to_json(options)},
+          {"model", model},
+          {"seed", options.train.seed},
+          {"host", describe_host()},
+          {"ranks", world.size()},
+          {"job", world.launch().job},
+          {"started", timestamp()},
+          {"finished", nullptr},
+          {"final", nullptr}};
 }
 
-void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
-              const World& world, const fs::path& run, const Reporter& reporter) {
+void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text, const World& world,
+              const fs::path& run, const Reporter& reporter) {
   const auto& t = options.train;
   const auto& r = config.refined_attention;
   const std::string attention = io::enum_name(r.attention);
@@ -31,12 +38,17 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
                        run.string()));
 }
 
+bool RunRecord::began_as(const Launch& launch) const {
+  return launch.attempt > 0 || (!launch.job.empty() && launch.job == job);
+}
+
 RunRecord read_record(const fs::path& run) {
   const auto path = run / "run.json";
   const auto record = io::read_json(path);
   if (!record.contains("options")) fail(path.string(), ": \"options\" is missing: not the record of a pretraining run");
   const bool finished = record.contains("finished") && !record["finished"].is_null();
   return {pretrain_options_from_json(record["options"], path.string() + ": options"),
+          io::get_or<std::string>(record, "job", "", path.string()),
           finished ? io::require<io::Json>(record, "final", path.string()) : io::Json()};
 }
 

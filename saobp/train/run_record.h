@@ -11,12 +11,17 @@ namespace saobp::train {
 io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const World& world);
 
 // The lines with which a run begins.
-void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
-              const World& world, const fs::path& run, const Reporter& reporter);
+void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text, const World& world,
+              const fs::path& run, const Reporter& reporter);
 
 struct RunRecord {
   PretrainOptions options;
-  io::Json final;  // null while the run is not through
+  std::string job;  // of the launch that began it, where that had a name
+  io::Json final;   // null while the run is not through
+
+  // Whether `launch` may be a later start of the one that began the run: torchrun counts those after a loss, and under
+  // the same --rdzv-id come those after machines have joined, or a batch system has queued the job again.
+  bool began_as(const Launch& launch) const;
 };
 // Error when `run` holds no record of a pretraining run.
 RunRecord read_record(const fs::path& run);

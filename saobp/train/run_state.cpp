@@ -43,8 +43,8 @@ RunState load_newest_sound(const std::vector<fs::path>& newest_first, const std:
 
 void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state) {
   if (world.size() == 1) return;
-  const auto numbers = torch::tensor({state.step, static_cast<int64_t>(state.rows), state.skipped,
-                                      state.skipped_in_a_row, state.ranks});
+  const auto numbers =
+      torch::tensor({state.step, static_cast<int64_t>(state.rows), state.skipped, state.skipped_in_a_row, state.ranks});
   const auto moments = optimizer.state();
   world.broadcast({numbers});
   for (const auto& list : {parameters_of(*model), moments}) world.broadcast(model::tensors_of(list));

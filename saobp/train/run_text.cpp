@@ -18,8 +18,8 @@ data::Corpus open_corpus(const data::CorpusOptions& options, const text::Tokeniz
                          const World& world, const Reporter& reporter) {
   const auto tell = [&](const data::CorpusProgress& p) {
     if (world.is_first()) first_rank_is_done(world, false);
-    reporter.progress(
-        concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"), false);
+    reporter.progress(concat("tokenising ", p.source, ": ", p.total_bytes ? 100 * p.bytes / p.total_bytes : 100, " %"),
+                      false);
   };
   while (!world.is_first() && !first_rank_is_done(world, false)) {
   }
@@ -33,7 +33,8 @@ void require_same_text(const World& world, const std::vector<std::string>& keys)
   for (const auto& key : keys) hash.add(key);
   const auto ours = torch::tensor(static_cast<int64_t>(hash.value())), first = ours.clone();
   world.broadcast({first});
-  if (!first.equal(ours)) fail("--corpus or --tokenizer holds something else here than on rank 0; all ranks need the same");
+  if (!first.equal(ours))
+    fail("--corpus or --tokenizer holds something else here than on rank 0; all ranks need the same");
 }
 
 std::string description_of(const data::Corpus& corpus) {

@@ -1,4 +1,5 @@
-// How fast a run trains: steps by the clock, in windows that leave out what lies between them (validation, checkpoints).
+// How fast a run trains: steps by the clock, in windows that leave out what lies between them (validation,
+// checkpoints).
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import BINARY, with_flags
+from never_lose_work_test import as_if_killed_after
 from pretrain_test import assert_same_weights, metrics
 
 # Nothing of a launcher around the tests.
@@ -101,8 +102,10 @@ def test_a_killed_rank_costs_the_work_since_the_last_checkpoint(tmp_path, ranks_
     common = [*ranks_setting, "--steps", 150, "--log-every", 1, "--checkpoint-every", 20, "--validate-every", 50]
     torchrun(tmp_path, 2, [*common, "--output", "whole"])
     process = start_torchrun(tmp_path, 2, [*common, "--output", "cut"], "--max-restarts", 1)
+    wait_for_lines(tmp_path / "cut/metrics.jsonl", 1, process)
+    lost = workers_of(process)[1]
     wait_for_lines(tmp_path / "cut/metrics.jsonl", 45, process)
-    os.kill(workers_of(process)[1], signal.SIGKILL)
+    os.kill(lost, signal.SIGKILL)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     assert "resuming cut from step " in out
@@ -171,7 +174,22 @@ def test_a_restart_looks_at_what_is_there(tmp_path, saobp, ranks_setting):
     assert "finished before the restart" in saobp(*command, env=again).out
     done = saobp(*with_flags(command, steps=5), env=again, code=1)
     assert 'run.json: train: "steps" is 4 and this command says 5' in done.err and done.err.count("\n") == 1
-    assert "exists already" in saobp(*command, env=again | {"TORCHELASTIC_RESTART_COUNT": "0"}, code=1).err
+    first = again | {"TORCHELASTIC_RESTART_COUNT": "0"}
+    assert "exists already" in saobp(*command, env=first, code=1).err
+
+
+def test_a_job_goes_on_with_its_own_run(tmp_path, saobp, ranks_setting):
+    """As when machines join, or a batch system queues a job again: torchrun counts no restart then."""
+    place = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
+             "TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_RUN_ID": "4711"}
+    command = [*ranks_setting, "--steps", 8, "--log-every", 1, "--checkpoint-every", 3, "--output", "whole"]
+    saobp(*command, env=place)
+    as_if_killed_after(tmp_path, "whole", "cut", "step-000008")
+    command[-1] = "cut"
+    assert "exists already" in saobp(*command, env=place | {"TORCHELASTIC_RUN_ID": "4712"}, code=1).err
+    assert "resuming cut from step 6" in saobp(*command, env=place).out
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert "finished" in saobp("pretrain", "--resume", "cut", code=1).err
 
 
 def test_bench_train_sums_over_the_ranks(tmp_path):

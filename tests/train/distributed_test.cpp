@@ -43,7 +43,8 @@ class LaunchVariables {
                                            "MASTER_ADDR",
                                            "MASTER_PORT",
                                            "TORCHELASTIC_USE_AGENT_STORE",
-                                           "TORCHELASTIC_RESTART_COUNT"};
+                                           "TORCHELASTIC_RESTART_COUNT",
+                                           "TORCHELASTIC_RUN_ID"};
   std::map<std::string, std::string> before_;
 };
 
@@ -72,7 +73,11 @@ TEST(Launch, ReadsTorchrun) {
   }
   auto elastic = kSecondOfFour;
   elastic["TORCHELASTIC_USE_AGENT_STORE"] = "True", elastic["TORCHELASTIC_RESTART_COUNT"] = "3";
+  elastic["TORCHELASTIC_RUN_ID"] = "none";  // what torchrun says where it was told none
+  EXPECT_EQ((LaunchVariables(elastic), launch_from_environment().job), "");
+  elastic["TORCHELASTIC_RUN_ID"] = "small";
   LaunchVariables set(elastic);
+  EXPECT_EQ(launch_from_environment().job, "small");
   EXPECT_TRUE(launch_from_environment().agent_store);
   EXPECT_EQ(launch_from_environment().attempt, 3);
 }
