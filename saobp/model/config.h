@@ -20,12 +20,18 @@ inline const std::vector<std::string>& enum_names(Family) {
   return names;
 }
 
+// λ ≥ 0 layer by layer: one number for all heads of a layer, or one for each.
+using Strengths = std::vector<std::vector<double>>;
+
 // The strength λ ≥ 0 of [SAOBP]; `low` turns its sign.
 struct RefinedAttentionConfig {
   attention::Variant attention = attention::Variant::original;
   double strength = 0.0;
   bool exclude_self = true;  // Algorithm 1; false gives Eq. 11 literally
+  // In the place of `strength`, which then is what they began from; empty: that is the strength everywhere.
+  Strengths strengths = {};
 
+  // What every block in a file must have; the others are left out where they say nothing.
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("attention", self.attention, "attention variant: original, high, low or elemmul");
@@ -81,6 +87,12 @@ double default_strength(int64_t parameters);
 // vocabulary does not weaken the attention.
 double default_strength(const ModelConfig& config);
 
+// [λ, …] with one λ a layer, or a list of one λ a head in its place. Error naming `source`.
+Strengths strengths_from_json(const io::Json& json, const std::string& source);
+io::Json to_json(const Strengths& strengths);
+// UsageError unless there is one entry a layer with one λ or one a head, each as validate_strength wants it.
+void validate_strengths(const ModelConfig& config, const std::string& flag);
+
 // UsageError unless 0 ≤ strength ≤ 20 (and 0 for variants without one); `flag` is what the message calls it.
 void validate_strength(attention::Variant variant, double strength, const std::string& flag);
 
@@ -90,6 +102,8 @@ ModelConfig read_config(const std::filesystem::path& path);
 // The same, and Error when the file is not a BERT's.
 BertConfig bert_config_from_json(const io::Json& json, const std::string& source);
 BertConfig read_bert_config(const std::filesystem::path& path);
+// The block alone.
+io::Json to_json(const RefinedAttentionConfig& refined);
 // As transformers writes it for BertForMaskedLM or GPT2LMHeadModel.
 io::Json to_json(const ModelConfig& config);
 

@@ -37,7 +37,10 @@ OutputProjection Gpt2Impl::projection() {
 }
 
 Gpt2Cache Gpt2Impl::new_cache() const {
-  return {std::vector<attention::DecodeCache>(layers.size(), attention::DecodeCache(attention_options()))};
+  torch::NoGradGuard no_grad;
+  Gpt2Cache cache;
+  for (size_t i = 0; i < layers.size(); ++i) cache.layers.emplace_back(attention_options(i));
+  return cache;
 }
 
 torch::Tensor Gpt2Impl::decode(const torch::Tensor& input_ids, Gpt2Cache& cache) {

@@ -68,6 +68,26 @@ std::filesystem::path weights_path(const std::filesystem::path& folder) {
   return path;
 }
 
+std::vector<std::string> load_into(const TensorList& tensors, const std::filesystem::path& path, bool tied) {
+  io::SafetensorsFile file(path);
+  std::set<std::string> used;
+  for (const auto& [name, tensor] : tensors) {
+    std::string found;
+    const auto* entry = find_entry(file, name, tied, found);
+    if (!entry) fail(path.string(), ": tensor ", name, " is missing");
+    used.insert(found);
+    const std::string source = path.string() + ": tensor " + found;
+    auto value = copy_of(*entry, source);
+    if (value.sizes() != tensor.sizes())
+      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
+    tensor.copy_(value);
+  }
+  std::vector<std::string> unused;
+  for (const auto& [name, entry] : file.tensors())
+    if (!used.contains(name)) unused.push_back(name);
+  return unused;
+}
+
 }  // namespace
 
 void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
@@ -95,24 +115,25 @@ TensorList load_tensors(const std::filesystem::path& path) {
 
 TensorList named_weights(const LanguageModel& model) { return model->named_weights(); }
 
+TensorList checkpoint_tensors(const LanguageModel& model) {
+  auto tensors = named_weights(model);
+  std::set<const void*> stored;
+  for (const auto& [name, tensor] : tensors) stored.insert(tensor.storage().data());
+  const auto add = [&](const auto& items) {
+    for (const auto& item : items)
+      if (!stored.contains(item.value().storage().data())) tensors.emplace_back(item.key(), item.value().detach());
+  };
+  add(model->named_parameters());
+  add(model->named_buffers());
+  return tensors;
+}
+
 std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path) {
-  io::SafetensorsFile file(path);
-  std::set<std::string> used;
-  for (auto& [name, tensor] : named_weights(model)) {
-    std::string found;
-    const auto* entry = find_entry(file, name, model->config.tie_word_embeddings, found);
-    if (!entry) fail(path.string(), ": tensor ", name, " is missing");
-    used.insert(found);
-    const std::string source = path.string() + ": tensor " + found;
-    auto value = copy_of(*entry, source);
-    if (value.sizes() != tensor.sizes())
-      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
-    tensor.copy_(value);
-  }
-  std::vector<std::string> unused;
-  for (const auto& [name, entry] : file.tensors())
-    if (!used.contains(name)) unused.push_back(name);
-  return unused;
+  return load_into(named_weights(model), path, model->config.tie_word_embeddings);
+}
+
+std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path) {
+  return load_into(checkpoint_tensors(model), path, model->config.tie_word_embeddings);
 }
 
 LoadedModel load_model(const std::filesystem::path& folder) {
@@ -146,7 +167,7 @@ void save_model(const LanguageModel& model, const std::filesystem::path& folder)
   };
   if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
   save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
-  io::write_json(folder / "config.json", to_json(model->config));
+  io::write_json(folder / "config.json", to_json(model->current_config()));
 }
 
 }  // namespace saobp::model

@@ -15,11 +15,22 @@
 
 namespace saobp::train {
 
+// Whether λ is learned: not at all, one for each layer, or one for each head.
+enum class LearnStrength { none, layer, head };
+
+inline const std::vector<std::string>& enum_names(LearnStrength) {
+  static const std::vector<std::string> names = {"none", "layer", "head"};
+  return names;
+}
+
 struct ModelOptions {
   std::string model = "bert-mini";
   std::string tokenizer;
   attention::Variant attention = attention::Variant::high;
   std::optional<double> strength;
+  std::string strengths;
+  int64_t strength_warmup_steps = 0;
+  LearnStrength learn_strength = LearnStrength::none;
   bool exclude_self = true;
   double dropout = 0.1;
   bool sinusoidal_positions = false;
@@ -33,6 +44,10 @@ struct ModelOptions {
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
     visit("attention", self.attention, "original, high, low or elemmul");
     visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
+    visit("strengths", self.strengths,
+          "λ of each layer, such as 0.1,0.2; for each head of a layer numbers with colons: 0.1:0.3,0.2:0.2");
+    visit("strength_warmup_steps", self.strength_warmup_steps, "steps over which λ grows linearly from 0");
+    visit("learn_strength", self.learn_strength, "none, layer or head: learn a λ for each, from the given ones on");
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
     visit("dropout", self.dropout, "of hidden states and attention weights");
     visit(
@@ -49,6 +64,7 @@ struct OptimizerOptions {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double clip = 1.0;
+  double strength_learning_rate = 1e-3;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -59,6 +75,8 @@ struct OptimizerOptions {
     visit("beta2", self.beta2, "of AdamW");
     visit("epsilon", self.epsilon, "of AdamW");
     visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing");
+    visit("strength_learning_rate", self.strength_learning_rate,
+          "the highest of learned strengths, which follow the same warm-up and cosine, without decay");
   }
 };
 
@@ -141,6 +159,15 @@ struct VocabularyFacts {
 
 // Of which family the options' model is.
 model::Family family_of(const ModelOptions& options);
+
+// What λ is multiplied with in a model that has had `updates` of them (skipped ones count).
+double strength_scale(const ModelOptions& options, int64_t updates);
+
+// Whether λ is another one from step to step.
+bool strength_changes(const ModelOptions& options);
+
+// The config of a run's folder, with what the options say in the place of what training changes in it.
+model::ModelConfig resumed_model(const ModelOptions& options, const std::filesystem::path& config);
 
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);

@@ -31,7 +31,7 @@ class Pretraining {
             text::load_tokenizer(kind == Kind::fresh ? fs::path(options.model.tokenizer) : run / "tokenizer.json")),
         config_(kind == Kind::fresh
                     ? resolve_model(options.model, vocabulary_facts(options.model, *tokenizer_), options.train.length)
-                    : model::read_config(run / "config.json")),
+                    : resumed_model(options.model, run / "config.json")),
         corpus_(options.corpus, *tokenizer_, tokenizing(), static_cast<int>(options.train.threads)),
         rows_(corpus_, *tokenizer_, row_format(), seed()),
         checkpoints_(run, options.train.keep_checkpoints) {
@@ -47,6 +47,8 @@ class Pretraining {
 
     model_ = model::make_model(config_, seed());
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
+    if (options.model.learn_strength != LearnStrength::none) model_->learn_strengths();
+    warm_up_strength();
     optimizer_.emplace(parameters_of(*model_), options.optimizer);
     model_->train();
   }
@@ -105,7 +107,10 @@ class Pretraining {
     skipped_in_a_row_ = io::require<int64_t>(state, "skipped_in_a_row", source);
     seconds_before_ = io::require<double>(state, "seconds", source);
     saved_step_ = step_;
+    warm_up_strength();
   }
+
+  void warm_up_strength() { model_->strength_scale = strength_scale(options_.model, step_); }
 
   uint64_t seed() const { return static_cast<uint64_t>(options_.train.seed); }
 
@@ -149,7 +154,8 @@ class Pretraining {
     const auto& r = config_.refined_attention;
     const std::string attention = io::enum_name(r.attention);
     reporter_.line(concat("model       ", options_.model.model, ", ", config_.parameters(), " parameters, ", attention,
-                          " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
+                          " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : "",
+                          strength_changes(options_.model) ? " at the start" : ""));
     reporter_.line(
         concat("corpus      ", description_of(corpus_), ", ", rows_.rows_per_epoch(), " rows of ", t.length));
     if (validation_rows_)
@@ -199,6 +205,7 @@ class Pretraining {
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
     auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
     ++step_;
+    warm_up_strength();
     ++window_steps_;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) return skip(metrics, result, first_row);
     skipped_in_a_row_ = 0;
@@ -211,12 +218,14 @@ class Pretraining {
                               static_cast<long long>(t.steps), result.loss, tokens_per_s, duration(left).c_str()),
                        due);
     if (!due) return;
-    metrics.write({{"step", step_},
-                   {"loss", result.loss},
-                   {"learning_rate", rate},
-                   {"grad_norm", result.gradient_norm},
-                   {"tokens", step_ * t.batch * t.length * t.accumulation},
-                   {"tokens_per_s", std::round(tokens_per_s)}});
+    io::Json line = {{"step", step_},
+                     {"loss", result.loss},
+                     {"learning_rate", rate},
+                     {"grad_norm", result.gradient_norm},
+                     {"tokens", step_ * t.batch * t.length * t.accumulation},
+                     {"tokens_per_s", std::round(tokens_per_s)}};
+    if (strength_changes(options_.model)) line["strengths"] = model::to_json(model_->strengths());
+    metrics.write(line);
     training_seconds_ += elapsed;
     training_steps_ += window_steps_;
     start_window();

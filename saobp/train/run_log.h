@@ -25,6 +25,7 @@ class RunLog {
       if (value.is_number() && key != "step")
         scalars.emplace_back(validation ? "validation/" + (key == "validation_loss" ? "loss" : key) : "training/" + key,
                              value.get<double>());
+    if (line.contains("strengths")) add_strengths(line["strengths"], scalars);
     events_->write(line.at("step").get<int64_t>(), scalars);
   }
 
@@ -38,6 +39,16 @@ class RunLog {
   const std::vector<io::Json>& kept() const { return metrics_.kept(); }
 
  private:
+  // strength/layer_0 …: means over heads.
+  static void add_strengths(const io::Json& layers, io::Scalars& scalars) {
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      double sum = 0;
+      const auto heads = layers[layer].is_array() ? layers[layer] : io::Json::array({layers[layer]});
+      for (double strength : heads) sum += strength;
+      scalars.emplace_back(concat("strength/layer_", layer), sum / static_cast<double>(heads.size()));
+    }
+  }
+
   MetricsLog metrics_;
   std::optional<io::TensorBoardWriter> events_;
 };

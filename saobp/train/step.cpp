@@ -44,6 +44,7 @@ StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::
     return result;
   }
   result.gradient_norm = optimizer.update(learning_rate);
+  model->clamp_strengths();
   return result;
 }
 
