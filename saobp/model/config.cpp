@@ -60,6 +60,7 @@ RefinedAttentionConfig read_refined_attention(const io::Json& json, const std::s
   auto refined = io::fields_from_json<RefinedAttentionConfig>(json, block);
   validate_strength(refined.attention, refined.strength, block + ": \"strength\"");
   if (json.contains("strengths")) refined.strengths = strengths_from_json(json.at("strengths"), block);
+  refined.qk_norm = io::get_or(json, "qk_norm", false, block);
   return refined;
 }
 
@@ -90,7 +91,7 @@ void read_gpt2_keys(const io::Json& json, ModelConfig& c, const std::string& sou
 
 int64_t ModelConfig::parameters() const {
   const int64_t h = hidden_size, norm = 2 * h, output = tie_word_embeddings ? 0 : vocab_size * h;
-  const int64_t attention = 4 * (h * h + h) + norm;
+  const int64_t attention = 4 * (h * h + h) + norm + (refined_attention.qk_norm ? 2 * head_size() : 0);
   const int64_t feed_forward = 2 * h * intermediate_size + intermediate_size + h + norm;
   const int64_t body =
       (vocab_size + max_position_embeddings) * h + norm + num_hidden_layers * (attention + feed_forward) + output;
@@ -244,6 +245,7 @@ BertConfig read_bert_config(const std::filesystem::path& path) {
 io::Json to_json(const RefinedAttentionConfig& refined) {
   auto json = io::fields_to_json(refined);
   if (!refined.strengths.empty()) json["strengths"] = to_json(refined.strengths);
+  if (refined.qk_norm) json["qk_norm"] = true;
   return json;
 }
 

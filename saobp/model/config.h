@@ -30,6 +30,7 @@ struct RefinedAttentionConfig {
   bool exclude_self = true;  // Algorithm 1; false gives Eq. 11 literally
   // In the place of `strength`, which then is what they began from; empty: that is the strength everywhere.
   Strengths strengths = {};
+  bool qk_norm = false;  // RMSNorm with a learned gain on each head's queries and keys
 
   // What every block in a file must have; the others are left out where they say nothing.
   template <class Self, class Visitor>
@@ -56,6 +57,8 @@ struct ModelConfig {
   std::string hidden_act = "gelu";  // gelu (erf), gelu_new (tanh) or relu
   bool tie_word_embeddings = true;
   RefinedAttentionConfig refined_attention;
+  // Weights are learned through σReparam (sigma_reparam.h). Not in files: they hold the weights that it makes.
+  bool sigma_reparam = false;
   // BERT's alone.
   int64_t type_vocab_size = 2;
   int64_t pad_token_id = 0;
@@ -66,7 +69,7 @@ struct ModelConfig {
   bool causal() const { return family == Family::gpt2; }
   int64_t head_size() const { return hidden_size / num_attention_heads; }
   void set_dropout(double p) { hidden_dropout_prob = attention_probs_dropout_prob = embedding_dropout_prob = p; }
-  // Every learned number, tied ones once, with the language-model head.
+  // Every learned number in the model's file, tied ones once, with the language-model head.
   int64_t parameters() const;
 };
 using BertConfig = ModelConfig;  // where only a BERT is meant

@@ -70,6 +70,10 @@ TensorList Gpt2Impl::named_weights() {
     const std::string prefix = "transformer.h." + std::to_string(i) + ".";
     list.add_pair(prefix + "ln_1", layer.attention_norm_weight, layer.attention_norm_bias);
     add_conv(prefix + "attn.c_attn", layer.qkv_weight, layer.qkv_bias);
+    if (config.refined_attention.qk_norm) {
+      list.add(prefix + "attn.query_norm.weight", layer.query_norm_weight);
+      list.add(prefix + "attn.key_norm.weight", layer.key_norm_weight);
+    }
     add_conv(prefix + "attn.c_proj", layer.output_weight, layer.output_bias);
     list.add_pair(prefix + "ln_2", layer.norm_weight, layer.norm_bias);
     add_conv(prefix + "mlp.c_fc", layer.up_weight, layer.up_bias);

@@ -71,8 +71,17 @@ void LanguageModelImpl::draw_weights(uint64_t seed, double residual_scale) {
     if (value.dim() == 2)
       value.normal_(0.0, config.initializer_range * (onto_residual ? residual_scale : 1.0), generator);
     else
-      value.fill_(item.key().ends_with("LayerNorm_weight") ? 1.0 : 0.0);
+      value.fill_(item.key().ends_with("norm_weight") || item.key().ends_with("LayerNorm_weight") ? 1.0 : 0.0);
   }
+  for (auto& layer : layers)
+    for (size_t i = 0; i < layer->sigma.size(); ++i)
+      layer->sigma[i]->start(layer->stored_weight(static_cast<Matrix>(i)));
+}
+
+void LanguageModelImpl::iterate_sigma() {
+  for (auto& layer : layers)
+    for (size_t i = 0; i < layer->sigma.size(); ++i)
+      layer->sigma[i]->iterate(layer->stored_weight(static_cast<Matrix>(i)));
 }
 
 void LanguageModelImpl::set_sinusoidal_positions() {

@@ -56,6 +56,8 @@ struct LanguageModelImpl : torch::nn::Module {
   // that the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
   void set_sinusoidal_positions();
 
+  // One power iteration of σReparam in every layer, for a training step; nothing where there is none.
+  void iterate_sigma();
   // Lets λ learn, one for each layer or for each head: config.refined_attention.strengths must be there.
   void learn_strengths();
   // Back into [0, 20], where an update has left it.

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "saobp/model/config.h"
+#include "saobp/model/sigma_reparam.h"
 
 namespace saobp::model {
 
@@ -21,6 +23,9 @@ torch::Tensor layer_norm(const torch::Tensor& x, const torch::Tensor& weight, co
 // gelu (erf), gelu_new (tanh) or relu.
 torch::Tensor activation(const std::string& name, const torch::Tensor& x);
 
+// The four matrices of a layer.
+enum Matrix : size_t { kQkv, kOutput, kUp, kDown };
+
 // Both families have the same parts and differ in where LayerNorm stands: BERT normalises each sum with the residual,
 // GPT-2 what goes into attention and feed-forward. Weights are [out, in]; query, key and value are packed into one
 // matrix [3C, C], so that one product makes all three. Files lay them out otherwise (bert.cpp, gpt2.cpp).
@@ -29,8 +34,15 @@ struct TransformerLayerImpl : torch::nn::Module {
   // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`.
   torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
 
+  // A matrix as products use it: with σReparam Ŵ, made anew at each call, else the parameter itself.
+  torch::Tensor weight(Matrix matrix) const;
+  // The parameter.
+  torch::Tensor stored_weight(Matrix matrix) const;
+
   torch::Tensor qkv_weight, qkv_bias, output_weight, output_bias, attention_norm_weight, attention_norm_bias;
   torch::Tensor up_weight, up_bias, down_weight, down_bias, norm_weight, norm_bias;
+  torch::Tensor query_norm_weight, key_norm_weight;  // gains of QK-norm, [C/H], defined where the config has it
+  std::vector<SigmaReparam> sigma;                   // of each Matrix; empty where the config has none
 
  private:
   torch::Tensor attend(const torch::Tensor& x, const AttentionFunction& attention);

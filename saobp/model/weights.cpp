@@ -88,6 +88,20 @@ std::vector<std::string> load_into(const TensorList& tensors, const std::filesys
   return unused;
 }
 
+// The same model with the weights that σReparam makes of its own.
+LanguageModel with_effective_weights(const LanguageModel& model) {
+  torch::NoGradGuard no_grad;
+  auto config = model->config;
+  config.sigma_reparam = false;
+  auto plain = make_model(config, std::nullopt, model->has_head());
+  const auto from = model->named_weights(), to = plain->named_weights();
+  for (size_t i = 0; i < to.size(); ++i) to[i].second.copy_(from[i].second);
+  for (size_t i = 0; i < plain->layers.size(); ++i)
+    for (auto matrix : {kQkv, kOutput, kUp, kDown})
+      plain->layers[i]->stored_weight(matrix).copy_(model->layers[i]->weight(matrix));
+  return plain;
+}
+
 }  // namespace
 
 void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
@@ -161,7 +175,7 @@ LoadedModel load_model(const std::filesystem::path& folder) {
 }
 
 void save_model(const LanguageModel& model, const std::filesystem::path& folder) {
-  auto weights = named_weights(model);
+  auto weights = named_weights(model->config.sigma_reparam ? with_effective_weights(model) : model);
   const auto find = [&](const char* name) {
     return std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
   };

@@ -69,6 +69,8 @@ double mean_of(const model::Strengths& strengths) {
 void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   auto& refined = config.refined_attention;
   refined = {options.attention, 0.0, options.exclude_self};
+  refined.qk_norm = options.qk_norm;
+  config.sigma_reparam = options.sigma_reparam;
   if (!has_strength(options.attention)) return;
   if (!options.strengths.empty()) {
     refined.strengths = parse_strengths(options.strengths);
@@ -161,6 +163,10 @@ void validate(const PretrainOptions& options) {
     for (const auto& source : data::parse_sources(validation_corpus(options)))
       if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
   validate_strength_options(options.model, o);
+  require_range("--entropy-reg", options.regularizers.entropy_reg, 0, 1e3);
+  require_range("--entropy-reg-tolerance", options.regularizers.entropy_reg_tolerance, 0, 1);
+  require_range("--eigen-reg", options.regularizers.eigen_reg, 0, 1e9);
+  require_range("--eigen-reg-mean", options.regularizers.eigen_reg_mean, 0, 1e9);
 }
 
 io::Json to_json(const PretrainOptions& options) {

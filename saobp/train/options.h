@@ -34,6 +34,8 @@ struct ModelOptions {
   bool exclude_self = true;
   double dropout = 0.1;
   bool sinusoidal_positions = false;
+  bool qk_norm = false;
+  bool sigma_reparam = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -53,6 +55,8 @@ struct ModelOptions {
     visit(
         "sinusoidal_positions", self.sinusoidal_positions,
         "start the learned position embeddings from sines, which lets a small model leave the unigram plateau sooner");
+    visit("qk_norm", self.qk_norm, "RMSNorm with a learned gain on the queries and keys of each head");
+    visit("sigma_reparam", self.sigma_reparam, "σReparam: each layer's matrices are γ/σ(W) · W, σ by power iteration");
   }
 };
 
@@ -118,6 +122,24 @@ struct TrainOptions {
   }
 };
 
+// Losses beside the language model's (regularizers.h).
+struct RegularizerOptions {
+  double entropy_reg = 0;
+  double entropy_reg_tolerance = 0.2;
+  double eigen_reg = 0;
+  double eigen_reg_mean = 1;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("entropy_reg", self.entropy_reg, "coefficient of Entropy-Reg, such as 1e-5; 0: none");
+    visit("entropy_reg_tolerance", self.entropy_reg_tolerance,
+          "γ: how far a row's entropy may be from its threshold, as a share of the most that it could be");
+    visit("eigen_reg", self.eigen_reg, "ρ of Eigen-Reg, on the scale of the eigenspectrum of W_Q W_Kᵀ; 0: none");
+    visit("eigen_reg_mean", self.eigen_reg_mean,
+          "κ of Eigen-Reg, on the distance of the spectrum's mean from its first");
+  }
+};
+
 struct PretrainOptions {
   ModelOptions model;
   data::CorpusOptions corpus;
@@ -125,6 +147,7 @@ struct PretrainOptions {
   OptimizerOptions optimizer;
   TrainOptions train;
   analysis::MonitorOptions monitor;
+  RegularizerOptions regularizers;
 
   // Visits every struct with its name.
   template <class Self, class Visitor>
@@ -135,6 +158,7 @@ struct PretrainOptions {
     visit("optimizer", self.optimizer);
     visit("train", self.train);
     visit("monitor", self.monitor);
+    visit("regularizers", self.regularizers);
   }
 };
 

@@ -49,6 +49,7 @@ class Pretraining {
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
     if (options.model.learn_strength != LearnStrength::none) model_->learn_strengths();
     warm_up_strength();
+    regularizers_ = add_regularizers(options.regularizers, model_);
     optimizer_.emplace(parameters_of(*model_), options.optimizer);
     model_->train();
   }
@@ -203,7 +204,7 @@ class Pretraining {
     const uint64_t first_row = batches_->position();
     const auto batches = batches_->next(step_ + 1 < t.steps);
     const double rate = learning_rate(options_.optimizer, step_ + 1, t.steps);
-    auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_);
+    auto result = train_step(model_, *optimizer_, batches, rate, seed(), step_, regularizers_);
     ++step_;
     warm_up_strength();
     ++window_steps_;
@@ -225,6 +226,7 @@ class Pretraining {
                      {"tokens", step_ * t.batch * t.length * t.accumulation},
                      {"tokens_per_s", std::round(tokens_per_s)}};
     if (strength_changes(options_.model)) line["strengths"] = model::to_json(model_->strengths());
+    line.update(result.terms);
     metrics.write(line);
     training_seconds_ += elapsed;
     training_steps_ += window_steps_;
@@ -345,6 +347,7 @@ class Pretraining {
   std::optional<data::Corpus> validation_corpus_;
   std::optional<data::ValidationRows> validation_rows_;
   model::LanguageModel model_;
+  Regularizers regularizers_ = nullptr;
   std::optional<AdamW> optimizer_;
   Checkpoints checkpoints_;
   io::Json record_;

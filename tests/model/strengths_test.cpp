@@ -49,10 +49,9 @@ TEST(Strengths, AreReadFromAndWrittenToConfigJson) {
             name + ": layer 1 was given 3 numbers; 1, or one for each of its 2 heads, was expected");
   EXPECT_EQ(error("[0.1, -0.1]"),
             name + ": -0.1 was given; a number from 0 to 20 was expected (low turns the sign by itself)");
-  EXPECT_EQ(error("[0.1, \"a\"]"), name + " is [0.1,\"a\"]; a list with a number, or a list of numbers, for each layer " +
-                                       "was expected");
-  EXPECT_EQ(error("[0.1, 0.2]", Variant::original),
-            name + ": 0.1 was given, but original attention has no strength");
+  EXPECT_EQ(error("[0.1, \"a\"]"),
+            name + " is [0.1,\"a\"]; a list with a number, or a list of numbers, for each layer " + "was expected");
+  EXPECT_EQ(error("[0.1, 0.2]", Variant::original), name + ": 0.1 was given, but original attention has no strength");
 }
 
 // A head with λ = 0 is plain, and one with 0.5 is what the scalar makes it.
@@ -63,12 +62,12 @@ TEST(Strengths, EqualOnesEqualTheScalar) {
     for (const auto& config : {tiny_config(variant, 0.5), tiny_gpt2(variant, 0.5)}) {
       const auto expected = model_of(config, torch::kDouble)->hidden_states(ids);
       for (const auto& strengths : {Strengths{{0.5}, {0.5}}, Strengths{{0.5, 0.5}, {0.5}}})
-        EXPECT_LT(largest_difference(
-                      model_of(with_strengths(config, strengths), torch::kDouble)->hidden_states(ids), expected),
+        EXPECT_LT(largest_difference(model_of(with_strengths(config, strengths), torch::kDouble)->hidden_states(ids),
+                                     expected),
                   1e-13);
       for (const auto& strengths : {Strengths{{0.5}, {0.4}}, Strengths{{0.5, 0.4}, {0.5}}})
-        EXPECT_GT(largest_difference(
-                      model_of(with_strengths(config, strengths), torch::kDouble)->hidden_states(ids), expected),
+        EXPECT_GT(largest_difference(model_of(with_strengths(config, strengths), torch::kDouble)->hidden_states(ids),
+                                     expected),
                   1e-5);
     }
 }
@@ -110,7 +109,8 @@ TEST(Strengths, GradientIsTheSlopeOfTheLoss) {
               lambda[i] = before + by;
               return loss().item<double>();
             };
-            const double slope = (8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))) / (12 * step);
+            const double slope =
+                (8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))) / (12 * step);
             lambda[i] = before;
             EXPECT_GT(std::abs(slope), 1e-6);
             EXPECT_NEAR(lambda.grad()[i].item<double>(), slope, 1e-10);
