@@ -32,7 +32,7 @@ void capture_attention(const model::LanguageModel& model, const std::vector<int6
                    const attention::AttentionOptions& options) {
     // In float64, so that the figures are those of the weights and not of rounding.
     auto [a, b] = attention::attention_matrices(query.to(torch::kFloat64), key.to(torch::kFloat64), options);
-    const bool refined = options.elemmul || options.strength != 0;
+    const bool refined = options.elemmul || options.strengths || options.strength != 0;
     sink(layer, a[0], refined ? b[0] : a[0]);
   };
   model->hidden_states(torch::tensor(ids).unsqueeze(0), {}, probe);

@@ -30,7 +30,7 @@ io::Json analyze_folder(const std::filesystem::path& folder, const std::filesyst
       });
   json["settings"]["length"] = length;
   json["settings"]["limit"] = options.limit;
-  json["refined_attention"] = io::fields_to_json(opened.model->config.refined_attention);
+  json["refined_attention"] = model::to_json(opened.model->config.refined_attention);
   return json;
 }
 

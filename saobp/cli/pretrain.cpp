@@ -49,16 +49,20 @@ struct Pretrain {
     console.result(result);
   }
 
-  // A strength from --config is meant for the attention named there; one on the command line is not dropped.
+  // Strengths from --config are meant for the attention named there; those on the command line are not dropped.
   void drop_unused_strength() {
     using attention::Variant;
-    const bool wanted = options.model.attention == Variant::high || options.model.attention == Variant::low;
-    if (!wanted && !strength_given()) options.model.strength.reset();
+    auto& m = options.model;
+    if (m.attention == Variant::high || m.attention == Variant::low) return;
+    if (!given("--strength")) m.strength.reset();
+    if (!given("--strengths")) m.strengths.clear();
+    if (!given("--strength-warmup-steps")) m.strength_warmup_steps = 0;
+    if (!given("--learn-strength")) m.learn_strength = train::LearnStrength::none;
   }
 
-  bool strength_given() const {
+  bool given(const std::string& flag) const {
     for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
-      if (const auto* option = group->get_option_no_throw("--strength")) return option->count() > 0;
+      if (const auto* option = group->get_option_no_throw(flag)) return option->count() > 0;
     return false;
   }
 };

@@ -70,6 +70,10 @@ TensorList BertImpl::named_weights() {
     for (int64_t part = 0; part < 3; ++part)
       list.add_pair(prefix + "attention.self." + parts[part], layer.qkv_weight.slice(0, part * h, (part + 1) * h),
                     layer.qkv_bias.slice(0, part * h, (part + 1) * h));
+    if (config.refined_attention.qk_norm) {
+      list.add(prefix + "attention.self.query_norm.weight", layer.query_norm_weight);
+      list.add(prefix + "attention.self.key_norm.weight", layer.key_norm_weight);
+    }
     list.add_pair(prefix + "attention.output.dense", layer.output_weight, layer.output_bias);
     list.add_pair(prefix + "attention.output.LayerNorm", layer.attention_norm_weight, layer.attention_norm_bias);
     list.add_pair(prefix + "intermediate.dense", layer.up_weight, layer.up_bias);

@@ -56,6 +56,14 @@ ModelConfig defaults(Family family) {
   return c;
 }
 
+RefinedAttentionConfig read_refined_attention(const io::Json& json, const std::string& block) {
+  auto refined = io::fields_from_json<RefinedAttentionConfig>(json, block);
+  validate_strength(refined.attention, refined.strength, block + ": \"strength\"");
+  if (json.contains("strengths")) refined.strengths = strengths_from_json(json.at("strengths"), block);
+  refined.qk_norm = io::get_or(json, "qk_norm", false, block);
+  return refined;
+}
+
 // What the files of transformers may ask for and no model here does.
 template <class T>
 void require_value(const io::Json& json, const char* key, const T& only, const std::string& source) {
@@ -83,7 +91,7 @@ void read_gpt2_keys(const io::Json& json, ModelConfig& c, const std::string& sou
 
 int64_t ModelConfig::parameters() const {
   const int64_t h = hidden_size, norm = 2 * h, output = tie_word_embeddings ? 0 : vocab_size * h;
-  const int64_t attention = 4 * (h * h + h) + norm;
+  const int64_t attention = 4 * (h * h + h) + norm + (refined_attention.qk_norm ? 2 * head_size() : 0);
   const int64_t feed_forward = 2 * h * intermediate_size + intermediate_size + h + norm;
   const int64_t body =
       (vocab_size + max_position_embeddings) * h + norm + num_hidden_layers * (attention + feed_forward) + output;
@@ -155,6 +163,38 @@ void validate_strength(attention::Variant variant, double strength, const std::s
     fail_usage(flag, ": ", strength, " was given, but ", io::enum_name(variant), " attention has no strength");
 }
 
+Strengths strengths_from_json(const io::Json& json, const std::string& source) {
+  try {
+    Strengths strengths;
+    for (const auto& layer : json.get<std::vector<io::Json>>())
+      strengths.push_back(layer.is_number() ? std::vector{layer.get<double>()} : layer.get<std::vector<double>>());
+    return strengths;
+  } catch (const nlohmann::json::exception&) {
+    fail(source, ": \"strengths\" is ", json.dump(), "; a list with a number, or a list of numbers, for each layer ",
+         "was expected");
+  }
+}
+
+io::Json to_json(const Strengths& strengths) {
+  auto json = io::Json::array();
+  for (const auto& layer : strengths) layer.size() == 1 ? json.push_back(layer[0]) : json.push_back(layer);
+  return json;
+}
+
+void validate_strengths(const ModelConfig& c, const std::string& flag) {
+  const auto& strengths = c.refined_attention.strengths;
+  if (strengths.empty()) return;
+  if (strengths.size() != static_cast<size_t>(c.num_hidden_layers))
+    fail_usage(flag, ": ", strengths.size(), " layers were given; the model has ", c.num_hidden_layers);
+  for (size_t layer = 0; layer < strengths.size(); ++layer) {
+    const auto& heads = strengths[layer];
+    if (heads.size() != 1 && heads.size() != static_cast<size_t>(c.num_attention_heads))
+      fail_usage(flag, ": layer ", layer, " was given ", heads.size(), " numbers; 1, or one for each of its ",
+                 c.num_attention_heads, " heads, was expected");
+    for (double strength : heads) validate_strength(c.refined_attention.attention, strength, flag);
+  }
+}
+
 ModelConfig config_from_json(const io::Json& json, const std::string& source) {
   const auto type = io::require<std::string>(json, "model_type", source);
   if (type != "bert" && type != "gpt2")
@@ -178,8 +218,8 @@ ModelConfig config_from_json(const io::Json& json, const std::string& source) {
   if (json.contains("refined_attention")) {
     const std::string block = source + ": refined_attention";
     try {
-      c.refined_attention = io::fields_from_json<RefinedAttentionConfig>(json.at("refined_attention"), block);
-      validate_strength(c.refined_attention.attention, c.refined_attention.strength, block + ": \"strength\"");
+      c.refined_attention = read_refined_attention(json.at("refined_attention"), block);
+      validate_strengths(c, block + ": \"strengths\"");
     } catch (const UsageError& e) {
       throw Error(e.what());  // a damaged file, not a wrong flag
     }
@@ -202,6 +242,13 @@ BertConfig read_bert_config(const std::filesystem::path& path) {
   return bert_config_from_json(io::read_json(path), path.string());
 }
 
+io::Json to_json(const RefinedAttentionConfig& refined) {
+  auto json = io::fields_to_json(refined);
+  if (!refined.strengths.empty()) json["strengths"] = to_json(refined.strengths);
+  if (refined.qk_norm) json["qk_norm"] = true;
+  return json;
+}
+
 io::Json to_json(const ModelConfig& c) {
   io::Json json = {{"architectures", {c.causal() ? "GPT2LMHeadModel" : "BertForMaskedLM"}},
                    {"model_type", io::enum_name(c.family)}};
@@ -220,7 +267,7 @@ io::Json to_json(const ModelConfig& c) {
   }
   json["tie_word_embeddings"] = c.tie_word_embeddings;
   json["dtype"] = "float32";
-  json["refined_attention"] = io::fields_to_json(c.refined_attention);
+  json["refined_attention"] = to_json(c.refined_attention);
   return json;
 }
 

@@ -20,12 +20,19 @@ inline const std::vector<std::string>& enum_names(Family) {
   return names;
 }
 
+// λ ≥ 0 layer by layer: one number for all heads of a layer, or one for each.
+using Strengths = std::vector<std::vector<double>>;
+
 // The strength λ ≥ 0 of [SAOBP]; `low` turns its sign.
 struct RefinedAttentionConfig {
   attention::Variant attention = attention::Variant::original;
   double strength = 0.0;
   bool exclude_self = true;  // Algorithm 1; false gives Eq. 11 literally
+  // In the place of `strength`, which then is what they began from; empty: that is the strength everywhere.
+  Strengths strengths = {};
+  bool qk_norm = false;  // RMSNorm with a learned gain on each head's queries and keys
 
+  // What every block in a file must have; the others are left out where they say nothing.
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("attention", self.attention, "attention variant: original, high, low or elemmul");
@@ -50,6 +57,8 @@ struct ModelConfig {
   std::string hidden_act = "gelu";  // gelu (erf), gelu_new (tanh) or relu
   bool tie_word_embeddings = true;
   RefinedAttentionConfig refined_attention;
+  // Weights are learned through σReparam (sigma_reparam.h). Not in files: they hold the weights that it makes.
+  bool sigma_reparam = false;
   // BERT's alone.
   int64_t type_vocab_size = 2;
   int64_t pad_token_id = 0;
@@ -60,7 +69,7 @@ struct ModelConfig {
   bool causal() const { return family == Family::gpt2; }
   int64_t head_size() const { return hidden_size / num_attention_heads; }
   void set_dropout(double p) { hidden_dropout_prob = attention_probs_dropout_prob = embedding_dropout_prob = p; }
-  // Every learned number, tied ones once, with the language-model head.
+  // Every learned number in the model's file, tied ones once, with the language-model head.
   int64_t parameters() const;
 };
 using BertConfig = ModelConfig;  // where only a BERT is meant
@@ -81,6 +90,12 @@ double default_strength(int64_t parameters);
 // vocabulary does not weaken the attention.
 double default_strength(const ModelConfig& config);
 
+// [λ, …] with one λ a layer, or a list of one λ a head in its place. Error naming `source`.
+Strengths strengths_from_json(const io::Json& json, const std::string& source);
+io::Json to_json(const Strengths& strengths);
+// UsageError unless there is one entry a layer with one λ or one a head, each as validate_strength wants it.
+void validate_strengths(const ModelConfig& config, const std::string& flag);
+
 // UsageError unless 0 ≤ strength ≤ 20 (and 0 for variants without one); `flag` is what the message calls it.
 void validate_strength(attention::Variant variant, double strength, const std::string& flag);
 
@@ -90,6 +105,8 @@ ModelConfig read_config(const std::filesystem::path& path);
 // The same, and Error when the file is not a BERT's.
 BertConfig bert_config_from_json(const io::Json& json, const std::string& source);
 BertConfig read_bert_config(const std::filesystem::path& path);
+// The block alone.
+io::Json to_json(const RefinedAttentionConfig& refined);
 // As transformers writes it for BertForMaskedLM or GPT2LMHeadModel.
 io::Json to_json(const ModelConfig& config);
 

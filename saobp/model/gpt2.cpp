@@ -39,7 +39,10 @@ OutputProjection Gpt2Impl::projection() {
 }
 
 Gpt2Cache Gpt2Impl::new_cache() const {
-  return {std::vector<attention::DecodeCache>(layers.size(), attention::DecodeCache(attention_options()))};
+  torch::NoGradGuard no_grad;
+  Gpt2Cache cache;
+  for (size_t i = 0; i < layers.size(); ++i) cache.layers.emplace_back(attention_options(i));
+  return cache;
 }
 
 torch::Tensor Gpt2Impl::decode(const torch::Tensor& input_ids, Gpt2Cache& cache) {
@@ -69,6 +72,10 @@ TensorList Gpt2Impl::named_weights() {
     const std::string prefix = "transformer.h." + std::to_string(i) + ".";
     list.add_pair(prefix + "ln_1", layer.attention_norm_weight, layer.attention_norm_bias);
     add_conv(prefix + "attn.c_attn", layer.qkv_weight, layer.qkv_bias);
+    if (config.refined_attention.qk_norm) {
+      list.add(prefix + "attn.query_norm.weight", layer.query_norm_weight);
+      list.add(prefix + "attn.key_norm.weight", layer.key_norm_weight);
+    }
     add_conv(prefix + "attn.c_proj", layer.output_weight, layer.output_bias);
     list.add_pair(prefix + "ln_2", layer.norm_weight, layer.norm_bias);
     add_conv(prefix + "mlp.c_fc", layer.up_weight, layer.up_bias);

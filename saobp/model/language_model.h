@@ -56,13 +56,28 @@ struct LanguageModelImpl : torch::nn::Module {
   // that the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
   void set_sinusoidal_positions();
 
+  // One power iteration of σReparam in every layer, for a training step; nothing where there is none.
+  void iterate_sigma();
+  // Lets λ learn, one for each layer or for each head: config.refined_attention.strengths must be there.
+  void learn_strengths();
+  // Back into [0, 20], where an update has left it.
+  void clamp_strengths();
+  // λ of each layer as attention uses it now, times strength_scale; floats as their shortest decimals.
+  Strengths strengths() const;
+  // The config as a file is to have it: with the strengths that are used now.
+  ModelConfig current_config() const;
+
   const ModelConfig config;
   uint64_t dropout_seed = 0;
   // What hidden states are computed in: float, or bfloat16, for which the weights are rounded on the way; sums, norms
   // and softmax stay in float. The weights' own type where it is undefined.
   std::optional<torch::ScalarType> compute_type;
+  double strength_scale = 1;  // what λ is multiplied with, while training warms it up
   torch::Tensor word_embeddings, position_embeddings;
   std::vector<TransformerLayer> layers;
+  // λ ≥ 0 of each layer, [heads] or [1]; empty where one number serves them all. Parameters, whose gradient is off
+  // unless they learn; config.json holds their values, checkpoints their bits.
+  std::vector<torch::Tensor> layer_strengths;
 
  protected:
   explicit LanguageModelImpl(const ModelConfig& config);
@@ -77,8 +92,11 @@ struct LanguageModelImpl : torch::nn::Module {
   }
   // The embeddings' sum → the last layer's output, all by refined attention as config says.
   torch::Tensor run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask, const AttentionProbe& probe);
-  attention::AttentionOptions attention_options() const;
+  attention::AttentionOptions attention_options(size_t layer) const;
 };
+// Names of layer_strengths begin so: an optimiser gives them a rate of their own.
+inline constexpr const char* kStrengthName = "strengths_layer_";
+
 using LanguageModel = std::shared_ptr<LanguageModelImpl>;
 
 // A model of the config's family. Weights are drawn with `seed`; without one they are left as memory held them, to be

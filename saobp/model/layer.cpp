@@ -6,6 +6,15 @@
 
 namespace saobp::model {
 
+namespace {
+
+// QK-norm: x / √(mean x² + ε) · gain over a head's channels, ε as in Qwen3.
+torch::Tensor head_norm(const torch::Tensor& x, const torch::Tensor& gain) {
+  return gain.defined() ? torch::rms_norm(x, {x.size(-1)}, gain.to(x.scalar_type()), 1e-6) : x;
+}
+
+}  // namespace
+
 // The names are BERT's in either family: the states of optimisers in checkpoints go by them.
 TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c) : config_(c) {
   const int64_t h = c.hidden_size, f = c.intermediate_size;
@@ -21,19 +30,41 @@ TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c) : config_(c) {
   down_bias = register_parameter("output_dense_bias", torch::empty({h}));
   norm_weight = register_parameter("output_LayerNorm_weight", torch::empty({h}));
   norm_bias = register_parameter("output_LayerNorm_bias", torch::empty({h}));
+  if (c.refined_attention.qk_norm) {
+    query_norm_weight = register_parameter("attention_self_query_norm_weight", torch::empty({c.head_size()}));
+    key_norm_weight = register_parameter("attention_self_key_norm_weight", torch::empty({c.head_size()}));
+  }
+  if (c.sigma_reparam)
+    sigma = {register_module("attention_self_qkv_sigma", SigmaReparam(3, h, h)),
+             register_module("attention_output_dense_sigma", SigmaReparam(1, h, h)),
+             register_module("intermediate_dense_sigma", SigmaReparam(1, f, h)),
+             register_module("output_dense_sigma", SigmaReparam(1, h, f))};
+}
+
+torch::Tensor TransformerLayerImpl::stored_weight(Matrix matrix) const {
+  return matrix == kQkv ? qkv_weight : matrix == kOutput ? output_weight : matrix == kUp ? up_weight : down_weight;
+}
+
+torch::Tensor TransformerLayerImpl::weight(Matrix matrix) const {
+  return sigma.empty() ? stored_weight(matrix) : sigma[matrix]->effective(stored_weight(matrix));
 }
 
 torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention) {
   const int64_t batch = x.size(0), length = x.size(1);
   // [B, L, 3C] seen as three [B, H, L, C/H], without a copy.
-  auto qkv = dense(x, qkv_weight, qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
-  const auto part = [&](int64_t i) { return qkv.select(2, i).transpose(1, 2); };
-  auto context = attention(part(0), part(1), part(2)).transpose(1, 2).reshape({batch, length, config_.hidden_size});
-  return dense(context, output_weight);
+  auto qkv =
+      dense(x, weight(kQkv), qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
+  const auto part = [&](int64_t i, const torch::Tensor& gain = {}) {
+    return head_norm(qkv.select(2, i), gain).transpose(1, 2);
+  };
+  auto context = attention(part(0, query_norm_weight), part(1, key_norm_weight), part(2))
+                     .transpose(1, 2)
+                     .reshape({batch, length, config_.hidden_size});
+  return dense(context, weight(kOutput));
 }
 
 torch::Tensor TransformerLayerImpl::feed_forward(const torch::Tensor& x) {
-  return dense(bias_activation(config_.hidden_act, dense(x, up_weight), up_bias), down_weight);
+  return dense(bias_activation(config_.hidden_act, dense(x, weight(kUp)), up_bias), weight(kDown));
 }
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& hidden, const AttentionFunction& attention,

@@ -7,14 +7,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "saobp/model/config.h"
+#include "saobp/model/sigma_reparam.h"
 
 namespace saobp::model {
 
 // What makes a layer's attention: query, key and value [B, H, L, C/H] → [B, H, L, C/H].
 using AttentionFunction =
     std::function<torch::Tensor(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value)>;
+
+// The four matrices of a layer.
+enum Matrix : size_t { kQkv, kOutput, kUp, kDown };
 
 // Both families have the same parts and differ in where LayerNorm stands: BERT normalises each sum with the residual,
 // GPT-2 what goes into attention and feed-forward. Weights are [out, in]; query, key and value are packed into one
@@ -24,8 +29,15 @@ struct TransformerLayerImpl : torch::nn::Module {
   // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`.
   torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
 
+  // A matrix as products use it: with σReparam Ŵ, made anew at each call, else the parameter itself.
+  torch::Tensor weight(Matrix matrix) const;
+  // The parameter.
+  torch::Tensor stored_weight(Matrix matrix) const;
+
   torch::Tensor qkv_weight, qkv_bias, output_weight, output_bias, attention_norm_weight, attention_norm_bias;
   torch::Tensor up_weight, up_bias, down_weight, down_bias, norm_weight, norm_bias;
+  torch::Tensor query_norm_weight, key_norm_weight;  // gains of QK-norm, [C/H], defined where the config has it
+  std::vector<SigmaReparam> sigma;                   // of each Matrix; empty where the config has none
 
  private:
   // Both without the last bias, which the sum with the residual adds.

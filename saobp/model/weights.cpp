@@ -68,6 +68,40 @@ std::filesystem::path weights_path(const std::filesystem::path& folder) {
   return path;
 }
 
+std::vector<std::string> load_into(const TensorList& tensors, const std::filesystem::path& path, bool tied) {
+  io::SafetensorsFile file(path);
+  std::set<std::string> used;
+  for (const auto& [name, tensor] : tensors) {
+    std::string found;
+    const auto* entry = find_entry(file, name, tied, found);
+    if (!entry) fail(path.string(), ": tensor ", name, " is missing");
+    used.insert(found);
+    const std::string source = path.string() + ": tensor " + found;
+    auto value = copy_of(*entry, source);
+    if (value.sizes() != tensor.sizes())
+      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
+    tensor.copy_(value);
+  }
+  std::vector<std::string> unused;
+  for (const auto& [name, entry] : file.tensors())
+    if (!used.contains(name)) unused.push_back(name);
+  return unused;
+}
+
+// The same model with the weights that σReparam makes of its own.
+LanguageModel with_effective_weights(const LanguageModel& model) {
+  torch::NoGradGuard no_grad;
+  auto config = model->config;
+  config.sigma_reparam = false;
+  auto plain = make_model(config, std::nullopt, model->has_head());
+  const auto from = model->named_weights(), to = plain->named_weights();
+  for (size_t i = 0; i < to.size(); ++i) to[i].second.copy_(from[i].second);
+  for (size_t i = 0; i < plain->layers.size(); ++i)
+    for (auto matrix : {kQkv, kOutput, kUp, kDown})
+      plain->layers[i]->stored_weight(matrix).copy_(model->layers[i]->weight(matrix));
+  return plain;
+}
+
 }  // namespace
 
 std::vector<torch::Tensor> tensors_of(const TensorList& list) {
@@ -101,24 +135,25 @@ TensorList load_tensors(const std::filesystem::path& path) {
 
 TensorList named_weights(const LanguageModel& model) { return model->named_weights(); }
 
+TensorList checkpoint_tensors(const LanguageModel& model) {
+  auto tensors = named_weights(model);
+  std::set<const void*> stored;
+  for (const auto& [name, tensor] : tensors) stored.insert(tensor.storage().data());
+  const auto add = [&](const auto& items) {
+    for (const auto& item : items)
+      if (!stored.contains(item.value().storage().data())) tensors.emplace_back(item.key(), item.value().detach());
+  };
+  add(model->named_parameters());
+  add(model->named_buffers());
+  return tensors;
+}
+
 std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path) {
-  io::SafetensorsFile file(path);
-  std::set<std::string> used;
-  for (auto& [name, tensor] : named_weights(model)) {
-    std::string found;
-    const auto* entry = find_entry(file, name, model->config.tie_word_embeddings, found);
-    if (!entry) fail(path.string(), ": tensor ", name, " is missing");
-    used.insert(found);
-    const std::string source = path.string() + ": tensor " + found;
-    auto value = copy_of(*entry, source);
-    if (value.sizes() != tensor.sizes())
-      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
-    tensor.copy_(value);
-  }
-  std::vector<std::string> unused;
-  for (const auto& [name, entry] : file.tensors())
-    if (!used.contains(name)) unused.push_back(name);
-  return unused;
+  return load_into(named_weights(model), path, model->config.tie_word_embeddings);
+}
+
+std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path) {
+  return load_into(checkpoint_tensors(model), path, model->config.tie_word_embeddings);
 }
 
 LoadedModel load_model(const std::filesystem::path& folder) {
@@ -146,13 +181,13 @@ LoadedModel load_model(const std::filesystem::path& folder) {
 }
 
 void save_model(const LanguageModel& model, const std::filesystem::path& folder) {
-  auto weights = named_weights(model);
+  auto weights = named_weights(model->config.sigma_reparam ? with_effective_weights(model) : model);
   const auto find = [&](const char* name) {
     return std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
   };
   if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
   save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
-  auto config = to_json(model->config);
+  auto config = to_json(model->current_config());
   if (model->word_embeddings.scalar_type() == torch::kDouble) config["dtype"] = "float64";
   io::write_json(folder / "config.json", config);
 }

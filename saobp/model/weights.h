@@ -35,10 +35,18 @@ struct LoadedModel {
 // the file holds. Error naming file and tensor when one is missing or of another shape. In evaluation mode.
 LoadedModel load_model(const std::filesystem::path& folder);
 
-// Fills an existing model from a file of named_weights; the same errors. Returns the tensors that had no place.
-std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path);
+// named_weights, and behind them, under the program's own names, the parameters and buffers that model files do not
+// hold and a run that goes on needs: learned strengths, γ, u and v of σReparam, whose named weights are its W, and what
+// a trainer has registered with the model.
+TensorList checkpoint_tensors(const LanguageModel& model);
 
-// Writes config.json and model.safetensors into `folder`.
+// Fills an existing model from a file of named_weights, or of its checkpoint_tensors; the same errors. Returns the
+// tensors that had no place.
+std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path);
+std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path);
+
+// Writes config.json, with the strengths of now and, of σReparam, the weights that it makes, and model.safetensors into
+// `folder`.
 void save_model(const LanguageModel& model, const std::filesystem::path& folder);
 inline void save_bert(const LanguageModel& model, const std::filesystem::path& folder) { save_model(model, folder); }
 

@@ -20,14 +20,16 @@ double learning_rate(const OptimizerOptions& options, int64_t step, int64_t step
 
 model::TensorList parameters_of(const torch::nn::Module& module) {
   model::TensorList parameters;
-  for (const auto& item : module.named_parameters()) parameters.emplace_back(item.key(), item.value());
+  for (const auto& item : module.named_parameters())
+    if (item.value().requires_grad()) parameters.emplace_back(item.key(), item.value());
   return parameters;
 }
 
-AdamW::AdamW(const model::TensorList& parameters, const OptimizerOptions& options)
-    : options_(options), groups_{{options.weight_decay, {}, {}, {}, {}, {}}, {0.0, {}, {}, {}, {}, {}}} {
+AdamW::AdamW(const model::TensorList& parameters, const OptimizerOptions& options) : options_(options), groups_(3) {
+  groups_[0].weight_decay = options.weight_decay;
+  if (options.learning_rate > 0) groups_[2].rate = options.strength_learning_rate / options.learning_rate;
   for (const auto& [name, parameter] : parameters) {
-    auto& group = groups_[parameter.dim() >= 2 ? 0 : 1];
+    auto& group = groups_[name.starts_with(model::kStrengthName) ? 2 : parameter.dim() >= 2 ? 0 : 1];
     group.names.push_back(name);
     group.parameters.push_back(parameter);
     group.exp_avgs.push_back(torch::zeros_like(parameter));
@@ -62,8 +64,8 @@ double AdamW::update(double learning_rate) {
       for (auto& count : group.updates) count += 1;  // the kernel reads the number of this update
       if (!group.parameters.empty())
         at::_fused_adamw_(group.parameters, gradients[g], group.exp_avgs, group.exp_avg_sqs, {}, group.updates,
-                          learning_rate, options_.beta1, options_.beta2, group.weight_decay, options_.epsilon, false,
-                          false, scale, {});
+                          learning_rate * group.rate, options_.beta1, options_.beta2, group.weight_decay,
+                          options_.epsilon, false, false, scale, {});
     }
   }
   for (auto& group : groups_)

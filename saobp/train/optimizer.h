@@ -16,12 +16,13 @@ namespace saobp::train {
 // a cosine that would be 0 at update steps + 1, so that the last one still counts.
 double learning_rate(const OptimizerOptions& options, int64_t step, int64_t steps);
 
-// The module's parameters under their names, each once.
+// The module's parameters that learn, under their names, each once.
 model::TensorList parameters_of(const torch::nn::Module& module);
 
 class AdamW {
  public:
-  // Vectors (biases, LayerNorm) are not decayed, matrices are. The tensors must have requires_grad.
+  // Vectors (biases, LayerNorm, strengths) are not decayed, matrices are; strengths have a rate of their own. The
+  // tensors must have requires_grad.
   AdamW(const model::TensorList& parameters, const OptimizerOptions& options);
 
   // One update from the tensors' gradients, scaled down to `clip` where their norm exceeds it; the gradients are
@@ -35,7 +36,8 @@ class AdamW {
 
  private:
   struct Group {
-    double weight_decay;
+    double weight_decay = 0;
+    double rate = 1;  // what the learning rate is multiplied with
     std::vector<std::string> names;
     std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, updates;
   };

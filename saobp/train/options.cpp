@@ -1,6 +1,7 @@
 #include "saobp/train/options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 namespace saobp::train {
@@ -23,6 +24,89 @@ void require_range(const char* flag, double value, double low, double high) {
 
 model::ModelConfig sizes_of(const ModelOptions& options) {
   return options.model.ends_with(".json") ? model::read_config(options.model) : model::model_preset(options.model);
+}
+
+bool has_strength(attention::Variant attention) {
+  return attention == attention::Variant::high || attention == attention::Variant::low;
+}
+
+double number_of(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size())
+    fail_usage("--strengths: \"", text, "\" was given; a number was expected");
+  return number;
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts = {""};
+  for (char c : text)
+    if (c == at)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
+// "0.1,0.2": layers; "0.1:0.3,0.2:0.2": the heads of each.
+model::Strengths parse_strengths(const std::string& text) {
+  model::Strengths strengths;
+  for (const auto& layer : split(text, ',')) {
+    auto& heads = strengths.emplace_back();
+    for (const auto& head : split(layer, ':')) heads.push_back(number_of(head));
+  }
+  return strengths;
+}
+
+double mean_of(const model::Strengths& strengths) {
+  double sum = 0;
+  for (const auto& heads : strengths)
+    for (double strength : heads) sum += strength / static_cast<double>(heads.size());
+  return sum / static_cast<double>(strengths.size());
+}
+
+// The sizes are in `config` already.
+void set_attention(model::ModelConfig& config, const ModelOptions& options) {
+  auto& refined = config.refined_attention;
+  refined = {options.attention, 0.0, options.exclude_self};
+  refined.qk_norm = options.qk_norm;
+  config.sigma_reparam = options.sigma_reparam;
+  if (!has_strength(options.attention)) return;
+  if (!options.strengths.empty()) {
+    refined.strengths = parse_strengths(options.strengths);
+    validate_strengths(config, "--strengths");
+    refined.strength = mean_of(refined.strengths);
+  } else {
+    refined.strength = options.strength.value_or(model::default_strength(config));
+  }
+  if (options.learn_strength == LearnStrength::none) return;
+  if (refined.strengths.empty())
+    refined.strengths.assign(static_cast<size_t>(config.num_hidden_layers), {refined.strength});
+  for (auto& heads : refined.strengths) {
+    if (options.learn_strength == LearnStrength::head && heads.size() == 1)
+      heads.assign(static_cast<size_t>(config.num_attention_heads), heads[0]);
+    if (options.learn_strength == LearnStrength::layer && heads.size() > 1)
+      fail_usage("--learn-strength: layer was given, but --strengths has one for each head");
+  }
+}
+
+void validate_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
+  const auto refuse = [&](const char* flag, const auto& value) {
+    fail_usage(flag, ": ", value, " was given, but ", io::enum_name(m.attention), " attention has no strength");
+  };
+  require_at_least("--strength-warmup-steps", m.strength_warmup_steps, 0);
+  require_range("--strength-learning-rate", o.strength_learning_rate, 0, 1);
+  if (m.strength) model::validate_strength(m.attention, *m.strength, "--strength");
+  if (!m.strengths.empty()) parse_strengths(m.strengths);
+  if (!has_strength(m.attention)) {
+    if (!m.strengths.empty()) refuse("--strengths", m.strengths);
+    if (m.strength_warmup_steps > 0) refuse("--strength-warmup-steps", m.strength_warmup_steps);
+    if (m.learn_strength != LearnStrength::none) refuse("--learn-strength", io::enum_name(m.learn_strength));
+  }
+  if (m.strength && !m.strengths.empty())
+    fail_usage("--strength and --strengths were both given; one of them says what λ is");
+  if (m.learn_strength != LearnStrength::none && o.learning_rate == 0)
+    fail_usage("--learn-strength: --learning-rate is 0; the rate of strengths follows it and would be 0 too");
 }
 
 }  // namespace
@@ -84,7 +168,11 @@ void validate(const PretrainOptions& options) {
   if (!t.validation.empty())
     for (const auto& source : data::parse_sources(validation_corpus(options)))
       if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
-  if (options.model.strength) model::validate_strength(options.model.attention, *options.model.strength, "--strength");
+  validate_strength_options(options.model, o);
+  require_range("--entropy-reg", options.regularizers.entropy_reg, 0, 1e3);
+  require_range("--entropy-reg-tolerance", options.regularizers.entropy_reg_tolerance, 0, 1);
+  require_range("--eigen-reg", options.regularizers.eigen_reg, 0, 1e9);
+  require_range("--eigen-reg-mean", options.regularizers.eigen_reg_mean, 0, 1e9);
 }
 
 io::Json to_json(const PretrainOptions& options) {
@@ -126,6 +214,21 @@ void require_same_options(const PretrainOptions& recorded, const PretrainOptions
 
 model::Family family_of(const ModelOptions& options) { return sizes_of(options).family; }
 
+double strength_scale(const ModelOptions& options, int64_t updates) {
+  if (updates >= options.strength_warmup_steps) return 1;
+  return static_cast<double>(updates) / static_cast<double>(options.strength_warmup_steps);
+}
+
+bool strength_changes(const ModelOptions& options) {
+  return options.strength_warmup_steps > 0 || options.learn_strength != LearnStrength::none;
+}
+
+model::ModelConfig resumed_model(const ModelOptions& options, const std::filesystem::path& path) {
+  auto config = model::read_config(path);
+  set_attention(config, options);
+  return config;
+}
+
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
   auto config = sizes_of(options);
   config.vocab_size = vocabulary.size;
@@ -134,12 +237,7 @@ model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFa
   config.set_dropout(options.dropout);
   if (length > config.max_position_embeddings)
     fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);
-  using attention::Variant;
-  auto& refined = config.refined_attention;
-  refined.attention = options.attention;
-  refined.exclude_self = options.exclude_self;
-  const bool has_strength = options.attention == Variant::high || options.attention == Variant::low;
-  refined.strength = has_strength ? options.strength.value_or(model::default_strength(config)) : 0.0;
+  set_attention(config, options);
   validate(config, options.model);
   return config;
 }

@@ -16,14 +16,27 @@
 
 namespace saobp::train {
 
+// Whether λ is learned: not at all, one for each layer, or one for each head.
+enum class LearnStrength { none, layer, head };
+
+inline const std::vector<std::string>& enum_names(LearnStrength) {
+  static const std::vector<std::string> names = {"none", "layer", "head"};
+  return names;
+}
+
 struct ModelOptions {
   std::string model = "bert-mini";
   std::string tokenizer;
   attention::Variant attention = attention::Variant::high;
   std::optional<double> strength;
+  std::string strengths;
+  int64_t strength_warmup_steps = 0;
+  LearnStrength learn_strength = LearnStrength::none;
   bool exclude_self = true;
   double dropout = 0.1;
   bool sinusoidal_positions = false;
+  bool qk_norm = false;
+  bool sigma_reparam = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -34,11 +47,17 @@ struct ModelOptions {
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
     visit("attention", self.attention, "original, high, low or elemmul");
     visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
+    visit("strengths", self.strengths,
+          "λ of each layer, such as 0.1,0.2; for each head of a layer numbers with colons: 0.1:0.3,0.2:0.2");
+    visit("strength_warmup_steps", self.strength_warmup_steps, "steps over which λ grows linearly from 0");
+    visit("learn_strength", self.learn_strength, "none, layer or head: learn a λ for each, from the given ones on");
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
     visit("dropout", self.dropout, "of hidden states and attention weights");
     visit(
         "sinusoidal_positions", self.sinusoidal_positions,
         "start the learned position embeddings from sines, which lets a small model leave the unigram plateau sooner");
+    visit("qk_norm", self.qk_norm, "RMSNorm with a learned gain on the queries and keys of each head");
+    visit("sigma_reparam", self.sigma_reparam, "σReparam: each layer's matrices are γ/σ(W) · W, σ by power iteration");
   }
 };
 
@@ -50,6 +69,7 @@ struct OptimizerOptions {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double clip = 1.0;
+  double strength_learning_rate = 1e-3;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -60,6 +80,8 @@ struct OptimizerOptions {
     visit("beta2", self.beta2, "of AdamW");
     visit("epsilon", self.epsilon, "of AdamW");
     visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing");
+    visit("strength_learning_rate", self.strength_learning_rate,
+          "the highest of learned strengths, which follow the same warm-up and cosine, without decay");
   }
 };
 
@@ -120,6 +142,24 @@ struct TrainOptions {
   }
 };
 
+// Losses beside the language model's (regularizers.h).
+struct RegularizerOptions {
+  double entropy_reg = 0;
+  double entropy_reg_tolerance = 0.2;
+  double eigen_reg = 0;
+  double eigen_reg_mean = 1;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("entropy_reg", self.entropy_reg, "coefficient of Entropy-Reg, such as 1e-5; 0: none");
+    visit("entropy_reg_tolerance", self.entropy_reg_tolerance,
+          "γ: how far a row's entropy may be from its threshold, as a share of the most that it could be");
+    visit("eigen_reg", self.eigen_reg, "ρ of Eigen-Reg, on the scale of the eigenspectrum of W_Q W_Kᵀ; 0: none");
+    visit("eigen_reg_mean", self.eigen_reg_mean,
+          "κ of Eigen-Reg, on the distance of the spectrum's mean from its first");
+  }
+};
+
 struct PretrainOptions {
   ModelOptions model;
   data::CorpusOptions corpus;
@@ -128,6 +168,7 @@ struct PretrainOptions {
   TrainOptions train;
   analysis::MonitorOptions monitor;
   DistributedOptions distributed;
+  RegularizerOptions regularizers;
 
   // Visits every struct with its name.
   template <class Self, class Visitor>
@@ -139,6 +180,7 @@ struct PretrainOptions {
     visit("train", self.train);
     visit("monitor", self.monitor);
     visit("distributed", self.distributed);
+    visit("regularizers", self.regularizers);
   }
 };
 
@@ -169,6 +211,15 @@ struct VocabularyFacts {
 
 // Of which family the options' model is.
 model::Family family_of(const ModelOptions& options);
+
+// What λ is multiplied with in a model that has had `updates` of them (skipped ones count).
+double strength_scale(const ModelOptions& options, int64_t updates);
+
+// Whether λ is another one from step to step.
+bool strength_changes(const ModelOptions& options);
+
+// The config of a run's folder, with what the options say in the place of what training changes in it.
+model::ModelConfig resumed_model(const ModelOptions& options, const std::filesystem::path& config);
 
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);

@@ -35,12 +35,14 @@ class Pretraining {
             text::load_tokenizer(kind == Kind::fresh ? fs::path(options.model.tokenizer) : run / "tokenizer.json")),
         config_(kind == Kind::fresh
                     ? resolve_model(options.model, vocabulary_facts(options.model, *tokenizer_), options.train.length)
-                    : model::read_config(run / "config.json")),
+                    : resumed_model(options.model, run / "config.json")),
         text_(options, *tokenizer_, config_.causal(), world, reporter),
         model_(model::make_model(config_, static_cast<uint64_t>(options.train.seed))),
         checkpoints_(run, options.train.keep_checkpoints) {
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
     set_dtype(model_, options.train.dtype);
+    if (options.model.learn_strength != LearnStrength::none) model_->learn_strengths();
+    regularizers_ = add_regularizers(options.regularizers, model_);
     const auto parameters = parameters_of(*model_);
     optimizer_.emplace(parameters, options.optimizer);
     reducer_.emplace(world, model::tensors_of(parameters), options.distributed.bucket_mb << 20);
@@ -85,6 +87,8 @@ class Pretraining {
   int64_t rows_a_step() const { return options_.train.batch * options_.train.accumulation * world_.size(); }
   double tokens_a_step() const { return static_cast<double>(rows_a_step() * options_.train.length); }
 
+  void warm_up_strength() { model_->strength_scale = strength_scale(options_.model, state_.step); }
+
   // A masked model's figures are named as such: they are no match for a causal one's.
   const char* perplexity_key() const { return config_.causal() ? "perplexity" : "masked_lm_perplexity"; }
   const char* predicted_key() const { return config_.causal() ? "validation_tokens" : "validation_masked_tokens"; }
@@ -92,6 +96,7 @@ class Pretraining {
   PretrainOutcome train() {
     announce(options_, config_, text_, world_, run_, reporter_);
     follow_first(world_, model_, *optimizer_, state_);
+    warm_up_strength();
     if (state_.step > 0) saved_step_ = state_.step;
     text_.training().seek(state_.rows);
     const auto& t = options_.train;
@@ -124,8 +129,9 @@ class Pretraining {
     if (batch_log_) batch_log_->write({{"step", state_.step + 1}, {"batches", to_json(batches)}});
     const double rate = learning_rate(options_.optimizer, state_.step + 1, t.steps);
     const auto result = train_step(model_, *optimizer_, batches, rate, static_cast<uint64_t>(t.seed), state_.step,
-                                   *reducer_, InterruptGuard::interrupted());
+                                   *reducer_, regularizers_, InterruptGuard::interrupted());
     ++state_.step;
+    warm_up_strength();
     stop_ = result.stop;
     speed_.count_step();
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) return skip(result, first_row);
@@ -137,12 +143,15 @@ class Pretraining {
                               static_cast<long long>(t.steps), result.loss, tokens_per_s, duration(left).c_str()),
                        due);
     if (!due) return;
-    write({{"step", state_.step},
-           {"loss", result.loss},
-           {"learning_rate", rate},
-           {"grad_norm", result.gradient_norm},
-           {"tokens", batches_->position() * static_cast<uint64_t>(t.length)},
-           {"tokens_per_s", std::round(tokens_per_s)}});
+    io::Json line = {{"step", state_.step},
+                     {"loss", result.loss},
+                     {"learning_rate", rate},
+                     {"grad_norm", result.gradient_norm},
+                     {"tokens", batches_->position() * static_cast<uint64_t>(t.length)},
+                     {"tokens_per_s", std::round(tokens_per_s)}};
+    if (strength_changes(options_.model)) line["strengths"] = model::to_json(model_->strengths());
+    line.update(result.terms);
+    write(line);
     speed_.keep_window();
   }
 
@@ -258,6 +267,7 @@ class Pretraining {
   model::ModelConfig config_;
   RunText text_;
   model::LanguageModel model_;
+  Regularizers regularizers_ = nullptr;
   std::optional<AdamW> optimizer_;
   std::optional<GradientReducer> reducer_;
   Checkpoints checkpoints_;

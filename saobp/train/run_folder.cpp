@@ -104,7 +104,7 @@ void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer
   char name[32];
   std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
   replace_folder(folder_ / name, [&](const fs::path& folder) {
-    model::save_tensors(folder / "model.safetensors", model::named_weights(model), {{"format", "pt"}});
+    model::save_tensors(folder / "model.safetensors", model::checkpoint_tensors(model), {{"format", "pt"}});
     model::save_tensors(folder / "optimizer.safetensors", optimizer.state());
     io::write_json(folder / "state.json", state);
   });
@@ -128,7 +128,7 @@ std::vector<fs::path> Checkpoints::newest_first() const {
 
 io::Json Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {
   auto state = io::read_json(checkpoint / "state.json");
-  model::load_weights(model, checkpoint / "model.safetensors");
+  model::load_checkpoint_tensors(model, checkpoint / "model.safetensors");
   const auto path = checkpoint / "optimizer.safetensors";
   optimizer.load_state(model::load_tensors(path), path.string());
   return state;

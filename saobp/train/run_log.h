@@ -29,6 +29,7 @@ class RunLog {
       if (value.is_number() && key != "step")
         scalars.emplace_back(validation ? "validation/" + (key == "validation_loss" ? "loss" : key) : "training/" + key,
                              value.get<double>());
+    if (line.contains("strengths")) add_strengths(line["strengths"], scalars);
     events_->write(line.at("step").get<int64_t>(), scalars);
   }
 
@@ -54,6 +55,16 @@ class RunLog {
   }
 
   fs::path path_;
+  // strength/layer_0 …: means over heads.
+  static void add_strengths(const io::Json& layers, io::Scalars& scalars) {
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      double sum = 0;
+      const auto heads = layers[layer].is_array() ? layers[layer] : io::Json::array({layers[layer]});
+      for (double strength : heads) sum += strength;
+      scalars.emplace_back(concat("strength/layer_", layer), sum / static_cast<double>(heads.size()));
+    }
+  }
+
   MetricsLog metrics_;
   std::optional<io::TensorBoardWriter> events_;
   io::Json step_ = io::Json::object(), validation_ = io::Json::object();

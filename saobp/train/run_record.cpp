@@ -30,7 +30,8 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
   const auto& r = config.refined_attention;
   const std::string attention = io::enum_name(r.attention);
   reporter.line(concat("model       ", options.model.model, ", ", config.parameters(), " parameters, ", attention,
-                       " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : ""));
+                       " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : "",
+                       strength_changes(options.model) ? " at the start" : ""));
   text.announce(reporter);
   reporter.line(concat("training    ", t.steps, " steps of ", t.batch * t.accumulation * world.size() * t.length,
                        " tokens, ", at::get_num_threads(), " threads",

@@ -48,6 +48,7 @@ void follow_first(const World& world, const model::LanguageModel& model, AdamW& 
   const auto moments = optimizer.state();
   world.broadcast({numbers});
   for (const auto& list : {parameters_of(*model), moments}) world.broadcast(model::tensors_of(list));
+  world.broadcast(model->buffers());
   optimizer.load_state(moments, "rank 0");  // not all of it is a view
   const auto* number = numbers.const_data_ptr<int64_t>();
   state.step = number[0], state.rows = static_cast<uint64_t>(number[1]), state.skipped = number[2],

@@ -39,15 +39,21 @@ TEST_F(RanksStep, EqualsTheStepOfOneProcess) {
   OptimizerOptions options;
   options.epsilon = 1e-3;  // keeps g / (√v + ε) smooth where a gradient is near zero
   auto whole = tiny(torch::kDouble, 0.3), shared = tiny(torch::kDouble, 0.3);
+  const RegularizerOptions both{.entropy_reg = 0.01, .entropy_reg_tolerance = 0, .eigen_reg = 0.1};
+  const auto of_whole = add_regularizers(both, whole), of_shared = add_regularizers(both, shared);
   const auto p = parameters_of(*whole), q = parameters_of(*shared);
   AdamW a(p, options), b(q, options);
   GradientReducer reducer(world(), model::tensors_of(q), 2048);
   const std::vector<data::Batch> four = {rows(0, 2), rows(2, 2), rows(4, 2), rows(6, 2)};
   for (int64_t step = 0; step < 3; ++step) {
-    const auto x = train_step(whole, a, four, 1e-2, 1, step);
-    const auto y = train_step(shared, b, share(), 1e-2, 1, step, reducer, is_last() && step == 1);
-    EXPECT_NEAR(x.loss, y.loss, 1e-12);
+    const auto x = train_step(whole, a, four, 1e-2, 1, step, of_whole);
+    const auto y = train_step(shared, b, share(), 1e-2, 1, step, reducer, of_shared, is_last() && step == 1);
+    EXPECT_NEAR(x.loss, y.loss, 1e-10);  // thresholds of Entropy-Reg are floats
     EXPECT_NEAR(x.gradient_norm, y.gradient_norm, 1e-7 * x.gradient_norm);
+    for (const char* term : {"entropy_reg", "eigen_reg"}) {
+      EXPECT_GT(x.terms.at(term).get<double>(), 1e-4) << term;
+      EXPECT_NEAR(x.terms.at(term), y.terms.at(term), 1e-7 * x.terms.at(term).get<double>()) << term;
+    }
     EXPECT_EQ(y.stop, step == 1) << "all know what the last rank asked for";
     const auto n = static_cast<double>(world().size());
     EXPECT_EQ(world().sum({y.loss, y.gradient_norm}), (std::vector<double>{n * y.loss, n * y.gradient_norm}));

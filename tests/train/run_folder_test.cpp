@@ -33,28 +33,33 @@ PretrainOptions valid() {
 
 TEST(PretrainOptions, JsonRoundTrip) {
   PretrainOptions options;
-  options.model = {"bert-small", "t.json", attention::Variant::low, 0.25, false, 0.05, true};
+  options.model = {
+      "bert-small", "t.json", attention::Variant::low, 0.25, "0.1,0.2", 26, LearnStrength::head, false, 0.05, true,
+      true,         true};
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
-  options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5};
+  options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5, 0.03};
   options.train = {11, 12, 13, 14, 15, 16, Dtype::bf16, 17, 18, 19, 20, false, 22, true, true, {"v"}, 21};
   options.monitor = {23, 24, 25};
   options.distributed = {26, 27};
+  options.regularizers = {0.4, 0.1, 0.6, 0.7};
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
-    "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "exclude_self": false,
-              "dropout": 0.05, "sinusoidal_positions": true},
+    "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "strengths": "0.1,0.2",
+              "strength_warmup_steps": 26, "learn_strength": "head", "exclude_self": false,
+              "dropout": 0.05, "sinusoidal_positions": true, "qk_norm": true, "sigma_reparam": true},
     "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache",
                "text_field": "body", "pack": false, "holdout": 0.25, "holdout_seed": 8},
     "masking": {"mask_probability": 0.2, "mask_share": 0.7, "random_share": 0.2},
     "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
-                  "epsilon": 1e-6, "clip": 0.5},
+                  "epsilon": 1e-6, "clip": 0.5, "strength_learning_rate": 0.03},
     "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "dtype": "bf16", "log_every": 17,
               "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "keep_best": false,
               "max_skipped": 22, "tensorboard": true, "record_batches": true, "validation": ["v"],
               "validation_rows": 21},
     "monitor": {"monitor_every": 23, "monitor_rows": 24, "monitor_probes": 25},
-    "distributed": {"bucket_mb": 26, "rank_timeout": 27}})"));
+    "distributed": {"bucket_mb": 26, "rank_timeout": 27},
+    "regularizers": {"entropy_reg": 0.4, "entropy_reg_tolerance": 0.1, "eigen_reg": 0.6, "eigen_reg_mean": 0.7}})"));
   EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), json);
   options.model.strength.reset();
   const auto unset = to_json(options);
