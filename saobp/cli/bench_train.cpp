@@ -28,8 +28,8 @@ struct BenchTrain {
   void time_one(const train::World& world) {
     TimedTraining training(options, world, distributed.bucket_mb);
     training.step();  // warms up
-    std::vector<double> seconds;
-    for (int64_t i = 0; i < steps; ++i) seconds.push_back(training.step());
+    std::vector<double> seconds(static_cast<size_t>(steps));
+    for (double& each : seconds) each = training.step();
     const double best = *std::min_element(seconds.begin(), seconds.end());
     const double tokens_per_s = static_cast<double>(world.size() * options.batch * options.length) / best;
     if (!world.is_first()) return;
