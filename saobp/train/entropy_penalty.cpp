@@ -28,16 +28,18 @@ class EntropyPenalty : public torch::autograd::Function<EntropyPenalty> {
     const auto query = query_in.to(type), key = key_in.to(type), thresholds = thresholds_in.to(type).view({1, -1, 1});
     const double scale = 1 / std::sqrt(static_cast<double>(query.size(3)));
     auto total = torch::zeros({}, query.options());
-    auto d_query = torch::zeros_like(query), d_key = torch::zeros_like(key), d_thresholds = torch::zeros_like(thresholds);
+    auto d_query = torch::zeros_like(query), d_key = torch::zeros_like(key),
+         d_thresholds = torch::zeros_like(thresholds);
     for (int64_t begin = 0; begin < query.size(2); begin += kRows) {
       const int64_t end = std::min(begin + kRows, query.size(2));
       const auto visible = visible_keys(real, begin, end, causal);
       const auto rows = query.slice(2, begin, end), keys = key.slice(2, 0, visible.size(3));
-      // A large number instead of −∞: log A · A is then 0 where A is. Rows that see nothing are padded and do not count.
+      // A large number instead of −∞: log A · A is then 0 where A is. Rows that see nothing are padded and do not
+      // count.
       const auto scores = (torch::matmul(rows, keys.transpose(2, 3)) * scale).masked_fill(~visible, -1e30);
       const auto log_a = scores.log_softmax(-1), a = log_a.exp();
-      const auto entropy = -(a * log_a).sum(-1);                           // [B, H, rows]
-      const auto most = visible.sum(-1).clamp_min(1).to(type).log();       // [B or 1, 1, rows]
+      const auto entropy = -(a * log_a).sum(-1);                      // [B, H, rows]
+      const auto most = visible.sum(-1).clamp_min(1).to(type).log();  // [B or 1, 1, rows]
       const auto off = entropy - thresholds * most;
       const auto counted = (off.abs() > tolerance * most).logical_and(real.slice(1, begin, end).unsqueeze(1));
       const auto delta = off * counted;

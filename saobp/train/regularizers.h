@@ -21,8 +21,8 @@ struct RegularizersImpl : torch::nn::Module {
   // term is off.
   model::AttentionProbe probe();
   torch::Tensor entropy_term();
-  // Eigen-Reg's term of the weights, for a whole step: Σ ρ ‖W‖²/n + κ (tr W/n − μ₀)² over layers and heads, W = W_Q W_Kᵀ
-  // without biases, n the hidden size. Undefined where it is off.
+  // Eigen-Reg's term of the weights, for a whole step: Σ ρ ‖W‖²/n + κ (tr W/n − μ₀)² over layers and heads, W = W_Q
+  // W_Kᵀ without biases, n the hidden size. Undefined where it is off.
   torch::Tensor eigen_term(const model::LanguageModel& model) const;
 
  private:
@@ -37,8 +37,8 @@ TORCH_MODULE(Regularizers);
 // Null where the options ask for none.
 Regularizers add_regularizers(const RegularizerOptions& options, const model::LanguageModel& model);
 
-// Of a packed weight [3n, n] (query, key, value; each [out, in], heads one after the other): ‖W‖² and tr W of every head,
-// [heads], from products of the heads' small matrices.
+// Of a packed weight [3n, n] (query, key, value; each [out, in], heads one after the other): ‖W‖² and tr W of every
+// head, [heads], from products of the heads' small matrices.
 struct QueryKeySpectrum {
   torch::Tensor squared_norm, trace;
 };
