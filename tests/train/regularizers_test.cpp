@@ -188,9 +188,9 @@ TEST(TrainStep, RegularisersActAndAreReported) {
     OptimizerOptions smooth;
     smooth.epsilon = 1e-3;
     AdamW optimizer(parameters_of(*model), smooth);
-    std::vector<StepResult> results;
+    std::vector<StepResult> results(3);
     for (int64_t step = 0; step < 3; ++step)
-      results.push_back(train_step(model, optimizer, batches, 1e-2, 1, step, regularizers));
+      results[static_cast<size_t>(step)] = train_step(model, optimizer, batches, 1e-2, 1, step, regularizers);
     return std::pair(results, model);
   };
   const RegularizerOptions both = {0.01, 0.2, 0.5, 1};
