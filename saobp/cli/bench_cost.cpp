@@ -115,6 +115,7 @@ struct BenchCost {
       for (size_t v = 0; v < timed.size(); ++v) seconds[v].push_back(step(timed[v]));
     }
     std::vector<double> result;
+    result.reserve(seconds.size());
     for (auto& of_variant : seconds) result.push_back(median_of(std::move(of_variant)));
     return result;
   }
@@ -122,11 +123,13 @@ struct BenchCost {
   void one_model(const std::string& name, io::Json& rows) {
     const train::World alone;
     std::vector<TimedTraining> trainings;
+    trainings.reserve(kVariants.size());
     for (auto variant : kVariants) trainings.emplace_back(options_of(name, variant, train_batch), alone, 1);
     const auto config = trainings.front().config();
     const auto train =
         medians(std::move(trainings), concat(name, " training").c_str(), [](TimedTraining& one) { return one.step(); });
     std::vector<TimedInference> inferences;
+    inferences.reserve(kVariants.size());
     for (auto variant : kVariants) inferences.emplace_back(options_of(name, variant, infer_batch));
     const auto infer = medians(std::move(inferences), concat(name, " inference").c_str(),
                                [](TimedInference& one) { return one.pass(); });

@@ -42,6 +42,7 @@ class Pretraining {
     if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
     set_dtype(model_, options.train.dtype);
     if (options.model.learn_strength != LearnStrength::none) model_->learn_strengths();
+    warm_up_strength();
     regularizers_ = add_regularizers(options.regularizers, model_);
     const auto parameters = parameters_of(*model_);
     optimizer_.emplace(parameters, options.optimizer);

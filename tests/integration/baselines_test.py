@@ -15,6 +15,7 @@ BASELINES = {
     "eigen_reg": ["--attention", "original", "--eigen-reg", 0.1, "--eigen-reg-mean", 2],
     "all": ["--qk-norm", "--sigma-reparam", "--entropy-reg", 1e-3, "--eigen-reg", 0.1, "--learn-strength", "layer"],
 }
+BASELINES["all_in_bf16"] = [*BASELINES["all"], "--dtype", "bf16"]
 
 
 @pytest.mark.parametrize("name", BASELINES)
