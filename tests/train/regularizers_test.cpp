@@ -7,7 +7,7 @@
 
 #include "saobp/train/entropy_penalty.h"
 #include "saobp/train/step.h"
-#include "tests/model/tools.h"
+#include "tests/train/tools.h"
 
 namespace saobp::train {
 namespace {
@@ -159,23 +159,6 @@ TEST(EigenReg, TermAndGradient) {
   }
 }
 
-// Six rows of which some are padded.
-data::Batch batch_of(int64_t first, int64_t count) {
-  data::Batch batch;
-  batch.rows = count, batch.length = 9;
-  for (int64_t row = first; row < first + count; ++row)
-    for (int64_t i = 0; i < 9; ++i) {
-      const bool real = i < 6 || row % 2 == 0;
-      batch.attention_mask.push_back(real);
-      batch.padded = batch.padded || !real;
-      batch.input_ids.push_back(real ? 1 + (row * 13 + i * 7) % 49 : 0);
-      if (!real || i % 3 != 1) continue;
-      batch.positions.push_back((row - first) * 9 + i);
-      batch.targets.push_back((row * 5 + i) % 50);
-    }
-  return batch;
-}
-
 // The terms are part of what is minimised and of nothing else, and small batches are one large one here too.
 TEST(TrainStep, RegularisersActAndAreReported) {
   const auto trained = [](const RegularizerOptions& options, std::vector<data::Batch> batches) {
@@ -194,9 +177,9 @@ TEST(TrainStep, RegularisersActAndAreReported) {
     return std::pair(results, model);
   };
   const RegularizerOptions both = {0.01, 0.2, 0.5, 1};
-  const auto [plain, plain_model] = trained({}, {batch_of(0, 6)});
-  const auto [whole, model] = trained(both, {batch_of(0, 6)});
-  const auto [parts, other] = trained(both, {batch_of(0, 2), batch_of(2, 4)});
+  const auto [plain, plain_model] = trained({}, {train::testing::rows(0, 6)});
+  const auto [whole, model] = trained(both, {train::testing::rows(0, 6)});
+  const auto [parts, other] = trained(both, {train::testing::rows(0, 2), train::testing::rows(2, 4)});
   EXPECT_TRUE(plain[0].terms.empty());
   EXPECT_EQ(whole[0].loss, plain[0].loss) << "the language model's alone";
   EXPECT_NE(whole[0].gradient_norm, plain[0].gradient_norm);
