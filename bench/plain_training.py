@@ -78,10 +78,8 @@ def train(run, first, dtype="f64", progress=None):
             loss = loss_sum(model, batch, dtype == "bf16") / predicted
             loss.backward()
             total += loss.item()
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
-        if options["clip"] > 0 and norm > options["clip"]:
-            for p in parameters:
-                p.grad.mul_(options["clip"] / norm)
+        if options["clip"] > 0:
+            torch.nn.utils.clip_grad_norm_(parameters, options["clip"])
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(options, step["step"], steps)
         optimizer.step()

@@ -52,11 +52,12 @@ double AdamW::update(double learning_rate) {
   if (std::isfinite(norm)) {
     // The fused kernel divides gradients by grad_scale: clipping without another pass over them.
     std::optional<torch::Tensor> scale;
-    if (options_.clip > 0 && norm > options_.clip) {
-      scale = torch::tensor(static_cast<float>(norm / options_.clip));
+    const double excess = (norm + 1e-6) / options_.clip;  // as torch's clip_grad_norm_ has it
+    if (options_.clip > 0 && excess > 1) {
+      scale = torch::tensor(static_cast<float>(excess));
       if (all.front().scalar_type() == torch::kDouble) {  // it is a float there
         scale.reset();
-        at::_foreach_mul_(all, options_.clip / norm);
+        at::_foreach_mul_(all, 1 / excess);
       }
     }
     for (size_t g = 0; g < groups_.size(); ++g) {
