@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdlib>
 #include <string>
 
 #include "saobp/io/fields.h"
@@ -12,6 +14,13 @@ inline std::string flag_of(std::string name) {
   for (char& c : name)
     if (c == '_') c = '-';
   return "--" + name;
+}
+
+// The parser takes a whole number that is too large for the nearest one.
+inline std::string outside_of_int64(const std::string& text) {
+  errno = 0;
+  std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? text + " was given; a whole number of at most 64 bits was expected" : "";
 }
 
 // Adds one option a field, with its default in the help.
@@ -34,6 +43,8 @@ struct FieldsToFlags {
       if constexpr (!io::is_optional<T>) option->capture_default_str();
       if constexpr (std::is_same_v<T, double> || std::is_same_v<T, std::optional<double>>) option->type_name("NUMBER");
       if constexpr (std::is_same_v<T, int64_t>) option->type_name("N");
+      if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, std::optional<int64_t>>)
+        option->check(outside_of_int64, "");
     }
   }
 };

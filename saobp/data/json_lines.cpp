@@ -31,7 +31,8 @@ io::Json parse_line(std::string_view line, const TextBlock& block) {
     reason = reason.substr(0, reason.find("; last read"));
     fail(where(line, block), "column ", e.byte, ": not valid JSON: ", reason);
   } catch (const nlohmann::json::exception& e) {  // a number out of range
-    fail(where(line, block), "not valid JSON: ", e.what());
+    const std::string reason = e.what();
+    fail(where(line, block), "not valid JSON: ", reason.substr(std::min(reason.size(), reason.find("] ") + 2)));
   }
 }
 

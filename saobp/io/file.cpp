@@ -118,6 +118,28 @@ void write_file(const fs::path& path, std::string_view text) {
   file.commit();
 }
 
+AppendedFile::AppendedFile(fs::path path, Open how) : path_(std::move(path)) {
+  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (how == Open::new_only ? O_EXCL : 0), 0666);
+  if (file_ < 0) fail(path_.string(), ": cannot be opened for writing: ", std::strerror(errno));
+}
+
+AppendedFile::~AppendedFile() { ::close(file_); }
+
+void AppendedFile::append(std::string_view record) {
+  const off_t before = ::lseek(file_, 0, SEEK_END);
+  for (size_t done = 0; done < record.size();) {
+    const ssize_t written = ::write(file_, record.data() + done, record.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int error = errno;
+      const bool taken_back = before >= 0 && ::ftruncate(file_, before) == 0;
+      fail(path_.string(), ": cannot be written: ", std::strerror(error),
+           taken_back ? "" : " (its last record is cut)");
+    }
+    done += static_cast<size_t>(written);
+  }
+}
+
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

@@ -58,6 +58,25 @@ class AtomicFile {
 
 void write_file(const fs::path& path, std::string_view text);
 
+// A log that grows by whole records: one that does not fit (no room) is taken back, so that the file ends with the one
+// before. Failures throw Error with the path and the system's reason.
+class AppendedFile {
+ public:
+  enum class Open { existing_or_new, new_only };
+  AppendedFile(fs::path path, Open how);
+  ~AppendedFile();
+  AppendedFile(const AppendedFile&) = delete;
+  AppendedFile& operator=(const AppendedFile&) = delete;
+
+  const fs::path& path() const { return path_; }
+  // In the file when this returns, where other programs see it.
+  void append(std::string_view record);
+
+ private:
+  fs::path path_;
+  int file_;
+};
+
 // Makes the folder and its parents; Error with the reason when that fails.
 void make_folder(const fs::path& path);
 

@@ -5,13 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <ctime>
 
 #include "saobp/io/error.h"
-#include "saobp/io/file.h"
 
 namespace saobp::io {
 namespace {
@@ -79,16 +77,11 @@ TensorBoardWriter::TensorBoardWriter(const fs::path& folder, int64_t last_step) 
   make_folder(folder);
   char host[256] = "unknown";
   ::gethostname(host, sizeof host - 1);
-  path_ = folder / concat(kPrefix, seconds_for_name(folder), ".", host, ".", ::getpid());
-  file_ = std::fopen(path_.c_str(), "wbx");
-  if (!file_) fail(path_.string(), ": cannot be created: ", std::strerror(errno));
+  const auto name = concat(kPrefix, seconds_for_name(folder), ".", host, ".", ::getpid());
+  file_.emplace(folder / name, AppendedFile::Open::new_only);
   write_record(event(0, bytes_field(3, "brain.Event:2")));
   // SessionLog: status = 1, START = 1.
   if (last_step > 0) write_record(event(last_step + 1, bytes_field(7, integer_field(1, 1))));
-}
-
-TensorBoardWriter::~TensorBoardWriter() {
-  if (file_) std::fclose(file_);
 }
 
 void TensorBoardWriter::write(int64_t step, const Scalars& scalars) {
@@ -104,9 +97,7 @@ void TensorBoardWriter::write_record(const std::string& data) {
   // that of a text which contains checksums would be weak.
   const auto masked = [](std::span<const char> bytes) { return fixed(std::rotr(crc32c(bytes), 15) + 0xA282EAD8u); };
   const std::string length = fixed(static_cast<uint64_t>(data.size()));
-  const std::string record = length + masked(length) + data + masked(data);
-  if (std::fwrite(record.data(), 1, record.size(), file_) != record.size() || std::fflush(file_) != 0)
-    fail(path_.string(), ": cannot be written: ", std::strerror(errno));
+  file_->append(length + masked(length) + data + masked(data));
 }
 
 }  // namespace saobp::io

@@ -176,6 +176,9 @@ LoadedModel load_model(const std::filesystem::path& folder) {
     if (is_of_a_layer(name))
       fail(path.string(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
            " layers that config.json describes");
+  for (const auto& [name, tensor] : named_weights(loaded.model))
+    if (!torch::isfinite(tensor).all().item<bool>())
+      fail(path.string(), ": tensor ", name, " holds values that are not finite; a model cannot be used with them");
   loaded.model->eval();
   return loaded;
 }

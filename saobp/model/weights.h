@@ -32,7 +32,7 @@ struct LoadedModel {
 
 // `folder` holds config.json and model.safetensors, as transformers saves BertModel, BertForMaskedLM, GPT2Model,
 // GPT2LMHeadModel or others of the two families; the head is made only where its tensors are there. float32 whatever
-// the file holds. Error naming file and tensor when one is missing or of another shape. In evaluation mode.
+// the file holds. Error naming file and tensor when one is missing, of another shape or not finite. In evaluation mode.
 LoadedModel load_model(const std::filesystem::path& folder);
 
 // named_weights, and behind them, under the program's own names, the parameters and buffers that model files do not

@@ -12,8 +12,6 @@
 #include <fstream>
 #include <map>
 
-#include "saobp/io/file.h"
-
 namespace saobp::train {
 
 std::string timestamp() {
@@ -43,7 +41,7 @@ io::Json describe_host() {
           {"threads", at::get_num_threads()}};
 }
 
-MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
+MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) {
   std::string text;
   if (fs::exists(path)) {
     std::string old = io::read_file(path);
@@ -55,18 +53,7 @@ MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
     }
   }
   io::write_file(path, text);
-  file_ = std::fopen(path.c_str(), "ab");
-  if (!file_) fail(path.string(), ": cannot be opened for writing: ", std::strerror(errno));
-}
-
-MetricsLog::~MetricsLog() {
-  if (file_) std::fclose(file_);
-}
-
-void MetricsLog::write(const io::Json& line) {
-  const std::string text = line.dump() + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0)
-    fail(path_.string(), ": cannot be written: ", std::strerror(errno));
+  file_.emplace(path, io::AppendedFile::Open::existing_or_new);
 }
 
 std::vector<fs::path> Checkpoints::all() const {

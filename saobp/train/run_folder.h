@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/model/language_model.h"
 #include "saobp/train/optimizer.h"
@@ -22,23 +23,20 @@ std::string timestamp();
 // Versions of this program and of LibTorch, the host's name, processor and threads: what a figure depends on.
 io::Json describe_host();
 
-// One JSON object a line, each flushed as it is written.
+// One JSON object a line, each written whole or not at all.
 class MetricsLog {
  public:
   // Keeps the lines whose "step" is at most `last_step` and appends to them. A last line that was cut off while being
   // written goes.
   MetricsLog(const fs::path& path, int64_t last_step);
-  ~MetricsLog();
-  MetricsLog(const MetricsLog&) = delete;
 
-  void write(const io::Json& line);
+  void write(const io::Json& line) { file_->append(line.dump() + "\n"); }
   // The lines that were kept.
   const std::vector<io::Json>& kept() const { return kept_; }
 
  private:
-  fs::path path_;
   std::vector<io::Json> kept_;
-  std::FILE* file_ = nullptr;
+  std::optional<io::AppendedFile> file_;
 };
 
 // Replaces the folder `target`, or makes it: write(aside) fills a folder beside it, which then takes its place in one

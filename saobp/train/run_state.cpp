@@ -4,6 +4,11 @@ namespace saobp::train {
 namespace {
 
 RunState run_state_from_json(const io::Json& json, const std::string& source) {
+  for (const char* key : {"step", "rows", "skipped", "skipped_in_a_row"})
+    if (const auto value = io::require<int64_t>(json, key, source); value < 0)
+      fail(source, ": \"", key, "\" is ", value, "; at least 0 was expected");
+  if (const auto ranks = io::get_or<int64_t>(json, "ranks", 1, source); ranks < 1)
+    fail(source, ": \"ranks\" is ", ranks, "; at least 1 was expected");
   return {.step = io::require<int64_t>(json, "step", source),
           .rows = io::require<uint64_t>(json, "rows", source),
           .skipped = io::require<int64_t>(json, "skipped", source),

@@ -51,6 +51,7 @@ def test_corpus(saobp, setting, tmp_path, make, words):
     (["--attention", "sideways"], ["--attention", "sideways", "elemmul"]),
     (["--steps", "0"], ["--steps", "0"]),
     (["--steps", "many"], ["--steps", "many"]),
+    (["--log-every", "99999999999999999999"], ["--log-every", "99999999999999999999", "64 bits"]),
     (["--learning-rate", "inf"], ["--learning-rate", "inf"]),
     (["--no-such-flag"], ["--no-such-flag"]),
     (["--length", "65"], ["65", "64"]),
@@ -94,7 +95,8 @@ def test_weights(saobp, run_folder):
              (with_header(lambda h: h[name].update(shape=[7, 7])), [name, "[7, 7]"]),
              (with_header(lambda h: h[name].update(dtype="F64")), [name]),
              (with_header(lambda h: h[name].update(data_offsets=[0, 1 << 50])), [name, "outside"]),
-             (with_header(lambda h: h.update(other=h.pop(name))), [name, "missing"])]
+             (with_header(lambda h: h.update(other=h.pop(name))), [name, "missing"]),
+             (whole[:-4] + struct.pack("<f", float("nan")), ["not finite"])]
     for content, words in cases:
         path.write_bytes(content)
         one_line(saobp("fill", "run", "--text", "[MASK]", code=1), "model.safetensors", *words)
@@ -123,8 +125,19 @@ def test_tokenizers(saobp, setting, tmp_path):
     vocabulary = (tmp_path / "vocab.txt").read_text()
     (tmp_path / "vocab.txt").write_text(vocabulary.replace("[MASK]", "mask"))
     one_line(saobp(*setting, "--steps", 1, "--output", "run", code=1), "[MASK]")
+    one_line(saobp("tokenizer", "train", "--input", "text.txt", "--min-frequency", -1, "--output", "o.json", code=2), "-1")
     (tmp_path / "vocab.txt").unlink()
     one_line(saobp(*setting, "--steps", 1, "--output", "run", code=1), "vocab.txt")
+
+
+def test_the_state_of_a_checkpoint(saobp, run_folder):
+    record = json.loads((run_folder / "run.json").read_text())
+    (run_folder / "run.json").write_text(json.dumps(record | {"finished": None, "final": None}))
+    path = run_folder / "checkpoints/step-000001/state.json"
+    sound = json.loads(path.read_text())
+    for key, value in (("step", -1), ("rows", -1), ("ranks", 0), ("seconds", "long"), ("corpus", "text")):
+        path.write_text(json.dumps(sound | {key: value}))
+        one_line(saobp("pretrain", "--resume", "run", code=1), "state.json", key)
 
 
 def test_models(saobp, run_folder, tmp_path):

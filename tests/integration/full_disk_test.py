@@ -10,10 +10,11 @@ from pretrain_test import assert_same_weights, metrics
 MOUNTS = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode == 0
 pytestmark = pytest.mark.skipif(not MOUNTS, reason="file systems cannot be mounted here")
 
-SCRIPT = """
+SCRIPT = r"""
 mount -t tmpfs -o size={size} tmpfs disk
 {run} >out 2>err; echo $? >code
 find disk -name '*.partial*' >partial; find disk -type f >files
+tail -qc1 disk/run/*.jsonl | tr -d '\n' >cut
 mount -o remount,size=64m disk
 if [ -e disk/run ]; then {resume} >out.resumed 2>&1 || exit 1; cp -r disk/run resumed; fi
 """
@@ -28,7 +29,7 @@ def run_on_small_disk(folder, size, arguments):
                           timeout=300)
     assert done.returncode == 0, (folder / "out.resumed").read_text()
     assert (folder / "code").read_text() == "1\n"
-    assert (folder / "partial").read_text() == ""
+    assert (folder / "partial").read_text() == "" and (folder / "cut").read_text() == ""  # nothing half-written
     return (folder / "err").read_text().splitlines()[-1], (folder / "files").read_text().split()
 
 

@@ -1,6 +1,9 @@
 #include "saobp/io/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
 
 #include "saobp/io/error.h"
 
@@ -39,6 +42,28 @@ TEST(File, AnUncommittedFileLeavesTheOldOne) {
 TEST(File, AFullDiskIsAnError) {
   // /dev/full refuses every write; the file aside of it can't even be made, so the name is what is checked here.
   EXPECT_NE(error_of([] { write_file("/proc/nothing-here", "x"); }).find("cannot be created"), std::string::npos);
+}
+
+TEST(File, AnAppendedRecordThatDoesNotFitIsTakenBack) {
+  const auto path = fs::path(testing::TempDir()) / "log.txt";
+  fs::remove(path);
+  AppendedFile log(path, AppendedFile::Open::new_only);
+  log.append("first\n");
+  // A file may not grow beyond eight bytes: two of the next record fit.
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{8, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const auto error = error_of([&] { log.append("second\n"); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(error, path.string() + ": cannot be written: File too large");
+  EXPECT_EQ(read_file(path), "first\n");
+  log.append("third\n");
+  EXPECT_EQ(read_file(path), "first\nthird\n");
+  EXPECT_EQ(error_of([&] { AppendedFile again(path, AppendedFile::Open::new_only); }),
+            path.string() + ": cannot be opened for writing: File exists");
 }
 
 TEST(Utf8, NamesTheFirstBadByte) {
