@@ -71,7 +71,7 @@ void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
 TimedTraining::TimedTraining(const BenchModelOptions& options, const train::World& world, int64_t bucket_mb) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1);
-  if (options.dtype == "bf16") model_->compute_type = torch::kBFloat16;
+  train::set_dtype(model_, io::parse_enum<train::Dtype>(options.dtype, "--dtype"));
   model_->train();
   train::OptimizerOptions optimizer;
   optimizer.clip = 0;
@@ -89,7 +89,7 @@ double TimedTraining::step() {
 TimedInference::TimedInference(const BenchModelOptions& options) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1, /*with_head=*/false);
-  if (options.dtype == "bf16") model_->compute_type = torch::kBFloat16;
+  train::set_dtype(model_, io::parse_enum<train::Dtype>(options.dtype, "--dtype"));
   model_->eval();
   input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});
 }

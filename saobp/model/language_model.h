@@ -70,7 +70,7 @@ struct LanguageModelImpl : torch::nn::Module {
   const ModelConfig config;
   uint64_t dropout_seed = 0;
   // What hidden states are computed in: float, or bfloat16, for which the weights are rounded on the way; sums, norms
-  // and softmax stay in float. The weights' own type where it is undefined.
+  // and softmax stay in float. The weights' own type where none is named.
   std::optional<torch::ScalarType> compute_type;
   double strength_scale = 1;  // what λ is multiplied with, while training warms it up
   torch::Tensor word_embeddings, position_embeddings;

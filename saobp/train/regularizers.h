@@ -16,11 +16,11 @@ namespace saobp::train {
 struct RegularizersImpl : torch::nn::Module {
   RegularizersImpl(const RegularizerOptions& options, const model::LanguageModel& model);
 
+  bool has_entropy_term() const { return options_.entropy_reg > 0; }
+  bool has_eigen_term() const { return options_.eigen_reg > 0; }
   // Entropy-Reg's term of a pass: the sum of entropy_penalty() over its rows, a mean over layers and heads, times the
   // coefficient. `probe` sees the pass; entropy_term() gives what it saw, once, as a scalar that is undefined where the
   // term is off.
-  bool has_entropy_term() const { return options_.entropy_reg > 0; }
-  bool has_eigen_term() const { return options_.eigen_reg > 0; }
   model::AttentionProbe probe();
   torch::Tensor entropy_term();
   // Eigen-Reg's term of the weights, for a whole step: Σ ρ ‖W‖²/n + κ (tr W/n − μ₀)² over layers and heads, W = W_Q

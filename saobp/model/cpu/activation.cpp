@@ -26,8 +26,7 @@ constexpr float kLog2E = std::numbers::log2e_v<float>;
 // Each has value(x) and slope(x), its derivative.
 
 // x Φ(x), Φ(x) = ½ (1 + erf z) with z = x/√2. erf as z p(z²)/q(z²) on [−4, 4], the coefficients of Eigen's float erf: Φ
-// to 5e-8 for |x| < ½, where most values are, and to 2e-7 everywhere. An error there that is the same for all small x
-// would add up over a training.
+// to 5e-8 for |x| < ½, where most values are, and to 2e-7 everywhere.
 struct Gelu {
   template <class Tag>
   HWY_INLINE static hn::Vec<Tag> cumulative(Tag f, hn::Vec<Tag> x) {
