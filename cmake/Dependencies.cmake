@@ -43,6 +43,18 @@ endif()
 add_library(gloo_headers INTERFACE)
 target_include_directories(gloo_headers SYSTEM INTERFACE ${GLOO_INCLUDE_DIR})
 
+# Parquet is optional. The wheel of pyarrow has Arrow's headers and libraries, and no CMake package for them.
+file(GLOB pyarrow_folder ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
+file(GLOB arrow_library ${pyarrow_folder}/libarrow.so.*)
+file(GLOB parquet_library ${pyarrow_folder}/libparquet.so.*)
+if(arrow_library AND parquet_library)
+  add_library(arrow SHARED IMPORTED)
+  set_target_properties(arrow PROPERTIES IMPORTED_LOCATION ${arrow_library})
+  add_library(parquet SHARED IMPORTED)
+  set_target_properties(parquet PROPERTIES IMPORTED_LOCATION ${parquet_library}
+    INTERFACE_INCLUDE_DIRECTORIES ${pyarrow_folder}/include INTERFACE_LINK_LIBRARIES arrow)
+endif()
+
 find_package(hwy REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ICU 72 REQUIRED COMPONENTS uc i18n)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs and only what is missing: Debian packages, and LibTorch's wheel in .venv.
-#   scripts/setup.sh          what building and running the program takes
-#   scripts/setup.sh --test   also what the tests, the linters and the benchmarks take
+#   scripts/setup.sh            what building and running the program takes
+#   scripts/setup.sh --parquet  also what reading Parquet takes (170 MB)
+#   scripts/setup.sh --test     all of this, and what the tests, the linters and the benchmarks take
 # An installed LibTorch is used instead of the wheel where CMAKE_PREFIX_PATH or Torch_DIR leads to TorchConfig.cmake.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -10,14 +11,16 @@ PACKAGES=(g++ cmake ninja-build ccache pkg-config libhwy-dev libgtest-dev libcli
 LOG="${ROOT}/.cache/setup.log"
 VENV="${ROOT}/.venv"
 
+with_parquet=false
 with_tests=false
 case "${1:-}" in
   "") ;;
-  --test) with_tests=true ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  *) echo "usage: scripts/setup.sh [--test]" >&2; exit 2 ;;
+  --parquet) with_parquet=true ;;
+  --test) with_parquet=true; with_tests=true ;;
+  -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "usage: scripts/setup.sh [--parquet | --test]" >&2; exit 2 ;;
 esac
-(($# <= 1)) || { echo "usage: scripts/setup.sh [--test]" >&2; exit 2; }
+(($# <= 1)) || { echo "usage: scripts/setup.sh [--parquet | --test]" >&2; exit 2; }
 
 # Runs a command with its output in the log; on failure shows the end of that and stops.
 logged() {
@@ -128,7 +131,8 @@ make_venv() {
     logged python3 -m venv --clear "${VENV}"
     changed=true
   fi
-  install_requirements requirements.sha256 requirements.txt
+  [[ -n "${libtorch}" ]] || install_requirements requirements.sha256 requirements.txt
+  [[ "${with_parquet}" == false ]] || install_requirements requirements-parquet.sha256 requirements-parquet.txt
   if [[ "${with_tests}" == true ]]; then
     install_requirements requirements-test.sha256 requirements-test.txt requirements-test-nodeps.txt
   fi
@@ -143,7 +147,7 @@ make_venv() {
 changed=false
 find_libtorch
 need_venv=true
-[[ -z "${libtorch}" || "${with_tests}" == true ]] || need_venv=false
+[[ -z "${libtorch}" || "${with_parquet}" == true ]] || need_venv=false
 
 mkdir -p "$(dirname "${LOG}")"
 if command -v flock >/dev/null; then

@@ -9,6 +9,7 @@
 
 #include "saobp/data/hash.h"
 #include "saobp/data/json_lines.h"
+#include "saobp/data/parquet_text.h"
 #include "saobp/data/text_blocks.h"
 #include "saobp/data/text_file.h"
 #include "saobp/io/error.h"
@@ -105,7 +106,9 @@ class SourceText {
       : name_(source.path), text_field_(options.text_field) {
     for (const auto& path : find_files(source, options.exclude)) {
       io::MappedFile file(path);
-      files_.push_back({path, document_end(source, path), hash_of(file.text())});
+      const DocumentEnd end = document_end(source, path);
+      const bool has_fields = end == DocumentEnd::jsonl || is_parquet(file.text());
+      files_.push_back({path, end, has_fields, hash_of(file.text())});
       bytes_ += file.text().size();
     }
   }
@@ -120,7 +123,7 @@ class SourceText {
     add(TokenCache::kVersion), add(tokenizer), add(files_.size());
     for (const File& file : files_) {
       add(static_cast<uint64_t>(file.end)), add(file.hash);
-      if (file.end == DocumentEnd::jsonl) add(hash_of(text_field_));
+      if (file.has_fields) add(hash_of(text_field_));
     }
     return hash.value();
   }
@@ -137,16 +140,16 @@ class SourceText {
       if (progress) progress({name_, bytes, bytes_});
     };
     for (const File& file : files_) {
-      TextBlocks text(file.path, file.end);
-      if (hash_of(text.stored()) != file.hash)
+      const auto text = open_text(file.path, file.end, text_field_);
+      if (hash_of(text->stored()) != file.hash)
         fail(file.path.string(), ": changed while it was read; nothing was cached");
-      for (TextBlock block; text.next(block);) {
+      for (TextBlock block; text->next(block);) {
         const TextBlock& kept = blocks.emplace_back(std::move(block));
-        split_documents(kept.text, kept.end, [&](std::string_view raw) {
-          if (encoder.add(kept, raw)) flush(done + text.position());
+        kept.each_document([&](std::string_view raw) {
+          if (encoder.add(kept, raw)) flush(done + text->position());
         });
       }
-      done += text.stored().size();
+      done += text->stored().size();
     }
     flush(done);
     if (writer.tokens() == 0)
@@ -159,7 +162,8 @@ class SourceText {
   struct File {
     fs::path path;
     DocumentEnd end;
-    uint64_t hash;  // of its bytes as they are stored
+    bool has_fields;  // of which --text-field names one
+    uint64_t hash;    // of its bytes as they are stored
   };
   std::string name_, text_field_;
   std::vector<File> files_;

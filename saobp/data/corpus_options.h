@@ -31,7 +31,8 @@ struct CorpusOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit(
         "corpus", self.corpus,
-        "text, plain or compressed with gzip or zstd: a file, a folder (read recursively) or a quoted glob, as "
+        "text, plain or compressed with gzip or zstd, or Parquet: a file, a folder (read recursively) or a quoted "
+        "glob, as "
         "PATH[:WEIGHT][:blank|:file|:line|:jsonl]. WEIGHT is the source's share of the rows (all sources have one, or "
         "none: then every row counts alike); the last part overrides --document for this source. Repeatable");
     visit("exclude", self.exclude,
@@ -42,7 +43,8 @@ struct CorpusOptions {
         "each line is a JSON object that holds one (jsonl), as always in files named .jsonl, .ndjson or .json");
     visit("cache", self.cache,
           "folder for tokenised text; by default $SAOBP_CACHE, $XDG_CACHE_HOME/saobp or ~/.cache/saobp");
-    visit("text_field", self.text_field, "the field of a JSON object that holds the text");
+    visit("text_field", self.text_field,
+          "the field of a JSON object, or the column of a Parquet table, that holds the text");
     visit("pack", self.pack,
           "rows run on from one document into the next; without, a row holds tokens of one document only and is "
           "filled up with padding");

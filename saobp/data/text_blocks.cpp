@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "saobp/data/parquet_text.h"
 #include "saobp/data/text_file.h"
 
 namespace saobp::data {
@@ -14,8 +15,24 @@ uint64_t line_feeds(std::string_view text) { return static_cast<uint64_t>(std::c
 
 }  // namespace
 
-uint64_t TextBlock::line_of(std::string_view part) const {
-  return start.line + line_feeds({text.data(), static_cast<size_t>(part.data() - text.data())});
+uint64_t TextBlock::line_of(std::string_view piece) const {
+  return start.line + line_feeds({text.data(), static_cast<size_t>(piece.data() - text.data())});
+}
+
+void TextBlock::each_document(const std::function<void(std::string_view)>& document) const {
+  const std::string_view all = text;
+  if (parts.empty()) return split_documents(all, end, document);
+  size_t begin = 0;
+  for (size_t stop : parts) {
+    split_documents(all.substr(begin, stop - begin), end, document);
+    begin = stop;
+  }
+}
+
+std::unique_ptr<TextReader> open_text(const io::fs::path& path, DocumentEnd end, const std::string& text_field) {
+  io::MappedFile file(path);
+  if (is_parquet(file.text())) return open_parquet(std::move(file), text_field);
+  return std::make_unique<TextBlocks>(path, end);
 }
 
 TextBlocks::TextBlocks(const io::fs::path& path, DocumentEnd end, size_t block_bytes)

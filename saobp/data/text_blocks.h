@@ -1,9 +1,12 @@
-// The text of a file, plain or compressed, in blocks that end where a document does: a file of any size is read with
-// the memory of a few blocks, unless it is one document.
+// The text of a file, plain, compressed or Parquet, in blocks that end where a document does: a file of any size is
+// read with the memory of a few blocks, unless it is one document.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "saobp/data/corpus_options.h"
 #include "saobp/io/input_file.h"
@@ -15,25 +18,41 @@ struct TextBlock {
   DocumentEnd end;
   std::string text;        // UTF-8 without NUL
   io::TextPosition start;  // of the text within the (decompressed) file
+  // Where parts of `text` end of which each is like a file of its own: the rows of a table. None: it is one such part.
+  std::vector<size_t> parts = {};
 
-  // The line of the file in which a part of `text` starts.
-  uint64_t line_of(std::string_view part) const;
+  // The line of the file in which a piece of `text` starts.
+  uint64_t line_of(std::string_view piece) const;
+  // Calls `document` with each document as split_documents() cuts it.
+  void each_document(const std::function<void(std::string_view)>& document) const;
 };
 
-class TextBlocks {
+// A file read from front to end.
+class TextReader {
  public:
   static constexpr size_t kBlockBytes = 4 << 20;
 
+  virtual ~TextReader() = default;
+  // The next block; false at the end of the file. Error when the text is not UTF-8, has NUL bytes, or the file is
+  // damaged.
+  virtual bool next(TextBlock& block) = 0;
+  // The file as it is stored, and about how many of its bytes were read.
+  virtual std::string_view stored() const = 0;
+  virtual uint64_t position() const = 0;
+};
+
+// A reader of whatever the file's first bytes say it is. `text_field` is the column of a table that holds the text.
+std::unique_ptr<TextReader> open_text(const io::fs::path& path, DocumentEnd end, const std::string& text_field);
+
+class TextBlocks : public TextReader {
+ public:
   // Errors as InputFile has them. `block_bytes` is what a block has at least, but for the last.
   TextBlocks(const io::fs::path& path, DocumentEnd end, size_t block_bytes = kBlockBytes);
 
-  // The next block; false at the end of the file. A byte-order mark at the file's front is left out. Error when the
-  // text is not UTF-8, has NUL bytes (both with line and byte offset), or a compressed stream is damaged.
-  bool next(TextBlock& block);
-
-  // The file as it is stored, and how many of its bytes were read.
-  std::string_view stored() const { return file_.stored(); }
-  uint64_t position() const { return file_.position(); }
+  // A byte-order mark at the file's front is left out. Errors give line and byte offset.
+  bool next(TextBlock& block) override;
+  std::string_view stored() const override { return file_.stored(); }
+  uint64_t position() const override { return file_.position(); }
 
  private:
   // How many bytes of `text` are whole documents, as far as that is sure; nothing ends before `from`.

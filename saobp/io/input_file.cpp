@@ -85,7 +85,6 @@ struct OtherFormat {
   const char *name, *advice;
 };
 constexpr OtherFormat kOtherFormats[] = {
-    {"PAR1", "Parquet", "convert it, e.g. with duckdb -c \"copy (from 'FILE') to 'FILE.jsonl' (format json)\""},
     {"\xFD"
      "7zXZ",
      "xz", "unpack it with xz -d"},

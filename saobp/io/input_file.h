@@ -14,7 +14,7 @@ namespace saobp::io {
 class InputFile {
  public:
   // Error for a file that cannot be read, for one whose name ends in .gz or .zst but that is too short to be one, and,
-  // saying how to convert it, for formats that are known and not read: Parquet, xz, bzip2, zip.
+  // saying how to convert it, for formats that are known and not read: xz, bzip2, zip.
   explicit InputFile(const fs::path& path);
   InputFile(InputFile&&) noexcept;
   ~InputFile();

@@ -33,7 +33,7 @@ def run_folder(saobp, setting, tmp_path):
     (b"text \x00\x01 more\n", ["nowhere.txt", "line 1"]),
     (b"fine\nnot \xff fine\n", ["nowhere.txt", "line 2", "offset 9"]),
     (gzip.compress(b"fine\n" * 99)[:-9], ["nowhere.txt", "offset 21", "cut short"]),
-    (b"PAR1\x15\x00", ["nowhere.txt", "Parquet", "jsonl"]),
+    (b"PAR1\x15\x00", ["nowhere.txt", "Parquet"]),
 ])
 def test_corpus(saobp, setting, tmp_path, make, words):
     if make is not None:
