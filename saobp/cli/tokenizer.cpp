@@ -2,6 +2,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -13,6 +14,9 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
 #include "saobp/data/corpus_options.h"
+#include "saobp/data/json_lines.h"
+#include "saobp/data/text_blocks.h"
+#include "saobp/data/text_file.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
@@ -218,7 +222,7 @@ void save(const text::Tokenizer& tokenizer, const std::filesystem::path& path) {
 
 struct TrainOptions {
   std::vector<std::string> input;
-  std::string output;
+  std::string output, text_field = "text";
   bool force = false;
   int threads = 0;
   text::TrainerOptions trainer;
@@ -233,22 +237,48 @@ void refuse_options_of_other_kind(const CLI::App& command, text::TokenizerKind k
     if (command.count(flag) > 0) fail_usage(flag, ": does not go with --kind ", io::enum_name(kind));
 }
 
+// Calls `add` with the text of a file, as pretraining reads it, in pieces that end where a line does.
+void read_text(const std::filesystem::path& file, const std::string& text_field,
+               const std::function<void(const std::string&)>& add) {
+  using data::DocumentEnd;
+  const auto end = data::document_end({.path = {}, .weight = {}, .document = DocumentEnd::line}, file);
+  const auto reader = data::open_text(file, end, text_field);
+  std::string lines;
+  for (data::TextBlock block; reader->next(block);) {
+    if (block.end == DocumentEnd::line) {
+      add(block.text);
+      continue;
+    }
+    lines.clear();
+    block.each_document([&](std::string_view raw) {
+      if (block.end == DocumentEnd::jsonl)
+        lines += data::text_of_json_line(raw, block, text_field);
+      else
+        lines += raw;
+      lines += '\n';
+    });
+    add(lines);
+  }
+}
+
 void train(TrainOptions& o) {
   const auto path = new_tokenizer_json(o.output, o.force);
   const int threads = thread_count(o.threads);
   auto trainer = text::make_trainer(o.trainer, threads);
   double mb = 0;
   const auto start = std::chrono::steady_clock::now();
-  auto add = [&](const std::string& file) {
-    const std::string text = read_input(file);
-    trainer->add(text, name_of(file));
-    mb += static_cast<double>(text.size()) / 1e6;
-  };
   for (const std::string& input : o.input) {
-    if (input == "-")
-      add(input);
-    else
-      for (const auto& file : data::find_files({.path = input, .weight = {}}, {})) add(file.string());
+    auto add = [&](const std::string& text) {
+      trainer->add(text, name_of(input));
+      mb += static_cast<double>(text.size()) / 1e6;
+    };
+    if (input == "-") {
+      const std::string text = read_input(input);
+      data::require_text(text, name_of(input));
+      add(text);
+    } else {
+      for (const auto& file : data::find_files({.path = input, .weight = {}}, {})) read_text(file, o.text_field, add);
+    }
   }
   auto tokenizer = trainer->train();
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -266,7 +296,14 @@ void train(TrainOptions& o) {
 void add_train(CLI::App& parent) {
   auto o = std::make_shared<TrainOptions>();
   auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
-  command->add_option("--input", o->input, "UTF-8 text: files, folders or globs; - is standard input")->required();
+  command
+      ->add_option("--input", o->input,
+                   "text, JSON lines or Parquet, as in pretrain --corpus: files, folders or globs; - is standard input")
+      ->required();
+  command
+      ->add_option("--text-field", o->text_field,
+                   "the field of a JSON object, or the column of a Parquet table, that holds the text")
+      ->capture_default_str();
   command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
   add_flags(*command, o->trainer);
   command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();

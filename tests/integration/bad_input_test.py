@@ -125,6 +125,10 @@ def test_tokenizers(saobp, setting, tmp_path):
     vocabulary = (tmp_path / "vocab.txt").read_text()
     (tmp_path / "vocab.txt").write_text(vocabulary.replace("[MASK]", "mask"))
     one_line(saobp(*setting, "--steps", 1, "--output", "run", code=1), "[MASK]")
+    (tmp_path / "nul.txt").write_bytes(b"fine\nre\0d\n")
+    for kind in ("bpe", "wordpiece"):
+        one_line(saobp("tokenizer", "train", "--kind", kind, "--input", "nul.txt", "--output", "o.json", code=1),
+                 "nul.txt", "line 2", "NUL")
     one_line(saobp("tokenizer", "train", "--input", "text.txt", "--min-frequency", -1, "--output", "o.json", code=2), "-1")
     (tmp_path / "vocab.txt").unlink()
     one_line(saobp(*setting, "--steps", 1, "--output", "run", code=1), "vocab.txt")

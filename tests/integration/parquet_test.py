@@ -1,4 +1,5 @@
 """Parquet is read like JSON lines with the same text; pyarrow, which writes it here, is the oracle."""
+import gzip
 import json
 
 import pytest
@@ -68,6 +69,21 @@ def test_text_field(saobp, setting, tmp_path):
     saobp(*flags, "--steps", 1, "--output", "run-body", "--text-field", "page.body")
     ids = [path.read_bytes()[:-40] for path in (tmp_path / "both").iterdir()]
     assert len(ids) == 2 and expected in ids
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+def test_tokenizer_training(saobp, tmp_path, kind):
+    """The same lines as text, as compressed JSON lines and as a table teach the same vocabulary."""
+    texts = [t.replace("\r", "") for t in TEXTS if t and not t.isspace()]
+    (tmp_path / "same.txt").write_text("".join(t + "\n" for t in texts))
+    (tmp_path / "same.jsonl.gz").write_bytes(gzip.compress("".join(json.dumps({"body": t}) + "\n" for t in texts).encode()))
+    pq.write_table(pa.table({"body": texts}), tmp_path / "same.parquet", row_group_size=100)
+    learnt = set()
+    for name in ("same.txt", "same.jsonl.gz", "same.parquet"):
+        saobp("tokenizer", "train", "--kind", kind, "--vocab-size", 320, "--input", name, "--text-field", "body",
+              "--output", name + ".json")
+        learnt.add((tmp_path / (name + ".json")).read_text())
+    assert len(learnt) == 1
 
 
 def write(path, column, **options):
