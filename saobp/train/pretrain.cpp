@@ -79,7 +79,7 @@ class Pretraining {
 
  private:
   void load(const std::vector<fs::path>& newest_first) {
-    state_ = load_newest_sound(newest_first, text_.keys(), model_, *optimizer_, reporter_);
+    state_ = load_newest_sound(newest_first, options_.train.steps, text_.keys(), model_, *optimizer_, reporter_);
     if (state_.ranks != world_.size())
       reporter_.line(concat("ranks       ", world_.size(), ", and ", state_.ranks, " before: a step sees ",
                             rows_a_step(), " rows from here on, not ", rows_a_step() / world_.size() * state_.ranks));

@@ -48,9 +48,10 @@ RunRecord read_record(const fs::path& run) {
   const auto record = io::read_json(path);
   if (!record.contains("options")) fail(path.string(), ": \"options\" is missing: not the record of a pretraining run");
   const bool finished = record.contains("finished") && !record["finished"].is_null();
+  const auto final = finished ? io::require<io::Json>(record, "final", path.string()) : io::Json();
+  if (finished) io::require<int64_t>(final, "step", path.string() + ": \"final\"");
   return {pretrain_options_from_json(record["options"], path.string() + ": options"),
-          io::get_or<std::string>(record, "job", "", path.string()),
-          finished ? io::require<io::Json>(record, "final", path.string()) : io::Json()};
+          io::get_or<std::string>(record, "job", "", path.string()), final};
 }
 
 }  // namespace saobp::train

@@ -3,10 +3,12 @@
 namespace saobp::train {
 namespace {
 
-RunState run_state_from_json(const io::Json& json, const std::string& source) {
+RunState run_state_from_json(const io::Json& json, int64_t steps, const std::string& source) {
   for (const char* key : {"step", "rows", "skipped", "skipped_in_a_row"})
     if (const auto value = io::require<int64_t>(json, key, source); value < 0)
       fail(source, ": \"", key, "\" is ", value, "; at least 0 was expected");
+  if (const auto step = io::require<int64_t>(json, "step", source); step > steps)
+    fail(source, ": \"step\" is ", step, "; the run has ", steps, " steps");
   if (const auto ranks = io::get_or<int64_t>(json, "ranks", 1, source); ranks < 1)
     fail(source, ": \"ranks\" is ", ranks, "; at least 1 was expected");
   return {.step = io::require<int64_t>(json, "step", source),
@@ -30,12 +32,13 @@ io::Json to_json(const RunState& state) {
           {"seconds", state.seconds}};
 }
 
-RunState load_newest_sound(const std::vector<fs::path>& newest_first, const std::vector<std::string>& corpus,
-                           const model::LanguageModel& model, AdamW& optimizer, const Reporter& reporter) {
+RunState load_newest_sound(const std::vector<fs::path>& newest_first, int64_t steps,
+                           const std::vector<std::string>& corpus, const model::LanguageModel& model, AdamW& optimizer,
+                           const Reporter& reporter) {
   for (size_t i = 0;; ++i) {
     const auto source = (newest_first[i] / "state.json").string();
     try {
-      auto state = run_state_from_json(Checkpoints::load(newest_first[i], model, optimizer), source);
+      auto state = run_state_from_json(Checkpoints::load(newest_first[i], model, optimizer), steps, source);
       if (state.corpus != corpus)
         fail(source, ": the text in --corpus was changed since the run began; a resumed run needs the same text");
       return state;

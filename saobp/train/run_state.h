@@ -18,10 +18,11 @@ struct RunState {
 
 io::Json to_json(const RunState& state);
 
-// Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is, or when the
-// text is not the one of `corpus`.
-RunState load_newest_sound(const std::vector<fs::path>& newest_first, const std::vector<std::string>& corpus,
-                           const model::LanguageModel& model, AdamW& optimizer, const Reporter& reporter);
+// Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is: files that are
+// damaged, a step beyond the run's `steps`, another text than that of `corpus`.
+RunState load_newest_sound(const std::vector<fs::path>& newest_first, int64_t steps,
+                           const std::vector<std::string>& corpus, const model::LanguageModel& model, AdamW& optimizer,
+                           const Reporter& reporter);
 
 // Weights, moments and state (but for corpus and seconds, which only rank 0 saves) as rank 0 has them.
 void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state);

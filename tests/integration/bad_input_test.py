@@ -139,9 +139,12 @@ def test_the_state_of_a_checkpoint(saobp, run_folder):
     (run_folder / "run.json").write_text(json.dumps(record | {"finished": None, "final": None}))
     path = run_folder / "checkpoints/step-000001/state.json"
     sound = json.loads(path.read_text())
-    for key, value in (("step", -1), ("rows", -1), ("ranks", 0), ("seconds", "long"), ("corpus", "text")):
+    for key, value in (("step", -1), ("step", 2), ("rows", -1), ("ranks", 0), ("seconds", "long"), ("corpus", "text")):
         path.write_text(json.dumps(sound | {key: value}))
         one_line(saobp("pretrain", "--resume", "run", code=1), "state.json", key)
+    for final in (None, 7, {}, {"step": "last"}):
+        (run_folder / "run.json").write_text(json.dumps(record | {"final": final}))
+        one_line(saobp("pretrain", "--resume", "run", code=1), "run.json", "final")
 
 
 def test_models(saobp, run_folder, tmp_path):
