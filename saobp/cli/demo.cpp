@@ -61,6 +61,7 @@ struct Demo {
     o.train.validate_every = std::max<int64_t>(1, steps / 5);
     o.train.checkpoint_every = steps;
     o.train.keep_checkpoints = 1;
+    o.monitor.monitor_every = std::max<int64_t>(1, steps / 20);
     return o;
   }
 

@@ -12,6 +12,9 @@ namespace saobp::report {
 // when no run logged any.
 std::string loss_figure(const std::vector<RunInput>& runs);
 
+// Entropy and GTD over the steps, of the runs that were monitored; empty when none was.
+std::string monitor_figure(const std::vector<RunInput>& runs);
+
 // The runs' analyses of one name. Runs without it have a null pointer.
 struct AnalysisGroup {
   std::string name;

@@ -83,7 +83,7 @@ std::string loss_chart(const std::vector<RunInput>& runs, const std::string& id,
   out.chart.id = id;
   out.chart.title = title;
   out.chart.x_title = "step";
-  out.chart.y_title = "nats per masked token";
+  out.chart.y_title = "nats per predicted token";
   out.chart.x_ticks = round_ticks(steps, 5);
   for (size_t i = 0; i < runs.size(); ++i) out.add(runs[i], static_cast<int>(i));
   if (out.extent.empty) return "";

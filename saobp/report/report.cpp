@@ -87,7 +87,7 @@ std::string render_comparison_page(const std::vector<RunInput>& runs, const std:
   page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + "</style></head>\n<body><main>\n";
   page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
           "</header>\n";
-  page += "<section><h2>Training</h2>\n" + loss_figure(runs) + "</section>\n";
+  page += "<section><h2>Training</h2>\n" + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
   page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
   for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
   if (groups.empty()) page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";

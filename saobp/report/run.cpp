@@ -14,12 +14,29 @@ using io::Json;
 
 // Adds a point. A run that was resumed logs some steps again: the later record of a step counts, and everything that
 // the abandoned stretch had logged beyond it goes. True when something was dropped.
-bool append(std::vector<LossPoint>& points, LossPoint point) {
+template <class T>
+bool append(std::vector<T>& points, T point) {
   const size_t before = points.size();
   while (!points.empty() && points.back().step >= point.step) points.pop_back();
   const bool dropped = points.size() < before;
-  points.push_back(point);
+  points.push_back(std::move(point));
   return dropped;
+}
+
+using Layers = std::vector<std::vector<double>>;
+
+Layers read_layers(const Json& matrix, const char* metric, const std::string& source) {
+  const auto layers = io::get_or<Layers>(matrix, metric, {}, source);
+  for (const auto& heads : layers)
+    if (heads.empty()) fail(source, ": \"", metric, "\" has a layer without heads");
+  return layers;
+}
+
+MatrixMetrics read_matrix(const Json& json, const char* matrices, const char* which, const std::string& source) {
+  const auto matrix =
+      io::require<Json>(io::require<Json>(json, matrices, source), which, concat(source, ": \"", matrices, '"'));
+  return {read_layers(matrix, "attention_entropy", source), read_layers(matrix, "gtd", source),
+          read_layers(matrix, "indirect_entropy", source), read_layers(matrix, "sparsity", source)};
 }
 
 struct MetricsReader {
@@ -38,6 +55,13 @@ struct MetricsReader {
     if (!std::isfinite(point.value))
       ++not_finite;
     else if (append(points, point))
+      resumed = true;
+  }
+
+  void read_monitor(const Json& line, const std::string& where) {
+    if (!line.contains("attention")) return;
+    if (append(run.monitored, {io::require<int64_t>(line, "step", where), read_matrix(line, "attention", "A", where),
+                               read_matrix(line, "attention", "B", where)}))
       resumed = true;
   }
 
@@ -61,6 +85,7 @@ struct MetricsReader {
       if (json.is_discarded() || !json.is_object()) fail(where, ": not a JSON object; each line must be one");
       read_loss(json, "loss", run.train_loss, where);
       read_loss(json, "validation_loss", run.validation_loss, where);
+      read_monitor(json, where);
     }
     if (not_finite > 0)
       run.remarks.push_back(concat(not_finite, " logged losses were not finite; they are not drawn."));
@@ -68,21 +93,6 @@ struct MetricsReader {
     if (run.train_loss.empty()) run.remarks.push_back("metrics.jsonl holds no training loss.");
   }
 };
-
-using Layers = std::vector<std::vector<double>>;
-
-Layers read_layers(const Json& matrix, const char* metric, const std::string& source) {
-  const auto layers = io::get_or<Layers>(matrix, metric, {}, source);
-  for (const auto& heads : layers)
-    if (heads.empty()) fail(source, ": \"", metric, "\" has a layer without heads");
-  return layers;
-}
-
-MatrixMetrics read_matrix(const Json& matrices, const char* which, const std::string& source) {
-  const auto matrix = io::require<Json>(matrices, which, source + ": \"matrices\"");
-  return {read_layers(matrix, "attention_entropy", source), read_layers(matrix, "gtd", source),
-          read_layers(matrix, "indirect_entropy", source), read_layers(matrix, "sparsity", source)};
-}
 
 void require_equal_layers(const Analysis& analysis, const std::string& source) {
   const auto compare = [&](const Layers& raw, const Layers& refined, const char* metric) {
@@ -112,9 +122,8 @@ Analysis read_analysis(const fs::path& path) {
   double power = 1, weight = 0;
   for (int64_t t = 2; t <= out.gtd_hops; ++t) weight += power *= out.gtd_discount;
   out.idempotent_gtd = weight * weight / (1 + weight * weight);
-  const auto matrices = io::require<Json>(json, "matrices", source);
-  out.raw = read_matrix(matrices, "A", source);
-  out.refined = read_matrix(matrices, "B", source);
+  out.raw = read_matrix(json, "matrices", "A", source);
+  out.refined = read_matrix(json, "matrices", "B", source);
   require_equal_layers(out, source);
   return out;
 }

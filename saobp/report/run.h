@@ -30,12 +30,19 @@ struct Analysis {
   MatrixMetrics raw, refined;
 };
 
+// What --monitor-every logged at a step. Only entropy and GTD are there; elemmul's B has no entropy.
+struct MonitorPoint {
+  int64_t step = 0;
+  MatrixMetrics raw, refined;
+};
+
 struct RunInput {
   std::string name;  // the folder's name
   std::filesystem::path folder;
   io::Json record;                    // run.json as it is; null when there is none
   std::vector<LossPoint> train_loss;  // in the order of the file, as logged
   std::vector<LossPoint> validation_loss;
+  std::vector<MonitorPoint> monitored;
   std::vector<Analysis> analyses;    // by name
   std::vector<std::string> remarks;  // what was missing or damaged, one plain sentence each
 };

@@ -127,6 +127,37 @@ TEST_F(Report, ReadsARunFolder) {
   EXPECT_TRUE(run.remarks.empty());
 }
 
+TEST_F(Report, ShowsAttentionWhileTraining) {
+  const auto monitored = [](int step, double entropy, bool refined_entropy) {
+    Json json = {{"step", step}, {"monitored_sequences", 8}};
+    for (const char* which : {"A", "B"}) {
+      auto& matrix = json["attention"][which];
+      matrix["gtd"] = {{0.7, 0.72}, {0.8, 0.84}};
+      if (*which == 'A' || refined_entropy)
+        matrix["attention_entropy"] = {{entropy, 2.5}, {3.0, *which == 'A' ? 3.5 : 4.5}};
+    }
+    return json.dump() + "\n";
+  };
+  const std::string loss = "{\"step\": 1, \"loss\": 3}\n";
+  // Resumed from a checkpoint between 20 and 40: what was logged beyond is replaced.
+  write("high/metrics.jsonl", loss + monitored(20, 2, true) + monitored(40, 9, true) + monitored(30, 1, true));
+  write("elemmul/metrics.jsonl", loss + monitored(20, 1.5, false));
+  write("plain/metrics.jsonl", loss);
+  const std::vector<RunInput> runs{read_run(root_ / "high"), read_run(root_ / "elemmul"), read_run(root_ / "plain")};
+  ASSERT_EQ(runs[0].monitored.size(), 2u);
+  EXPECT_EQ(runs[0].monitored[1].step, 30);
+  EXPECT_EQ(runs[0].monitored[1].refined.attention_entropy[1][1], 4.5);
+  const std::string page = render_comparison_page(runs, "Runs");
+  expect_balanced(page);
+  EXPECT_TRUE(contains(page, "high, B, mean of all heads: from 3.000 at step 20 to 2.750 at step 30."));
+  EXPECT_TRUE(contains(page, "elemmul, A, mean of all heads: from 2.625 at step 20 to 2.625 at step 20."));
+  EXPECT_TRUE(contains(page, "elemmul, B, mean of all heads: from 0.765"));
+  EXPECT_FALSE(contains(page, "plain, B") || contains(page, "plain, A"));
+  EXPECT_FALSE(contains(render_comparison_page({runs[2]}, "Run"), "while training"));
+  write("odd/metrics.jsonl", loss + "{\"step\": 2, \"attention\": {\"A\": {}}}\n");
+  EXPECT_TRUE(contains(error_of("odd"), "metrics.jsonl, line 2: \"attention\": \"B\" is missing")) << error_of("odd");
+}
+
 TEST_F(Report, PageHoldsTheFiguresOfTheFiles) {
   write_run("original", "original", 0);
   write_run("high", "high", 0.5);
@@ -208,7 +239,7 @@ TEST_F(Report, AStoppedRunShowsItsLastValidation) {
   const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
   EXPECT_TRUE(contains(page, "6.5000 (step 30)"));
   EXPECT_TRUE(contains(page, "Steps</th><td class='number'>30</td>"));
-  EXPECT_TRUE(contains(page, "Masked-LM perplexity</th><td class='number'><span class='absent'>not recorded"));
+  EXPECT_TRUE(contains(page, "Tokens per second</th><td class='number'><span class='absent'>not recorded"));
   EXPECT_TRUE(contains(page, "run.json is missing"));
 }
 
