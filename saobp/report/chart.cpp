@@ -53,6 +53,8 @@ const char* class_of(Series::Look look) {
   switch (look) {
     case Series::Look::faint:
       return "faint";
+    case Series::Look::dashed:
+      return "dashed";
     case Series::Look::hollow:
       return "hollow";
     case Series::Look::dots:
@@ -66,7 +68,9 @@ const char* class_of(Series::Look look) {
 }
 
 bool has_line(Series::Look look) { return look != Series::Look::dots; }
-bool has_marks(Series::Look look) { return look != Series::Look::line && look != Series::Look::faint; }
+bool has_marks(Series::Look look) {
+  return look == Series::Look::marked || look == Series::Look::hollow || look == Series::Look::dots;
+}
 
 std::string draw_series(const Series& series, const Frame& frame) {
   std::string out = concat("<g class='series ", class_of(series.look), " run-", series.run % kPalette, "'>");

@@ -24,6 +24,7 @@ struct Series {
   enum class Look {
     line,    // a line
     faint,   // a thin pale line behind the others
+    dashed,  // a dashed line
     marked,  // a line with marks
     hollow,  // a dashed line with hollow marks
     dots,    // small pale marks without a line

@@ -49,8 +49,8 @@ struct MonitorChart {
                " to ", fixed(means.back().y, 3), " at step ", coordinate(means.back().x), ". ");
     legend += legend_entry(index, look, name + ", mean of all heads");
     if (with_lowest) {
-      chart.series.insert(chart.series.begin(), {name + ", lowest head", index, Look::faint, lows});
-      legend += legend_entry(index, Look::faint, name + ", lowest head");
+      chart.series.push_back({name + ", lowest head", index, Look::dashed, std::move(lows)});
+      legend += legend_entry(index, Look::dashed, name + ", lowest head");
     }
     chart.series.push_back({name + ", mean of all heads", index, look, std::move(means)});
   }
@@ -78,9 +78,10 @@ std::string monitor_figure(const std::vector<RunInput>& runs) {
   gtd.chart.title = "Global token dependency while training";
   gtd.chart.y_title = "GTD, between 0 and 1";
   const std::string charts =
-      entropy.draw(runs, 0.2,
-                   "On the same validation rows at every look. A head whose entropy falls towards 0 has collapsed onto "
-                   "single keys.") +
+      entropy.draw(
+          runs, 0.2,
+          "On the same validation rows at every look. A head with an entropy near 0 looks at one key: a neighbour, "
+          "as heads of position do, or the same for all tokens, which is collapse.") +
       gtd.draw(runs, 0.05, "Estimated from random vectors; its standard errors are in metrics.jsonl.");
   return charts.empty() ? "" : "<div class='pair'>\n" + charts + "</div>\n";
 }

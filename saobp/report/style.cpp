@@ -64,7 +64,7 @@ svg text.reference-label { fill: var(--ink); paint-order: stroke; stroke: var(--
 .series polyline { fill: none; stroke: currentColor; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 .series circle, .series rect, .series path { fill: currentColor; stroke: var(--page); stroke-width: 1; }
 .faint polyline { stroke-width: 1; opacity: .28; }
-.hollow polyline { stroke-dasharray: 6 5; stroke-width: 1.7; }
+.hollow polyline, .dashed polyline { stroke-dasharray: 6 5; stroke-width: 1.7; }
 .hollow circle, .hollow rect, .hollow path { fill: var(--page); stroke: currentColor; stroke-width: 1.8; }
 .dots { opacity: .45; }
 .dots circle, .dots rect, .dots path { stroke: none; }
