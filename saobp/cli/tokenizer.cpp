@@ -246,6 +246,8 @@ void read_text(const std::filesystem::path& file, const std::string& text_field,
   std::string lines;
   for (data::TextBlock block; reader->next(block);) {
     if (block.end == DocumentEnd::line) {
+      // `tokenizers` learns a byte-order mark like any other character, which the reader has left out.
+      if (block.start.line == 1 && block.start.offset > 0) block.text.insert(0, "\xEF\xBB\xBF");
       add(block.text);
       continue;
     }

@@ -75,6 +75,15 @@ def test_bpe_settings(saobp, tmp_path, flags, settings):
     assert_same_model(saobp, tmp_path, files, 400, *flags, **settings)
 
 
+def test_bpe_learns_byte_order_marks(saobp, tmp_path):
+    """As the package does, which takes a file as it is; pretraining leaves them out."""
+    files = [tmp_path / f"{i}.txt" for i in range(3)]
+    for file in files:
+        file.write_bytes("\ufeffred key\nold \ufeff key".encode())
+    assert_same_model(saobp, tmp_path, files, 300)
+    assert "ï»¿" in model_of(tmp_path / "ours.json")[0]
+
+
 def test_bpe_on_real_text(saobp, data, tmp_path):
     novels = sorted((data / "corpus" / "novels").glob("*.txt"))[:3]
     web = sorted(p for p in (data / "corpus" / "web").iterdir() if p.suffix == ".txt")[:2]
