@@ -59,6 +59,7 @@ TEST(Chart, TicksCoverTheRange) {
 
 TEST(Chart, SmoothingKeepsAConstantAndForgetsTheStart) {
   std::vector<LossPoint> points;
+  points.reserve(300);
   for (int64_t i = 0; i < 300; ++i) points.push_back({i, i < 100 ? 8.0 : 2.0});
   const auto smooth = smoothed(points, 10);
   EXPECT_NEAR(smooth.front(), 8.0, 1e-12);
