@@ -98,6 +98,7 @@ std::string render_comparison_page(const std::vector<RunInput>& runs, const std:
 void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& output,
                   const std::string& title) {
   std::vector<RunInput> runs;
+  runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));
   // Runs of one name in different places are told apart by their paths.
   for (size_t i = 0; i < runs.size(); ++i)

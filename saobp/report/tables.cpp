@@ -100,7 +100,7 @@ std::string run_cards(const std::vector<RunInput>& runs) {
   std::string out = "<div class='cards'>\n";
   for (size_t i = 0; i < runs.size(); ++i) {
     const auto& run = runs[i];
-    const auto text_of = [&](std::vector<std::string> names) -> std::optional<std::string> {
+    const auto text_of = [&](const std::vector<std::string>& names) -> std::optional<std::string> {
       const Json* value = find_setting(run, names);
       return value ? std::optional(plain_text(*value)) : std::nullopt;
     };
