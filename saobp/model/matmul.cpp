@@ -82,6 +82,15 @@ void matmul_into(const torch::Tensor& out, const torch::Tensor& a, const torch::
   }
 }
 
+int64_t aligned_stride(int64_t columns) { return (columns + 31) / 32 * 32; }
+
+torch::Tensor aligned_rows(int64_t rows, int64_t columns, const torch::TensorOptions& options) {
+  const int64_t stride = aligned_stride(columns);
+  const auto whole = torch::empty({rows, stride}, options);
+  whole.narrow(1, columns, stride - columns).zero_();
+  return whole.narrow(1, 0, columns);
+}
+
 torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
   TORCH_CHECK(x.dim() > 0 && weight.dim() == 2 && x.size(-1) == weight.size(1), "dense: x has shape ", x.sizes(),
               " and weight ", weight.sizes(), "; [..., K] and [N, K] were expected");

@@ -10,6 +10,14 @@ namespace saobp::model {
 // that oneDNN takes half the time there. bfloat16 on a processor that cannot multiply it is multiplied as float.
 void matmul_into(const torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b, bool add = false);
 
+// [rows, columns], neither written nor contiguous: every row begins on a cache line, and what lies behind the rows is
+// 0. Operands that are views of longer rows are to come from here: where K is no multiple of its tile, oneDNN's AMX
+// kernel for bfloat16 reads on behind a row and multiplies that with zeros, so that a NaN left there would become a
+// result.
+torch::Tensor aligned_rows(int64_t rows, int64_t columns, const torch::TensorOptions& options);
+// The distance of its rows, in elements.
+int64_t aligned_stride(int64_t columns);
+
 // x [..., K] · weightᵀ + bias → [..., N] in the type of x; weight [N, K], bias [N] or undefined. Weights may be float
 // where x is bfloat16: they are rounded for the products, and their gradients arrive in their own type.
 torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias = {});

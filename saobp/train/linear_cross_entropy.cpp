@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kChunkBytes = int64_t{1} << 25;  // of logits that exist at a time
 
-int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
 // Makes the loss and the gradients of all rows, chunk by chunk. Products are in the type of `hidden`; weight and bias
 // have their gradients in types of their own.
 class Chunks {
@@ -33,15 +31,13 @@ class Chunks {
 
   void run() {
     const int64_t rows = hidden_.size(0), vocabulary = weight_.size(0);
-    // Logits lie in rows that begin on cache lines, whatever the vocabulary's size.
-    const int64_t stride = round_up(vocabulary, 32);
     const int64_t elements = kChunkBytes / hidden_.element_size();
-    const int64_t chunks = std::max<int64_t>(1, (rows * stride + elements - 1) / elements);
+    const int64_t chunks = std::max<int64_t>(1, (rows * model::aligned_stride(vocabulary) + elements - 1) / elements);
     const int64_t chunk = (rows + chunks - 1) / chunks;
-    const auto buffer = torch::empty({chunk, stride}, hidden_.options());
+    const auto buffer = model::aligned_rows(chunk, vocabulary, hidden_.options());
     for (int64_t begin = 0; begin < rows; begin += chunk) {
       const int64_t count = std::min(chunk, rows - begin);
-      one_chunk(begin, count, buffer.narrow(0, 0, count).narrow(1, 0, vocabulary));
+      one_chunk(begin, count, buffer.narrow(0, 0, count));
     }
   }
 

@@ -7,8 +7,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <numeric>
 
@@ -19,6 +21,9 @@ namespace saobp::attention::cpu {
 namespace {
 
 constexpr int64_t kHugePage = int64_t{1} << 21;
+constexpr int kNotANumber = 0xFF;  // in every byte
+
+std::atomic<bool> poison{false};
 
 // Whole vectors may be loaded from the result: behind its end there is memory up to a multiple of 16.
 Indices real_positions(const bool* mask, int64_t length) {
@@ -104,6 +109,8 @@ int64_t RealRows::block_rows(int64_t block) const {
   return std::min<int64_t>(kTileRows, static_cast<int64_t>(queries.size()) - block * kTileRows);
 }
 
+void poison_scratch(bool on) { poison = on; }
+
 Scratch::Scratch(int64_t floats) : size_(round_up(std::max<int64_t>(floats, 1), kLanes)) {
   const int64_t bytes = size_ * static_cast<int64_t>(sizeof(float));
   const bool huge = bytes >= 2 * kHugePage;
@@ -113,6 +120,7 @@ Scratch::Scratch(int64_t floats) : size_(round_up(std::max<int64_t>(floats, 1), 
 #ifdef MADV_HUGEPAGE
   if (huge) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: it spares thousands of page faults a call
 #endif
+  if (poison) std::memset(memory_.get(), kNotANumber, bytes);
 }
 
 void Scratch::Free::operator()(float* p) const { std::free(p); }

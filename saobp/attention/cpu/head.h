@@ -58,6 +58,9 @@ struct RealRows {
   }
 };
 
+// For tests: from now on new scratch memory is filled with NaN, so that it shows who reads what was never written.
+void poison_scratch(bool on);
+
 // One aligned allocation that hands out parts of itself.
 class Scratch {
  public:
