@@ -12,14 +12,14 @@ namespace saobp::attention::cpu {
 namespace {
 
 // Strength 0, encoder or causal.
-template <class T, class KeyT>
-void plain_backward(const BackwardHead<T, KeyT>& h, BackwardOwn* own) {
+template <class T, class KeyT, class E>
+void plain_backward(const BackwardHead<T, KeyT, E>& h, BackwardOwn* own) {
   for_chunks(h.p, h.chunks.count(), own, [&](int64_t chunk, BackwardOwn& mine) {
     float* key_part = h.shared.key_sum.begin_chunk(chunk, mine.key_part);
     float* value_part = h.shared.value_sum.begin_chunk(chunk, mine.value_part);
     for (int64_t b = h.chunks.begin(chunk); b < h.chunks.end(chunk); ++b) {
       const BackwardBlock block = h.blocks(b, mine.scores, mine.gradients, mine.weights);
-      const Packed upstream = h.make_products(b, block, mine);
+      const auto upstream = h.make_products(b, block, mine);
       h.with_dropout(b, [&](const DropoutBlock* dropout) {
         plain_gradient(block, h.saved_rows(b), dropout, h.constants.kept_scale);
       });
@@ -31,10 +31,10 @@ void plain_backward(const BackwardHead<T, KeyT>& h, BackwardOwn* own) {
   });
 }
 
-template <class T, class KeyT>
+template <class T, class KeyT, class E>
 class RefinedHead {
  public:
-  RefinedHead(const BackwardHead<T, KeyT>& head, const float* bias) : h_(head) {
+  RefinedHead(const BackwardHead<T, KeyT, E>& head, const float* bias) : h_(head) {
     const int64_t count = h_.real.keys.size(), padded = h_.real.key_columns;
     std::copy(bias, bias + count, h_.shared.column_bias);
     std::fill(h_.shared.column_bias + count, h_.shared.column_bias + padded, 0.0f);
@@ -56,8 +56,8 @@ class RefinedHead {
   bool kept(int64_t b) const { return b < h_.shared.kept_blocks; }
 
   // S → A, g Vᵀ → dZ.
-  Packed make_gradient(int64_t b, const BackwardBlock& block, BackwardOwn& own, double* sums) const {
-    const Packed upstream = h_.make_products(b, block, own);
+  PackedOf<E> make_gradient(int64_t b, const BackwardBlock& block, BackwardOwn& own, double* sums) const {
+    const auto upstream = h_.make_products(b, block, own);
     h_.with_dropout(b, [&](const DropoutBlock* dropout) {
       refined_gradient(block, h_.saved_rows(b), h_.constants.messages, dropout, h_.constants.kept_scale, sums);
     });
@@ -70,7 +70,7 @@ class RefinedHead {
     float* part = h_.shared.value_sum.begin_chunk(chunk, own.value_part);
     for (int64_t b = h_.chunks.begin(chunk); b < h_.chunks.end(chunk); ++b) {
       const BackwardBlock block = this->block(b, own);
-      const Packed upstream = make_gradient(b, block, own, sums);
+      const auto upstream = make_gradient(b, block, own, sums);
       h_.accumulate(upstream, block.weights, part, own);
     }
     h_.shared.value_sum.end_chunk(part);
@@ -99,17 +99,17 @@ class RefinedHead {
     h_.shared.key_sum.end_chunk(part);
   }
 
-  const BackwardHead<T, KeyT>& h_;
+  const BackwardHead<T, KeyT, E>& h_;
 };
 
-template <class T, class KeyT>
-double run_head(BackwardHead<T, KeyT>& head, const float* bias, BackwardOwn* own) {
+template <class T, class KeyT, class E>
+double run_head(BackwardHead<T, KeyT, E>& head, const float* bias, BackwardOwn* own) {
   const bool causal = head.constants.refine && head.p.causal;
   head.prepare_columns();
   if (causal) {
     causal_backward(head, own);
   } else if (head.constants.refine) {
-    RefinedHead<T, KeyT>(head, bias).run(own);
+    RefinedHead<T, KeyT, E>(head, bias).run(own);
   } else {
     plain_backward(head, own);
   }
@@ -118,7 +118,7 @@ double run_head(BackwardHead<T, KeyT>& head, const float* bias, BackwardOwn* own
 }
 
 // What runs one head, for in_one_thread and over_threads.
-template <class T, class KeyT>
+template <class E, class T, class KeyT>
 auto one_head(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream, const Saved& saved,
               const Gradients<T, KeyT>& gradients) {
   return [&problem, inputs, upstream, saved, gradients](int64_t index, BackwardShared& shared, BackwardOwn* own) {
@@ -146,14 +146,15 @@ auto one_head(const Problem& problem, const Inputs<T>& inputs, const OutputGradi
     if (nothing) return;
     const int64_t plane = problem.batch * problem.heads * problem.queries, columns = index * problem.keys;
     const float* saved_rows = saved.rows + index * problem.queries;
-    BackwardHead<T, KeyT> work{{problem, constants, real, index},
-                               shared,
-                               {saved_rows, saved_rows + plane, saved_rows + 2 * plane, saved_rows + 3 * plane,
-                                shared.delta, shared.column_bias, shared.column_weights},
-                               saved.prefix_sums ? saved.prefix_sums + columns * chunk_count(problem.queries) : nullptr,
-                               rows,
-                               own != nullptr,
-                               Chunks(real)};
+    BackwardHead<T, KeyT, E> work{
+        {problem, constants, real, index},
+        shared,
+        {saved_rows, saved_rows + plane, saved_rows + 2 * plane, saved_rows + 3 * plane, shared.delta,
+         shared.column_bias, shared.column_weights},
+        saved.prefix_sums ? saved.prefix_sums + columns * chunk_count(problem.queries) : nullptr,
+        rows,
+        own != nullptr,
+        Chunks(real)};
     gradients.strength[index] = run_head(work, saved.column_bias ? saved.column_bias + columns : nullptr, own);
   };
 }
@@ -164,15 +165,19 @@ template <class T, class KeyT>
 void backward_heads(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream,
                     const Saved& saved, const Gradients<T, KeyT>& gradients, int64_t begin, int64_t end) {
   apply_environment();
-  in_one_thread<BackwardShared, BackwardOwn>(problem, begin, end,
-                                             one_head(problem, inputs, upstream, saved, gradients));
+  with_operand<T>([&]<class E>(E) {
+    in_one_thread<BackwardShared, BackwardOwn>(problem, begin, end,
+                                               one_head<E>(problem, inputs, upstream, saved, gradients));
+  });
 }
 
 template <class T, class KeyT>
 void backward(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream, const Saved& saved,
               const Gradients<T, KeyT>& gradients) {
   apply_environment();
-  over_threads<BackwardShared, BackwardOwn>(problem, one_head(problem, inputs, upstream, saved, gradients));
+  with_operand<T>([&]<class E>(E) {
+    over_threads<BackwardShared, BackwardOwn>(problem, one_head<E>(problem, inputs, upstream, saved, gradients));
+  });
 }
 
 #define SAOBP_BACKWARD(T, KeyT)                                                                          \

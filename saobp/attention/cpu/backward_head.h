@@ -19,10 +19,10 @@ struct BackwardShared {
   explicit BackwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
-        scratch(2 * kept_blocks * kTileRows * columns + 5 * columns * p.channels + round_up(p.queries, kLanes) +
-                (2 * kMaxChunks + 3) * columns + 16 * kLanes),
-        keys_transposed(scratch.floats(columns * p.channels)),
-        values_transposed(scratch.floats(columns * p.channels)),
+        scratch(2 * kept_blocks * kTileRows * columns + 5 * columns * operand_floats(p.channels) +
+                round_up(p.queries, kLanes) + (2 * kMaxChunks + 3) * columns + 16 * kLanes),
+        keys_transposed(scratch.floats(columns * operand_floats(p.channels))),
+        values_transposed(scratch.floats(columns * operand_floats(p.channels))),
         keys(scratch.floats(columns * p.channels)),
         key_gradient(scratch.floats(columns * p.channels)),
         value_gradient(scratch.floats(columns * p.channels)),
@@ -38,8 +38,8 @@ struct BackwardShared {
 
   int64_t columns, kept_blocks;
   Scratch scratch;
-  float *keys_transposed, *values_transposed;  // in tiles; keys scaled for scores to base 2
-  float* keys;                                 // [L_k][channels], where the tensor itself will not do
+  float *keys_transposed, *values_transposed;  // operands in tiles; keys scaled for scores to base 2 if they are floats
+  float* keys;                                 // operand [L_k][channels], where the tensor itself will not do
   float *key_gradient, *value_gradient;        // transposed, in tiles
   ChunkSum key_sum, value_sum;                 // the same
   float *scores, *gradients;                   // the first `kept_blocks`, kept from the first sweep for the second
@@ -53,15 +53,16 @@ struct BackwardShared {
 struct BackwardOwn {
   explicit BackwardOwn(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        scratch(3 * kTileRows * columns + (chunk_count(p.queries) > 1 ? 2 * columns * p.channels : 0) +
-                4 * kTileRows * p.channels + 13 * columns + 16 * kLanes),
+        scratch(7 * kTileRows * columns / 2 + (chunk_count(p.queries) > 1 ? 2 * columns * p.channels : 0) +
+                4 * kTileRows * operand_floats(p.channels) + 13 * columns + 16 * kLanes),
         scores(scratch.floats(kTileRows * columns)),
         gradients(scratch.floats(kTileRows * columns)),
         weights(scratch.floats(kTileRows * columns)),
+        operand(scratch.floats(kTileRows * columns / 2)),
         key_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
         value_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
-        query_rows(scratch.floats(kTileRows * p.channels)),
-        gradient_rows(scratch.floats(kTileRows * p.channels)),
+        query_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
+        gradient_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
         transposed_rows(scratch.floats(kTileRows * p.channels)),
         query_gradient_rows(scratch.floats(kTileRows * p.channels)),
         chunk_sum(scratch.doubles(columns)),
@@ -74,12 +75,14 @@ struct BackwardOwn {
   int64_t columns;
   Scratch scratch;
   float *scores, *gradients, *weights;
+  float* operand;                                // a block, for products of bfloat16
   float *key_part, *value_part;                  // a chunk's dK and dV
-  float *query_rows, *gradient_rows;             // [64][channels]
+  float *query_rows, *gradient_rows;             // operands [64][channels]
   float *transposed_rows, *query_gradient_rows;  // [channels][64]; [64][channels]
   double *chunk_sum, *messages;                  // causal: columns of dZ; c after the block
   ColumnState state;
   float *after_block, *in_block;
+  ProductsDone done;
 };
 
 template <class T, class KeyT>
@@ -89,7 +92,8 @@ struct HeadRows {
   Rows<KeyT> key_gradient, value_gradient;
 };
 
-template <class T, class KeyT>
+// E: of the products' operands (products.h).
+template <class T, class KeyT, class E>
 struct BackwardHead : Head {
   BackwardShared& shared;
   SavedRows saved;
@@ -97,12 +101,12 @@ struct BackwardHead : Head {
   const HeadRows<T, KeyT>& rows;
   bool alone;  // one thread works on this head
   Chunks chunks;
-  Packed keys{nullptr, 0};
+  PackedOf<E> keys{nullptr, 0};
 
   void prepare_columns() {
-    pack_columns_transposed(rows.key, constants.score_scale, shared.keys_transposed);
-    pack_columns_transposed(rows.value, 1.0f, shared.values_transposed);
-    keys = pack_columns(rows.key, shared.keys);
+    pack_columns_transposed(rows.key, constants.score_scale, as<E>(shared.keys_transposed));
+    pack_columns_transposed(rows.value, 1.0f, as<E>(shared.values_transposed));
+    keys = pack_columns(rows.key, as<E>(shared.keys));
     const int64_t size = round_up(real.key_columns, kTileColumns) * p.channels;
     shared.key_sum.begin(shared.key_gradient, size, chunks, alone);
     shared.value_sum.begin(shared.value_gradient, size, chunks, alone);
@@ -125,37 +129,61 @@ struct BackwardHead : Head {
   }
 
   // D₀ = g · O, S = Q Kᵀ and g Vᵀ. Returns the rows of g.
-  Packed make_products(int64_t b, const BackwardBlock& block, BackwardOwn& own) const {
-    const int64_t padded = real.product_rows(b);
-    const Packed queries = pack_block(rows.query, b, own.query_rows);
-    const Packed gradients = pack_block(rows.output_gradient, b, own.gradient_rows);
-    multiply_into_block(block.scores, padded, queries, p.channels, shared.keys_transposed);
-    multiply_into_block(block.gradient, padded, gradients, p.channels, shared.values_transposed);
+  PackedOf<E> make_products(int64_t b, const BackwardBlock& block, BackwardOwn& own) const {
+    const auto queries = pack_block(rows.query, b, as<E>(own.query_rows));
+    const auto gradients = pack_block(rows.output_gradient, b, as<E>(own.gradient_rows));
+    multiply_scores(block.scores, b, queries, as<E>(shared.keys_transposed));
+    multiply_into_block(block.gradient, real.product_rows(b), gradients, depth_of<E>(p.channels),
+                        as<E>(shared.values_transposed));
     make_delta(b, gradients);
     return gradients;
   }
 
-  void make_delta(int64_t b, Packed gradients) const {
+  void make_delta(int64_t b, PackedOf<E> gradients) const {
     for (int64_t i = 0; i < real.block_rows(b); ++i) {
       shared.delta[b * kTileRows + i] =
           dot(gradients.data + i * gradients.stride, rows.output[block_queries(b)[i]], p.channels);
     }
   }
 
-  // dS of the block → dQ and dK.
+  // dS of the block → dQ and dK. What was accumulated before may be overwritten.
   void finish_block(int64_t b, const Block& score_gradients, float* key_part, BackwardOwn& own) const {
-    multiply_block(score_gradients, real.product_rows(b), keys, p.channels, own.query_gradient_rows);
+    multiply_block(left_operand(score_gradients, own), real.product_rows(b), keys, p.channels, own.query_gradient_rows);
     float factors[kTileRows];
     std::fill(factors, factors + kTileRows, constants.gradient_scale);
     store_rows(own.query_gradient_rows, block_queries(b), score_gradients.rows, p.channels, factors,
                rows.query_gradient);
-    accumulate(pack_block(rows.query, b, own.query_rows), score_gradients, key_part, own);
+    accumulate(pack_block(rows.query, b, as<E>(own.query_rows)), score_gradients, key_part, own);
   }
 
   // part += sourceᵀ · block
-  void accumulate(Packed source, const Block& block, float* part, BackwardOwn& own) const {
-    transpose_block(source.data, source.stride, block.rows, p.channels, own.transposed_rows, kTileRows);
-    accumulate_transposed(own.transposed_rows, block, block.rows, p.channels, part, /*add=*/true);
+  void accumulate(PackedOf<E> source, const Block& block, float* part, BackwardOwn& own) const {
+    E* transposed = as<E>(own.transposed_rows);
+    if constexpr (std::is_same_v<E, float>) {
+      transpose_block(source.data, source.stride, block.rows, p.channels, transposed, kTileRows);
+    } else {
+      transpose_block(source, block.rows, p.channels, as<E>(own.query_gradient_rows), transposed);
+    }
+    accumulate_transposed(transposed, right_operand(block, own), depth_of<E>(block.rows), p.channels, part,
+                          /*add=*/true);
+  }
+
+  BlockOf<E> left_operand(const Block& block, BackwardOwn& own) const {
+    if constexpr (std::is_same_v<E, float>) {
+      return block;
+    } else {
+      weigh_rows(block, /*column_weights=*/nullptr, /*dropout=*/nullptr, /*row_total=*/nullptr, as<E>(own.operand));
+      return {as<E>(own.operand), block.rows, block.columns};
+    }
+  }
+
+  BlockOf<E> right_operand(const Block& block, BackwardOwn& own) const {
+    if constexpr (std::is_same_v<E, float>) {
+      return block;
+    } else {
+      round_pairs(block, as<E>(own.operand));
+      return {as<E>(own.operand), block.rows, block.columns};
+    }
   }
 
   // `backwards`: the chunks went from the last to the first.
@@ -177,7 +205,7 @@ struct BackwardHead : Head {
 };
 
 // The causal form with a strength (causal_backward.cpp): everything but storing dK, dV and the strength's gradient.
-template <class T, class KeyT>
-void causal_backward(const BackwardHead<T, KeyT>& head, BackwardOwn* own);
+template <class T, class KeyT, class E>
+void causal_backward(const BackwardHead<T, KeyT, E>& head, BackwardOwn* own);
 
 }  // namespace saobp::attention::cpu

@@ -11,10 +11,10 @@
 namespace saobp::attention::cpu {
 namespace {
 
-template <class T, class KeyT>
+template <class T, class KeyT, class E>
 class CausalHead {
  public:
-  explicit CausalHead(const BackwardHead<T, KeyT>& head) : h_(head), keys_(head.real.keys.size()) {}
+  explicit CausalHead(const BackwardHead<T, KeyT, E>& head) : h_(head), keys_(head.real.keys.size()) {}
 
   void run(BackwardOwn* own) const {
     const int64_t chunks = h_.chunks.count(), padded = h_.real.key_columns;
@@ -58,7 +58,7 @@ class CausalHead {
     double strength = 0;
     for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) {
       const BackwardBlock block = h_.blocks(b, own.scores, own.gradients, own.weights);
-      const Packed upstream = h_.make_products(b, block, own);
+      const auto upstream = h_.make_products(b, block, own);
       const double* after = sums_only ? nullptr : later(chunk);
       strength += run_block(b, block, after, own);
       if (sums_only) continue;
@@ -91,19 +91,21 @@ class CausalHead {
     return strength;
   }
 
-  const BackwardHead<T, KeyT>& h_;
+  const BackwardHead<T, KeyT, E>& h_;
   int64_t keys_;
 };
 
 }  // namespace
 
-template <class T, class KeyT>
-void causal_backward(const BackwardHead<T, KeyT>& head, BackwardOwn* own) {
-  CausalHead<T, KeyT>(head).run(own);
+template <class T, class KeyT, class E>
+void causal_backward(const BackwardHead<T, KeyT, E>& head, BackwardOwn* own) {
+  CausalHead<T, KeyT, E>(head).run(own);
 }
 
-template void causal_backward(const BackwardHead<float, float>&, BackwardOwn*);
-template void causal_backward(const BackwardHead<c10::BFloat16, float>&, BackwardOwn*);
-template void causal_backward(const BackwardHead<c10::BFloat16, c10::BFloat16>&, BackwardOwn*);
+template void causal_backward(const BackwardHead<float, float, float>&, BackwardOwn*);
+template void causal_backward(const BackwardHead<BFloat16, float, float>&, BackwardOwn*);
+template void causal_backward(const BackwardHead<BFloat16, float, BFloat16>&, BackwardOwn*);
+template void causal_backward(const BackwardHead<BFloat16, BFloat16, float>&, BackwardOwn*);
+template void causal_backward(const BackwardHead<BFloat16, BFloat16, BFloat16>&, BackwardOwn*);
 
 }  // namespace saobp::attention::cpu

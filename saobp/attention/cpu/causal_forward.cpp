@@ -10,10 +10,10 @@
 namespace saobp::attention::cpu {
 namespace {
 
-template <class T>
+template <class T, class E>
 class CausalHead {
  public:
-  explicit CausalHead(const ForwardHead<T>& head) : h_(head), keys_(head.real.keys.size()) {}
+  explicit CausalHead(const ForwardHead<T, E>& head) : h_(head), keys_(head.real.keys.size()) {}
 
   void run(ForwardOwn* own) {
     const int64_t chunks = h_.chunks.count();
@@ -66,7 +66,6 @@ class CausalHead {
     if (!outputs) return;
     h_.store_statistics(b, block.rows, Matrix::attention, h_.wanted(statistics.attention));
     h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics.refined));
-    h_.drop_block(b, block);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
       const bool folds = !(total[i] < kSmallestCausalTotal);
@@ -75,13 +74,14 @@ class CausalHead {
       h_.saved.refined_logsumexp[first + i] = 0.0f;
       factors[i] = folds ? h_.constants.kept_scale / total[i] : 0.0f;
     }
-    h_.store_output(b, block, h_.values, factors, own);
+    h_.store_output(b, h_.drop_and_round(b, block, own), h_.values, factors, own);
     if (underflow) logarithmic_rows(b, own);
   }
 
-  // Those rows of the block whose sum underflowed; ends with the same state of the columns.
+  // Those rows of the block whose sum underflowed; ends with the same state of the columns. The block's memory is free
+  // by now.
   void logarithmic_rows(int64_t b, ForwardOwn& own) const {
-    const Block block = h_.block(b, own.spare_block);
+    const Block block = h_.block(b, own.block);
     const int64_t first = b * kTileRows;
     RowStatistics statistics[kTileRows];
     h_.make_scores(b, block, own);
@@ -90,28 +90,25 @@ class CausalHead {
                             h_.saved.inverse_sum + first, h_.saved.fold_ratio + first,
                             h_.saved.refined_logsumexp + first, h_.wanted(statistics));
     std::copy(own.block_sum, own.block_sum + block.columns, own.state.gained);
-    h_.drop_block(b, block);
-    multiply_block(block, h_.real.product_rows(b), h_.values, h_.p.channels, own.spare_rows);
-    for (int64_t i = 0; i < block.rows; ++i) {
-      if (h_.saved.fold_ratio[first + i] != 0.0f) continue;
-      if (h_.wanted(statistics)) h_.store_statistics(b, i, Matrix::refined, statistics[i]);
-      store_rows(own.spare_rows + i * h_.p.channels, h_.block_queries(b) + i, 1, h_.p.channels,
-                 &h_.constants.kept_scale, h_.output);
+    for (int64_t i = 0; h_.wanted(statistics) && i < block.rows; ++i) {
+      if (h_.saved.fold_ratio[first + i] == 0.0f) h_.store_statistics(b, i, Matrix::refined, statistics[i]);
     }
+    h_.store_logarithmic_rows(b, block, own);
   }
 
-  const ForwardHead<T>& h_;
+  const ForwardHead<T, E>& h_;
   int64_t keys_;
 };
 
 }  // namespace
 
-template <class T>
-void causal_forward(const ForwardHead<T>& head, ForwardOwn* own) {
-  CausalHead<T>(head).run(own);
+template <class T, class E>
+void causal_forward(const ForwardHead<T, E>& head, ForwardOwn* own) {
+  CausalHead<T, E>(head).run(own);
 }
 
-template void causal_forward(const ForwardHead<float>&, ForwardOwn*);
-template void causal_forward(const ForwardHead<c10::BFloat16>&, ForwardOwn*);
+template void causal_forward(const ForwardHead<float, float>&, ForwardOwn*);
+template void causal_forward(const ForwardHead<BFloat16, float>&, ForwardOwn*);
+template void causal_forward(const ForwardHead<BFloat16, BFloat16>&, ForwardOwn*);
 
 }  // namespace saobp::attention::cpu

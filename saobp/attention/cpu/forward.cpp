@@ -4,6 +4,7 @@
 //   then   w = 2^(c − max c),  V' = diag(w) V
 //   sweep 2, by blocks:            z = p w,  O = p V' / z
 // so that B = A w / u · fold ratio, with fold ratio = Σ e / z. Rows with z < 1e-25 are made once more by logarithms.
+// Products of bfloat16 take p diag(w), rounded, and V as it is.
 // Strength 0 needs sweep 1 only, encoder or causal.
 #include <algorithm>
 
@@ -13,29 +14,28 @@
 namespace saobp::attention::cpu {
 namespace {
 
-template <class T>
-void plain_block(const ForwardHead<T>& head, int64_t b, ForwardOwn& own) {
+template <class T, class E>
+void plain_block(const ForwardHead<T, E>& head, int64_t b, ForwardOwn& own) {
   const Block block = head.block(b, own.block);
   RowStatistics statistics[kTileRows];
   head.make_exponentials(b, block, own, head.wanted(statistics));
   head.store_statistics(b, block.rows, Matrix::attention, head.wanted(statistics));
   head.store_statistics(b, block.rows, Matrix::refined, head.wanted(statistics));
-  head.drop_block(b, block);
   float factors[kTileRows];
   const float* inverse_sum = head.saved.inverse_sum + b * kTileRows;
   for (int64_t i = 0; i < block.rows; ++i) factors[i] = head.constants.kept_scale * inverse_sum[i];
-  head.store_output(b, block, head.values, factors, own);
+  head.store_output(b, head.drop_and_round(b, block, own), head.values, factors, own);
 }
 
-template <class T>
+template <class T, class E>
 class RefinedHead {
  public:
-  explicit RefinedHead(ForwardHead<T>& head) : h_(head) {}
+  explicit RefinedHead(ForwardHead<T, E>& head) : h_(head) {}
 
   void run(ForwardOwn* own) {
     for_chunks(h_.p, h_.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) { collect_messages(chunk, mine); });
     weigh_columns();
-    if (!own) h_.pack_values();  // some row may want them, and then several threads at once would pack
+    if (!own || !kFloats) h_.pack_values();  // not when some row wants them: then several threads at once would pack
     for_chunks(h_.p, h_.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) {
       // Backwards: the last blocks of sweep 1 may still be in the cache.
       for (int64_t b = h_.chunks.end(chunk) - 1; b >= h_.chunks.begin(chunk); --b) refined_block(b, mine);
@@ -73,6 +73,7 @@ class RefinedHead {
     for (int64_t k = 0; k < padded; ++k) bias[k] = k < count ? static_cast<float>(sums[k] - largest) : 0.0f;
     std::copy(bias, bias + count, h_.saved.column_bias);
     powers(bias, padded, h_.shared.column_weights);
+    if (!kFloats) return;
     float* values = h_.shared.weighted_values;
     for (int64_t n = 0; n < count; ++n) {
       pack_rows(h_.value, h_.real.keys.data() + n, 1, channels, h_.shared.column_weights[n], values + n * channels);
@@ -89,10 +90,7 @@ class RefinedHead {
     }
     const int64_t first = b * kTileRows;
     float total[kTileRows], factors[kTileRows];
-    RowStatistics statistics[kTileRows];
-    weighted_totals(block, h_.shared.column_weights, total, h_.wanted(statistics));
-    h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics));
-    h_.drop_block(b, block);
+    const auto weights = weigh(b, block, own, total);
     bool underflow = false;
     for (int64_t i = 0; i < block.rows; ++i) {
       const bool folds = !(total[i] < kSmallestTotal);
@@ -101,13 +99,37 @@ class RefinedHead {
       h_.saved.refined_logsumexp[first + i] = 0.0f;
       factors[i] = folds ? h_.constants.kept_scale / total[i] : 0.0f;
     }
-    h_.store_output(b, block, {h_.shared.weighted_values, h_.p.channels}, factors, own);
+    h_.store_output(b, weights, weighted_values(), factors, own);
     if (underflow) logarithmic_rows(b, own);
   }
 
-  // Those rows of the block whose folded sum underflowed, by logarithms.
+  // p, or p diag(w) of bfloat16, without what dropout drops, and the sums of p diag(w).
+  BlockOf<E> weigh(int64_t b, const Block& block, ForwardOwn& own, float* total) const {
+    const float* weights = h_.shared.column_weights;
+    RowStatistics statistics[kTileRows];
+    if (kFloats || h_.wanted(statistics)) weighted_totals(block, weights, total, h_.wanted(statistics));
+    h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics));
+    if constexpr (kFloats) {
+      return h_.drop_and_round(b, block, own);
+    } else {
+      h_.with_dropout(b,
+                      [&](const DropoutBlock* mask) { weigh_rows(block, weights, mask, total, as<E>(own.operand)); });
+      return {as<E>(own.operand), block.rows, block.columns};
+    }
+  }
+
+  // What the weighed rows are multiplied by.
+  PackedOf<E> weighted_values() const {
+    if constexpr (kFloats) {
+      return {h_.shared.weighted_values, h_.p.channels};
+    } else {
+      return h_.values;
+    }
+  }
+
+  // Those rows of the block whose folded sum underflowed, by logarithms. The block's memory is free by now.
   void logarithmic_rows(int64_t b, ForwardOwn& own) {
-    const Block block = h_.block(b, own.spare_block);
+    const Block block = h_.block(b, own.block);
     const int64_t first = b * kTileRows;
     float refined_logsumexp[kTileRows];
     RowStatistics statistics[kTileRows];
@@ -115,24 +137,22 @@ class RefinedHead {
     h_.make_scores(b, block, own);
     refine_by_logarithms(block, h_.real.keys.size(), h_.saved.row_max + first, h_.saved.inverse_sum + first,
                          h_.shared.column_bias, h_.constants.messages, refined_logsumexp, h_.wanted(statistics));
-    h_.drop_block(b, block);
-    multiply_block(block, h_.real.product_rows(b), h_.values, h_.p.channels, own.spare_rows);
     for (int64_t i = 0; i < block.rows; ++i) {
       if (h_.saved.fold_ratio[first + i] != 0.0f) continue;
       h_.saved.refined_logsumexp[first + i] = refined_logsumexp[i];
       if (h_.wanted(statistics)) h_.store_statistics(b, i, Matrix::refined, statistics[i]);
-      store_rows(own.spare_rows + i * h_.p.channels, h_.block_queries(b) + i, 1, h_.p.channels,
-                 &h_.constants.kept_scale, h_.output);
     }
+    h_.store_logarithmic_rows(b, block, own);
   }
 
-  ForwardHead<T>& h_;
+  static constexpr bool kFloats = std::is_same_v<E, float>;
+  ForwardHead<T, E>& h_;
 };
 
-template <class T>
-void run_head(ForwardHead<T>& head, ForwardOwn* own) {
+template <class T, class E>
+void run_head(ForwardHead<T, E>& head, ForwardOwn* own) {
   head.pack_keys();
-  if (head.constants.refine && !head.p.causal) return RefinedHead<T>(head).run(own);
+  if (head.constants.refine && !head.p.causal) return RefinedHead<T, E>(head).run(own);
   head.pack_values();
   if (head.constants.refine) return causal_forward(head, own);
   for_chunks(head.p, head.chunks.count(), own, [&](int64_t chunk, ForwardOwn& mine) {
@@ -141,7 +161,7 @@ void run_head(ForwardHead<T>& head, ForwardOwn* own) {
 }
 
 // What runs one head, for in_one_thread and over_threads.
-template <class T>
+template <class E, class T>
 auto one_head(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
   return [&problem, inputs, output, saved](int64_t index, ForwardShared& shared, ForwardOwn* own) {
     const int64_t batch = index / problem.heads, head = index % problem.heads, key_head = head / problem.group;
@@ -152,14 +172,14 @@ auto one_head(const Problem& problem, const Inputs<T>& inputs, const View<T>& ou
       clear_rows(rows, problem.queries, problem.channels);
     }
     if (real.queries.empty() || real.keys.empty()) return;
-    ForwardHead<T> work{{problem, constants, real, index},
-                        shared,
-                        SavedHead(saved, problem, index),
-                        head_rows(inputs.query, batch, head),
-                        head_rows(inputs.key, batch, key_head),
-                        head_rows(inputs.value, batch, key_head),
-                        rows,
-                        Chunks(real)};
+    ForwardHead<T, E> work{{problem, constants, real, index},
+                           shared,
+                           SavedHead(saved, problem, index),
+                           head_rows(inputs.query, batch, head),
+                           head_rows(inputs.key, batch, key_head),
+                           head_rows(inputs.value, batch, key_head),
+                           rows,
+                           Chunks(real)};
     run_head(work, own);
   };
 }
@@ -170,13 +190,17 @@ template <class T>
 void forward_heads(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
                    int64_t begin, int64_t end) {
   apply_environment();
-  in_one_thread<ForwardShared, ForwardOwn>(problem, begin, end, one_head(problem, inputs, output, saved));
+  with_operand<T>([&]<class E>(E) {
+    in_one_thread<ForwardShared, ForwardOwn>(problem, begin, end, one_head<E>(problem, inputs, output, saved));
+  });
 }
 
 template <class T>
 void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
   apply_environment();
-  over_threads<ForwardShared, ForwardOwn>(problem, one_head(problem, inputs, output, saved));
+  with_operand<T>([&]<class E>(E) {
+    over_threads<ForwardShared, ForwardOwn>(problem, one_head<E>(problem, inputs, output, saved));
+  });
 }
 
 #define SAOBP_FORWARD(T)                                                                                         \

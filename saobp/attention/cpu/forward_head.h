@@ -21,9 +21,9 @@ struct ForwardShared {
   explicit ForwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
-        scratch(kept_blocks * kTileRows * columns + 3 * columns * p.channels + (2 * kMaxChunks + 2) * columns +
-                16 * kLanes),
-        keys(scratch.floats(columns * p.channels)),
+        scratch(kept_blocks * kTileRows * columns + 3 * columns * operand_floats(p.channels) +
+                (2 * kMaxChunks + 2) * columns + 16 * kLanes),
+        keys(scratch.floats(columns * operand_floats(p.channels))),
         values(scratch.floats(columns * p.channels)),
         weighted_values(scratch.floats(columns * p.channels)),
         blocks(scratch.floats(kept_blocks * kTileRows * columns)),
@@ -33,9 +33,10 @@ struct ForwardShared {
 
   int64_t columns, kept_blocks;
   Scratch scratch;
-  float *keys, *values, *weighted_values;  // Kᵀ in tiles; V where the tensor itself will not do; diag(w) V
-  float* blocks;                           // the first `kept_blocks`, kept from the first sweep for the second
-  double* chunk_sums;                      // [chunks][columns] of m
+  float *keys, *values;    // operands: Kᵀ in tiles; V where the tensor itself will not do
+  float* weighted_values;  // diag(w) V, for products of floats
+  float* blocks;           // the first `kept_blocks`, kept from the first sweep for the second
+  double* chunk_sums;      // [chunks][columns] of m
   float *column_bias, *column_weights;
 };
 
@@ -43,12 +44,11 @@ struct ForwardShared {
 struct ForwardOwn {
   explicit ForwardOwn(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
-        scratch(2 * kTileRows * columns + 3 * kTileRows * p.channels + 11 * columns + 16 * kLanes),
+        scratch(3 * kTileRows * columns / 2 + 2 * kTileRows * operand_floats(p.channels) + 11 * columns + 16 * kLanes),
         block(scratch.floats(kTileRows * columns)),
-        spare_block(scratch.floats(kTileRows * columns)),
-        query_rows(scratch.floats(kTileRows * p.channels)),
+        operand(scratch.floats(kTileRows * columns / 2)),
+        query_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
         output_rows(scratch.floats(kTileRows * p.channels)),
-        spare_rows(scratch.floats(kTileRows * p.channels)),
         chunk_sum(scratch.doubles(columns)),
         block_sum(scratch.doubles(columns)),
         state{scratch.doubles(columns), scratch.doubles(columns), scratch.floats(columns), scratch.floats(columns),
@@ -58,10 +58,11 @@ struct ForwardOwn {
 
   int64_t columns;
   Scratch scratch;
-  float *block, *spare_block;
-  float *query_rows, *output_rows, *spare_rows;  // [64][channels]
+  float *block, *operand;           // the latter for products of bfloat16
+  float *query_rows, *output_rows;  // [64][channels], the former as an operand
   double *chunk_sum, *block_sum;
   ColumnState state;  // causal
+  ProductsDone done;
 };
 
 // One head's part of the saved rows and columns.
@@ -83,23 +84,24 @@ struct SavedHead {
 
 enum class Matrix { attention, refined };  // A, B
 
-template <class T>
+// T: type of the tensors, E: of the products' operands (products.h).
+template <class T, class E>
 struct ForwardHead : Head {
   ForwardShared& shared;
   SavedHead saved;
   Rows<const T> query, key, value;
   Rows<T> output;
   Chunks chunks;
-  Packed values{nullptr, 0};  // V, rows up to the next multiple of 16 are 0
+  PackedOf<E> values{nullptr, 0};  // V, with zero rows behind
 
-  void pack_keys() { pack_columns_transposed(key, constants.score_scale, shared.keys); }
+  void pack_keys() { pack_columns_transposed(key, constants.score_scale, as<E>(shared.keys)); }
 
   void pack_values() {
-    if (!values.data) values = pack_columns(value, shared.values);
+    if (!values.data) values = pack_columns(value, as<E>(shared.values));
   }
 
   void make_scores(int64_t b, const Block& scores, ForwardOwn& own) const {
-    multiply_into_block(scores, real.product_rows(b), pack_block(query, b, own.query_rows), p.channels, shared.keys);
+    multiply_scores(scores, b, pack_block(query, b, as<E>(own.query_rows)), as<E>(shared.keys));
   }
 
   // S → e, with the row's maximum and sum, and the statistics of A if there is a place for them.
@@ -126,15 +128,37 @@ struct ForwardHead : Head {
     for (int64_t i = 0; statistics && i < rows; ++i) store_statistics(b, i, matrix, statistics[i]);
   }
 
+  // The weights without what dropout drops, as the left operand of the product with V.
+  BlockOf<E> drop_and_round(int64_t b, const Block& weights, ForwardOwn& own) const {
+    if constexpr (std::is_same_v<E, float>) {
+      drop_block(b, weights);
+      return weights;
+    } else {
+      with_dropout(b,
+                   [&](const DropoutBlock* mask) { weigh_rows(weights, nullptr, mask, nullptr, as<E>(own.operand)); });
+      return {as<E>(own.operand), weights.rows, weights.columns};
+    }
+  }
+
   // output rows of the block = weights · columns, each row times its factor.
-  void store_output(int64_t b, const Block& weights, Packed columns, const float* factors, ForwardOwn& own) const {
+  void store_output(int64_t b, const BlockOf<E>& weights, PackedOf<E> columns, const float* factors,
+                    ForwardOwn& own) const {
     multiply_block(weights, real.product_rows(b), columns, p.channels, own.output_rows);
     store_rows(own.output_rows, block_queries(b), weights.rows, p.channels, factors, output);
+  }
+
+  // The rows of the block whose fold_ratio is 0: `weights` is their B, normalised.
+  void store_logarithmic_rows(int64_t b, const Block& weights, ForwardOwn& own) const {
+    multiply_block(drop_and_round(b, weights, own), real.product_rows(b), values, p.channels, own.output_rows);
+    for (int64_t i = 0; i < weights.rows; ++i) {
+      if (saved.fold_ratio[b * kTileRows + i] != 0.0f) continue;
+      store_rows(own.output_rows + i * p.channels, block_queries(b) + i, 1, p.channels, &constants.kept_scale, output);
+    }
   }
 };
 
 // The causal form with a strength (causal_forward.cpp).
-template <class T>
-void causal_forward(const ForwardHead<T>& head, ForwardOwn* own);
+template <class T, class E>
+void causal_forward(const ForwardHead<T, E>& head, ForwardOwn* own);
 
 }  // namespace saobp::attention::cpu

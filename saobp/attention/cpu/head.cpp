@@ -1,9 +1,5 @@
 #include "saobp/attention/cpu/head.h"
 
-#include <ATen/native/CPUBlas.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/mm.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -41,22 +37,6 @@ Indices real_positions(const bool* mask, int64_t length) {
 int64_t fold_length(double strength, bool causal) {
   const double limit = strength == 0 ? kTileRows : std::floor((causal ? 30 : 60) / std::abs(strength));
   return std::clamp<int64_t>(static_cast<int64_t>(std::min<double>(limit, kTileRows)), 1, kTileRows);
-}
-
-// The product by way of ATen's matrix multiplication, which takes the BLAS: what brgemm comes down to on a machine
-// without AVX-512.
-void multiply_by_blas(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
-                      float* c, int64_t ldc, bool add) {
-  const auto matrix = [](const float* data, int64_t rows, int64_t columns, int64_t ld) {
-    return at::from_blob(const_cast<float*>(data), {rows, columns}, {ld, 1}, at::TensorOptions(at::kFloat));
-  };
-  const auto left = matrix(a, m, k, lda), right = matrix(b, k, n, ldb);
-  auto result = matrix(c, m, n, ldc);
-  if (add) {
-    at::addmm_out(result, result, left, right);
-  } else {
-    at::mm_out(result, left, right);
-  }
 }
 
 }  // namespace
@@ -132,49 +112,27 @@ float* Scratch::floats(int64_t count) {
   return part;
 }
 
-void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
-              int64_t ldc, bool add) {
-  if (older_machine()) return multiply_by_blas(m, n, k, a, lda, b, ldb, c, ldc, add);
-  at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, add, a, b, c, /*is_vnni=*/false);
-}
-
-template <class T>
-Packed pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
-                      int64_t channels, float* buffer) {
+template <class E, class T>
+PackedOf<E> pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+                           int64_t channels, E* buffer) {
   const uint32_t* indices = real.data() + first;
-  if constexpr (std::is_same_v<T, float>) {
+  const int64_t depth = depth_of<E>(channels);
+  if constexpr (std::is_same_v<E, T>) {
     const bool neighbours = indices[count - 1] - indices[0] == count - 1;  // they ascend
-    if (neighbours && count == padded) return {rows[indices[0]], rows.stride};
+    if (neighbours && count == padded && channels == depth) return {rows[indices[0]], rows.stride};
   }
-  pack_rows(rows, indices, count, channels, 1.0f, buffer);
-  std::fill(buffer + count * channels, buffer + padded * channels, 0.0f);
-  return {buffer, channels};
+  if constexpr (std::is_same_v<E, float>) {
+    pack_rows(rows, indices, count, channels, 1.0f, buffer);
+    std::fill(buffer + count * channels, buffer + padded * channels, 0.0f);
+  } else {
+    copy_rows(rows, indices, count, padded, channels, buffer);
+  }
+  return {buffer, depth};
 }
 
 template Packed pack_if_needed(const Rows<const float>&, const Indices&, int64_t, int64_t, int64_t, int64_t, float*);
-template Packed pack_if_needed(const Rows<const c10::BFloat16>&, const Indices&, int64_t, int64_t, int64_t, int64_t,
-                               float*);
-
-void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    multiply(m, std::min(kTileColumns, block.columns - column), channels, rows.data, rows.stride,
-             transposed + column * channels, kTileColumns, row_segment(block, 0, column), kTileColumns, false);
-  }
-}
-
-void multiply_block(const Block& block, int64_t m, Packed columns, int64_t channels, float* target) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    multiply(m, channels, std::min(kTileColumns, block.columns - column), row_segment(block, 0, column), kTileColumns,
-             columns.data + column * columns.stride, columns.stride, target, channels, column > 0);
-  }
-}
-
-void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,
-                           float* transposed, bool add) {
-  for (int64_t column = 0; column < block.columns; column += kTileColumns) {
-    multiply(channels, std::min(kTileColumns, block.columns - column), k, rows_transposed, kTileRows,
-             row_segment(block, 0, column), kTileColumns, transposed + column * channels, kTileColumns, add);
-  }
-}
+template Packed pack_if_needed(const Rows<const BFloat16>&, const Indices&, int64_t, int64_t, int64_t, int64_t, float*);
+template PackedOf<BFloat16> pack_if_needed(const Rows<const BFloat16>&, const Indices&, int64_t, int64_t, int64_t,
+                                           int64_t, BFloat16*);
 
 }  // namespace saobp::attention::cpu

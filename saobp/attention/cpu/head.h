@@ -1,5 +1,5 @@
-// What the forward and the backward kernel share: which rows of a head are real, the derived constants, scratch memory,
-// and the matrix products on tiles.
+// What the forward and the backward kernel share: which rows of a head are real, the derived constants and scratch
+// memory.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,9 @@
 #include "saobp/attention/cpu/forward_rows.h"
 #include "saobp/attention/cpu/kernel.h"
 #include "saobp/attention/cpu/layout.h"
+#include "saobp/attention/cpu/operands.h"
 #include "saobp/attention/cpu/packing.h"
+#include "saobp/attention/cpu/products.h"
 #include "saobp/attention/dropout.h"
 
 namespace saobp::attention::cpu {
@@ -48,9 +50,9 @@ struct RealRows {
   int64_t key_columns;           // number of keys, rounded up to 16
   int64_t row_blocks() const { return divide_up(queries.size(), kTileRows); }
   int64_t column_tiles() const { return divide_up(keys.size(), kTileColumns); }
-  // Rows of a block, and what the matrix products take for it: rounded up to 8, so that they see few shapes.
+  // Rows of a block, and what the matrix products take for it.
   int64_t block_rows(int64_t block) const;
-  int64_t product_rows(int64_t block) const { return round_up(block_rows(block), 8); }
+  int64_t product_rows(int64_t block) const { return round_up(block_rows(block), kProductRows); }
   // What the rows of a block see: so many columns in all, rounded up to 16, and each of them (null: every key).
   int64_t block_columns(int64_t block) const;
   const int64_t* block_visible(int64_t block) const {
@@ -76,21 +78,11 @@ class Scratch {
   int64_t used_ = 0, size_;
 };
 
-// C[m][n] (+)= A[m][k] B[k][n], row-major with leading dimensions.
-void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
-              int64_t ldc, bool add);
-
-// Neighbouring rows of a matrix.
-struct Packed {
-  const float* data;
-  int64_t stride;
-};
-
-// The real rows from `first` on, `count` of them and zero rows up to `padded`: where they lie if they are floats and
-// lie there so, else copied into the buffer. T: float, c10::BFloat16.
-template <class T>
-Packed pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
-                      int64_t channels, float* buffer);
+// The real rows from `first` on, `count` of them and zero rows up to `padded`, as a left operand (float: also as a
+// right one): where they lie if they lie there so, else copied into the buffer. T: float, BFloat16; E: T or float.
+template <class E, class T>
+PackedOf<E> pack_if_needed(const Rows<const T>& rows, const Indices& real, int64_t first, int64_t count, int64_t padded,
+                           int64_t channels, E* buffer);
 
 // Calls f(tile, column) for the tiles of a block, each a block of its own that starts at `column`.
 template <class F>
@@ -100,25 +92,15 @@ void for_tiles(const Block& block, F&& f) {
   }
 }
 
-// block = rows[m][channels] · transposed, with `transposed` in tiles of [channels][128] (pack_transposed).
-void multiply_into_block(const Block& block, int64_t m, Packed rows, int64_t channels, const float* transposed);
-
-// target[m][channels] = block · columns[·][channels].
-void multiply_block(const Block& block, int64_t m, Packed columns, int64_t channels, float* target);
-
-// transposed (+)= rowsᵀ · block, with rows_transposed [channels][64] and `transposed` in tiles of [channels][128].
-void accumulate_transposed(const float* rows_transposed, const Block& block, int64_t k, int64_t channels,
-                           float* transposed, bool add);
-
 // Σ a_d b_d, in eight lanes.
-template <class T>
-float dot(const float* a, const T* b, int64_t count) {
+template <class A, class B>
+float dot(const A* a, const B* b, int64_t count) {
   float lanes[8] = {};
   int64_t d = 0;
   for (; d + 8 <= count; d += 8) {
-    for (int64_t n = 0; n < 8; ++n) lanes[n] += a[d + n] * static_cast<float>(b[d + n]);
+    for (int64_t n = 0; n < 8; ++n) lanes[n] += static_cast<float>(a[d + n]) * static_cast<float>(b[d + n]);
   }
-  for (; d < count; ++d) lanes[0] += a[d] * static_cast<float>(b[d]);
+  for (; d < count; ++d) lanes[0] += static_cast<float>(a[d]) * static_cast<float>(b[d]);
   float sum = 0;
   for (const float lane : lanes) sum += lane;
   return sum;
@@ -134,23 +116,39 @@ struct Head {
   const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
   Block block(int64_t b, float* data) const { return {data, real.block_rows(b), real.block_columns(b)}; }
 
-  // The block's rows of `source`, with zero rows up to what the products take. buffer: [64][channels].
-  template <class T>
-  Packed pack_block(const Rows<const T>& source, int64_t b, float* buffer) const {
+  // The block's rows of `source` as a left operand. buffer: [64][depth_of(channels)].
+  template <class E = float, class T>
+  PackedOf<E> pack_block(const Rows<const T>& source, int64_t b, E* buffer) const {
     return pack_if_needed(source, real.queries, b * kTileRows, real.block_rows(b), real.product_rows(b), p.channels,
                           buffer);
   }
 
-  // The rows of all keys, with zero rows up to a multiple of 16. buffer: [key_columns][channels].
-  template <class T>
-  Packed pack_columns(const Rows<const T>& source, float* buffer) const {
-    return pack_if_needed(source, real.keys, 0, real.keys.size(), real.key_columns, p.channels, buffer);
+  // The rows of all keys as a right operand, with zero rows behind. buffer: [columns][channels].
+  template <class E = float, class T>
+  PackedOf<E> pack_columns(const Rows<const T>& source, E* buffer) const {
+    if constexpr (std::is_same_v<E, float>) {
+      return pack_if_needed(source, real.keys, 0, real.keys.size(), real.key_columns, p.channels, buffer);
+    } else {
+      pack_pairs(source, real.keys.data(), real.keys.size(), p.channels, buffer);
+      return {buffer, p.channels};
+    }
   }
 
-  // The same transposed, in tiles. With constants.score_scale products of queries and keys are scores to base 2.
-  template <class T>
-  void pack_columns_transposed(const Rows<const T>& source, float factor, float* target) const {
-    pack_transposed(source, real.keys.data(), real.keys.size(), p.channels, factor, target);
+  // The same transposed, in tiles, times `factor` if they are floats.
+  template <class E = float, class T>
+  void pack_columns_transposed(const Rows<const T>& source, float factor, E* target) const {
+    if constexpr (std::is_same_v<E, float>) {
+      pack_transposed(source, real.keys.data(), real.keys.size(), p.channels, factor, target);
+    } else {
+      pack_pairs_transposed(source, real.keys.data(), real.keys.size(), p.channels, target);
+    }
+  }
+
+  // Scores to base 2: queries times keys, which hold constants.score_scale where they are floats.
+  template <class E>
+  void multiply_scores(const Block& scores, int64_t b, PackedOf<E> queries, const E* keys_transposed) const {
+    multiply_into_block(scores, real.product_rows(b), queries, depth_of<E>(p.channels), keys_transposed);
+    if constexpr (!std::is_same_v<E, float>) scale_block(scores, constants.score_scale);
   }
 
   // Calls f(the dropout of the block, or null).

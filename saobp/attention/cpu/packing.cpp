@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "saobp/attention/cpu/simd-inl.h"
+#include "saobp/attention/cpu/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saobp::attention::cpu::HWY_NAMESPACE {
@@ -25,53 +25,6 @@ HWY_INLINE void scale_row(const From* from, int64_t count, float factor, To* to)
   int64_t n = 0;
   for (; n + lanes <= count; n += lanes) store(f, hn::Mul(load(f, from + n), scale), to + n);
   for (; n < count; ++n) to[n] = static_cast<To>(static_cast<float>(from[n]) * factor);
-}
-
-// Transposes 4×4 elements: from[i] are four rows, to[j] four targets.
-#if HWY_TARGET == HWY_SCALAR
-template <class From, class To>
-void transpose_4x4(const From* const from[4], To* const to[4], float factor) {
-  for (int64_t i = 0; i < 4; ++i) {
-    for (int64_t j = 0; j < 4; ++j) to[j][i] = static_cast<To>(static_cast<float>(from[i][j]) * factor);
-  }
-}
-#else
-template <class From, class To>
-HWY_INLINE void transpose_4x4(const From* const from[4], To* const to[4], float factor) {
-  const hn::FixedTag<float, 4> f;
-  const hn::FixedTag<double, 2> pairs;
-  const auto scale = hn::Set(f, factor);
-  const auto r0 = hn::Mul(load(f, from[0]), scale), r1 = hn::Mul(load(f, from[1]), scale);
-  const auto r2 = hn::Mul(load(f, from[2]), scale), r3 = hn::Mul(load(f, from[3]), scale);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(f, r0, r1));
-  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(f, r0, r1));
-  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(f, r2, r3));
-  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(f, r2, r3));
-  store(f, hn::BitCast(f, hn::InterleaveLower(pairs, low01, low23)), to[0]);
-  store(f, hn::BitCast(f, hn::InterleaveUpper(pairs, low01, low23)), to[1]);
-  store(f, hn::BitCast(f, hn::InterleaveLower(pairs, high01, high23)), to[2]);
-  store(f, hn::BitCast(f, hn::InterleaveUpper(pairs, high01, high23)), to[3]);
-}
-#endif
-
-// to(j)[i] = from(i)[j] · factor for i < rows, j < columns.
-template <class From, class To>
-HWY_INLINE void transpose(int64_t rows, int64_t columns, float factor, From&& from, To&& to) {
-  using Source = std::remove_reference_t<decltype(*from(0))>;
-  using Target = std::remove_reference_t<decltype(*to(0))>;
-  const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
-  for (int64_t i = 0; i < whole_rows; i += 4) {
-    for (int64_t j = 0; j < whole_columns; j += 4) {
-      Source* const sources[4] = {from(i) + j, from(i + 1) + j, from(i + 2) + j, from(i + 3) + j};
-      Target* const targets[4] = {to(j) + i, to(j + 1) + i, to(j + 2) + i, to(j + 3) + i};
-      transpose_4x4<std::remove_const_t<Source>, Target>(sources, targets, factor);
-    }
-  }
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j) {
-      to(j)[i] = static_cast<Target>(static_cast<float>(from(i)[j]) * factor);
-    }
-  }
 }
 
 template <class T>
@@ -93,7 +46,7 @@ HWY_INLINE void pack_transposed_of(const Rows<const T>& rows, const uint32_t* in
     const int64_t columns = std::min(kTileColumns, count - start);
     float* tile = target + start * channels;
     transpose(
-        columns, channels, factor, [&](int64_t n) { return rows[indices[start + n]]; },
+        columns, channels, Times{factor}, [&](int64_t n) { return rows[indices[start + n]]; },
         [&](int64_t d) { return tile + d * kTileColumns; });
     for (int64_t d = 0; d < channels; ++d) {
       std::fill(tile + d * kTileColumns + columns, tile + d * kTileColumns + round_up(columns, kLanes), 0.0f);
@@ -107,8 +60,8 @@ HWY_INLINE void unpack_transposed_of(const float* source, const uint32_t* indice
   for (int64_t start = 0; start < count; start += kTileColumns) {
     const float* tile = source + start * channels;
     transpose(
-        channels, std::min(kTileColumns, count - start), factor, [&](int64_t d) { return tile + d * kTileColumns; },
-        [&](int64_t n) { return rows[indices[start + n]]; });
+        channels, std::min(kTileColumns, count - start), Times{factor},
+        [&](int64_t d) { return tile + d * kTileColumns; }, [&](int64_t n) { return rows[indices[start + n]]; });
   }
 }
 
@@ -136,7 +89,7 @@ SAOBP_PACKING(BFloat16, BFloat16)
 
 void TransposeBlock(const float* source, int64_t stride, int64_t count, int64_t channels, float* target, int64_t ld) {
   transpose(
-      count, channels, 1.0f, [&](int64_t n) { return source + n * stride; },
+      count, channels, Unchanged(), [&](int64_t n) { return source + n * stride; },
       [&](int64_t d) { return target + d * ld; });
 }
 

@@ -28,10 +28,11 @@ HWY_INLINE void for_segments(const Block& block, int64_t row, F&& f) {
 }
 
 // Row[k] = value for k in [first, last).
-HWY_INLINE void fill_columns(const Block& block, int64_t row, int64_t first, int64_t last, float value) {
+template <class E>
+HWY_INLINE void fill_columns(const BlockOf<E>& block, int64_t row, int64_t first, int64_t last, E value) {
   while (first < last) {
     const int64_t stop = std::min(last, (first / kTileColumns + 1) * kTileColumns);
-    float* segment = row_segment(block, row, first);
+    E* segment = row_segment(block, row, first);
     std::fill(segment + first % kTileColumns, segment + first % kTileColumns + (stop - first), value);
     first = stop;
   }
