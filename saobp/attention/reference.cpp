@@ -118,10 +118,12 @@ Weights make_weights(const at::Tensor& query, const at::Tensor& key, const Atten
 
 // O = (B ⊙ R) V, with padded rows of V as 0.
 at::Tensor make_output(const Weights& weights, const at::Tensor& query, const at::Tensor& value_in,
-                       const AttentionOptions& options) {
+                       const AttentionOptions& options, const at::Tensor& factors = {}) {
   const auto value = repeat_heads(zero_where(value_in, weights.pairs.padded_key), query.size(1));
   auto left = weights.refined;
-  if (options.dropout > 0) {
+  if (factors.defined()) {
+    left = left * factors;
+  } else if (options.dropout > 0) {
     left = left * dropout_factors(query.size(0), query.size(1), query.size(2), value.size(2), options.dropout,
                                   options.seed, query.options());
   }
@@ -164,9 +166,9 @@ at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_
 }
 
 at::Tensor reference_attention(const at::Tensor& query_in, const at::Tensor& key_in, const at::Tensor& value_in,
-                               const AttentionOptions& options) {
+                               const AttentionOptions& options, const at::Tensor& factors) {
   const auto query = working_type(query_in), key = working_type(key_in);
-  return make_output(make_weights(query, key, options), query, working_type(value_in), options)
+  return make_output(make_weights(query, key, options), query, working_type(value_in), options, factors)
       .to(query_in.scalar_type());
 }
 

@@ -13,8 +13,9 @@
 
 namespace saobp::attention {
 
+// factors [B, H, L_q, L_k]: what dropout multiplies the weights with, in the place of what `options` say.
 at::Tensor reference_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                               const AttentionOptions& options);
+                               const AttentionOptions& options, const at::Tensor& factors = {});
 
 // The output and the statistics of A and B: [4, B, H, L_q] in the working type (elemmul: [2, B, H, L_q], A's alone), in
 // the order of AttentionWithStatistics.

@@ -9,6 +9,7 @@
 
 #include "cases.h"
 #include "saobp/attention/reference.h"
+#include "yardstick.h"
 
 namespace saobp::attention::testing {
 namespace {
@@ -98,16 +99,17 @@ TEST(Decode, LongPromptsAreTakenInBlocks) {
   }
 }
 
-// At most twice the error that the whole sequence makes in float, plus a few roundings.
 TEST(Decode, InFloatItErrsAsTheWholeSequenceDoes) {
   const auto in = random_inputs(2, 2, 200, 200, 16, at::kFloat);
   for (const auto& form : forms(2)) {
     SCOPED_TRACE(form.name);
-    const auto exact = whole(form.options, in, at::kDouble);
-    const double naive = largest_difference(whole(form.options, in, at::kFloat), exact);
-    const double floor = 3e-7 * exact.abs().max().item<double>() + 1.2e-7;
+    auto options = form.options;
+    options.causal = true;
+    const Yardstick yardstick(in, options, at::ones_like(in.query));
     for (const auto& prompts : std::vector<std::vector<int64_t>>{{}, {150}}) {
-      EXPECT_LE(largest_difference(decode(form.options, in, prompts), exact), 2 * naive + floor);
+      Results actual;
+      actual.output = decode(form.options, in, prompts);
+      yardstick.expect_close(actual);
     }
   }
 }

@@ -1,5 +1,4 @@
-// The fused ElemMul kernels against the reference in double: at most twice (gradients: three times) the error that the
-// reference in float makes itself, plus a few roundings of the largest value.
+// The fused ElemMul kernels: accuracy, by the yardstick of yardstick.h, and what they keep bit for bit.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -7,10 +6,10 @@
 #include <cmath>
 #include <functional>
 
-#include "cases.h"
 #include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/fused_elemmul.h"
 #include "saobp/attention/reference.h"
+#include "yardstick.h"
 
 namespace saobp::attention::testing {
 namespace {
@@ -68,73 +67,37 @@ Inputs inputs_of(const Case& c) {
   return {query.query, other.key, other.value};
 }
 
-using Function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)>;
-
-Gradients differentiate(const Function& function, const Inputs& in, const at::Tensor& upstream, at::ScalarType type) {
-  const auto leaf = [&](const at::Tensor& t) { return t.detach().to(type).set_requires_grad(true); };
-  const auto query = leaf(in.query), key = leaf(in.key), value = leaf(in.value);
-  const auto output = function(query, key, value);
-  const auto g = torch::autograd::grad({output}, {query, key, value}, {upstream.to(type)});
-  return {output.detach(), g[0], g[1], g[2]};
+Results run_fused(const Inputs& in, const AttentionOptions& options, const at::Tensor& upstream) {
+  return run_with(fused_elemmul, in, options, upstream, in.query.scalar_type());
 }
 
-Gradients run_fused(const Inputs& in, const AttentionOptions& options, const at::Tensor& upstream) {
-  const auto fused = [&](const auto& query, const auto& key, const auto& value) {
-    return fused_elemmul(query, key, value, options);
-  };
-  return differentiate(fused, in, upstream, in.query.scalar_type());
-}
-
-// A key head is repeated for each query head of its group.
-Gradients run_reference(const Inputs& in, const AttentionOptions& options, const at::Tensor& upstream,
-                        at::ScalarType type) {
-  const int64_t group = in.query.size(1) / in.key.size(1);
-  const auto reference = [&](const auto& query, const auto& key, const auto& value) {
-    return reference_attention(query, key.repeat_interleave(group, 1), value.repeat_interleave(group, 1), options);
-  };
-  return differentiate(reference, in, upstream, type);
-}
-
-void expect_close(const char* what, const at::Tensor& actual, const at::Tensor& naive, const at::Tensor& exact,
-                  double times) {
-  const double floor = 3e-7 * exact.abs().max().item<double>() + 1.2e-7;
-  const double error = largest_difference(actual, exact), allowed = times * largest_difference(naive, exact) + floor;
-  EXPECT_LE(error, allowed) << what;
-  EXPECT_TRUE(actual.isfinite().all().item<bool>()) << what;
-}
-
-void expect_kernel_close(const Inputs& in, const AttentionOptions& options, const std::string& target) {
-  const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
-  const auto exact = run_reference(in, options, upstream, at::kDouble);
-  const auto naive = run_reference(in, options, upstream, at::kFloat);
+// On every instruction set that this processor has.
+void expect_kernels_close(const Inputs& in, const AttentionOptions& options) {
   ASSERT_TRUE(elemmul_fused_covers(in.query, options));
-  const auto actual = run_fused(in, options, upstream);
-  EXPECT_EQ(last_kernel(), "cpu/" + target);
-  EXPECT_EQ(last_backward_kernel(), "cpu/" + target);
-  expect_close("output", actual.output, naive.output, exact.output, 2);
-  expect_close("query gradient", actual.query, naive.query, exact.query, 3);
-  expect_close("key gradient", actual.key, naive.key, exact.key, 3);
-  expect_close("value gradient", actual.value, naive.value, exact.value, 3);
+  const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
+  const Yardstick yardstick(in, options, upstream);
+  for (const auto& target : cpu::supported_targets()) {
+    SCOPED_TRACE(target);
+    cpu::use_target(target);
+    const auto actual = run_fused(in, options, upstream);
+    EXPECT_EQ(last_kernel(), "cpu/" + target);
+    EXPECT_EQ(last_backward_kernel(), "cpu/" + target);
+    yardstick.expect_close(actual);
+  }
+  cpu::use_target("");
 }
 
-// Every instruction set that this processor has.
-class ElemmulKernel : public ::testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override { cpu::use_target(GetParam()); }
-  void TearDown() override { cpu::use_target(""); }
-};
-
-TEST_P(ElemmulKernel, AgreesWithTheReference) {
+TEST(ElemmulKernelAccuracy, AgreesWithTheReference) {
   for (const Case& c : kCases) {
     for (const bool causal : {false, true}) {
       SCOPED_TRACE(describe(c, causal));
-      expect_kernel_close(inputs_of(c), options_of(c, causal), GetParam());
+      expect_kernels_close(inputs_of(c), options_of(c, causal));
     }
   }
 }
 
 // Every query attends to key 3 (the first ones, in causal form, to what they see), the other keys get e^-gap.
-TEST_P(ElemmulKernel, SinkHead) {
+TEST(ElemmulKernelAccuracy, SinkHead) {
   for (const double gap : {5.0, 20.0, 80.0, 1000.0}) {
     for (const bool causal : {false, true}) {
       SCOPED_TRACE("gap " + std::to_string(gap) + (causal ? " causal" : ""));
@@ -147,10 +110,26 @@ TEST_P(ElemmulKernel, SinkHead) {
       options.elemmul = true;
       options.causal = causal;
       options.dropout = 0.2;
-      expect_kernel_close(in, options, GetParam());
+      expect_kernels_close(in, options);
     }
   }
 }
+
+// Of 33 blocks of rows 30 are kept between the sweeps.
+TEST(ElemmulKernelAccuracy, BlocksThatAreNotKept) {
+  const Case c{1, 1, 1, 2100, 4, Case::none, 0.1};
+  for (const bool causal : {false, true}) {
+    SCOPED_TRACE(describe(c, causal));
+    expect_kernels_close(inputs_of(c), options_of(c, causal));
+  }
+}
+
+// Every instruction set that this processor has.
+class ElemmulKernel : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { cpu::use_target(GetParam()); }
+  void TearDown() override { cpu::use_target(""); }
+};
 
 TEST_P(ElemmulKernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
   // Up to two chunks of rows a head; more of them; heads left over, some of them too short for chunks; some blocks that
@@ -245,16 +224,8 @@ TEST_P(ElemmulKernel, StridesAreFree) {
 INSTANTIATE_TEST_SUITE_P(Targets, ElemmulKernel, ::testing::ValuesIn(cpu::supported_targets()),
                          [](const auto& info) { return info.param; });
 
-// Of 33 blocks of rows 30 are kept between the sweeps.
-TEST(FusedElemmul, BlocksThatAreNotKept) {
-  const Case c{1, 1, 1, 2100, 4, Case::none, 0.1};
-  for (const bool causal : {false, true}) {
-    SCOPED_TRACE(describe(c, causal));
-    expect_kernel_close(inputs_of(c), options_of(c, causal), cpu::target_name());
-  }
-}
-
 TEST(FusedElemmul, SecondDerivativesGoThroughTheReference) {
+  using Function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)>;
   const auto second = [](const Function& function, const Inputs& in, at::ScalarType type) {
     const auto query = in.query.to(type).set_requires_grad(true), key = in.key.to(type).set_requires_grad(true);
     const auto output = function(query, key, in.value.to(type));

@@ -9,12 +9,15 @@
 namespace saobp::attention::testing {
 
 // bfloat16: B is made in float and rounded where it is multiplied with V, as in (scores.softmax(-1).to(bfloat16) @
-// value).
+// value). factors: as reference_attention's.
 inline at::Tensor plain_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                  const AttentionOptions& options) {
-  if (query.scalar_type() != at::kBFloat16 || options.elemmul) return reference_attention(query, key, value, options);
+                                  const AttentionOptions& options, const at::Tensor& factors = {}) {
+  if (query.scalar_type() != at::kBFloat16 || options.elemmul)
+    return reference_attention(query, key, value, options, factors);
   auto weights = reference_matrices(query, key, options).second;
-  if (options.dropout > 0) {
+  if (factors.defined()) {
+    weights = weights * factors;
+  } else if (options.dropout > 0) {
     weights = weights * dropout_factors(query.size(0), query.size(1), query.size(2), key.size(2), options.dropout,
                                         options.seed, weights.options());
   }

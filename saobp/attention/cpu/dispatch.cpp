@@ -48,12 +48,16 @@ void choose(const std::string& name) {
   TORCH_CHECK(false, "SAOBP_SIMD is \"", name, "\"; this processor supports", known);
 }
 
+std::string name_in_environment() {
+  const char* name = std::getenv("SAOBP_SIMD");
+  return name ? name : "";
+}
+
 }  // namespace
 
 void apply_environment() {
   static const bool done = [] {
-    const char* name = std::getenv("SAOBP_SIMD");
-    choose(name ? name : "");
+    choose(name_in_environment());
     return true;
   }();
   static_cast<void>(done);
@@ -80,7 +84,7 @@ std::vector<std::string> supported_targets() {
 
 void use_target(const std::string& name) {
   apply_environment();
-  choose(name);
+  choose(name.empty() ? name_in_environment() : name);
 }
 
 }  // namespace saobp::attention::cpu

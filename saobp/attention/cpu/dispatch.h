@@ -13,7 +13,8 @@ const char* target_name();
 // The names that this processor supports (or the one that it was restricted to), best first.
 std::vector<std::string> supported_targets();
 
-// Makes later calls use that target; "" goes back to the best one. Throws c10::Error for a name that is not supported.
+// Makes later calls use that target; "" goes back to the best one, or to SAOBP_SIMD's. Throws c10::Error for a name
+// that is not supported.
 void use_target(const std::string& name);
 
 // Whether a target below avx512 was asked for: then the matrix products, too, take the way of a machine without it.
