@@ -34,8 +34,7 @@ torch::Tensor BertImpl::encode(const torch::Tensor& input_ids, const torch::Tens
   const double p = is_training() ? config.hidden_dropout_prob : 0.0;
   auto types =
       token_type_ids.defined() ? torch::embedding(token_type_embeddings, token_type_ids) : token_type_embeddings[0];
-  auto hidden =
-      torch::embedding(word_embeddings, input_ids) + (position_embeddings.slice(0, 0, input_ids.size(1)) + types);
+  auto hidden = embed_words(input_ids) + (position_embeddings.slice(0, 0, input_ids.size(1)) + types);
   hidden = in_compute_type(layer_norm(hidden, {norm_weight, norm_bias, config.layer_norm_eps}));
   hidden = dropout(hidden, p, derive_seed(dropout_seed, 0));
   return run_layers(hidden, attention_mask, probe);

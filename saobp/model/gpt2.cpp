@@ -18,8 +18,7 @@ Gpt2Impl::Gpt2Impl(const ModelConfig& c, std::optional<uint64_t> seed, bool with
 
 torch::Tensor Gpt2Impl::embed(const torch::Tensor& input_ids, int64_t first) const {
   check_ids(input_ids, first);
-  return in_compute_type(torch::embedding(word_embeddings, input_ids) +
-                         position_embeddings.slice(0, first, first + input_ids.size(1)));
+  return in_compute_type(embed_words(input_ids) + position_embeddings.slice(0, first, first + input_ids.size(1)));
 }
 
 torch::Tensor Gpt2Impl::last_norm(const torch::Tensor& hidden) const {

@@ -34,6 +34,12 @@ LanguageModelImpl::LanguageModelImpl(const ModelConfig& c) : config(c) {
                                                  torch::tensor(heads, torch::kFloat), /*requires_grad=*/false));
 }
 
+torch::Tensor LanguageModelImpl::embed_words(const torch::Tensor& input_ids) const {
+  const bool tied = has_head() && config.tie_word_embeddings;
+  return torch::embedding(word_embeddings, input_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false,
+                          /*sparse=*/tied && is_training());
+}
+
 void LanguageModelImpl::learn_strengths() {
   TORCH_CHECK(!layer_strengths.empty(), "learn_strengths: the model's config has no strengths");
   for (auto& strengths : layer_strengths) strengths.requires_grad_(true);

@@ -85,6 +85,9 @@ struct LanguageModelImpl : torch::nn::Module {
   // Weights from N(0, initializer_range²), those of projections onto the residual times `residual_scale`; biases 0,
   // LayerNorm 1 and 0.
   void draw_weights(uint64_t seed, double residual_scale);
+  // Rows of the word embeddings. In training their gradient is sparse where the projection is tied to them: it is added
+  // to that of the projection, which covers the whole table, and would be nearly all zeros.
+  torch::Tensor embed_words(const torch::Tensor& input_ids) const;
   // Errors of input_ids that are not [B, n] int64 in the vocabulary, at positions from `first` on.
   void check_ids(const torch::Tensor& input_ids, int64_t first) const;
   torch::Tensor in_compute_type(const torch::Tensor& hidden) const {

@@ -1,5 +1,7 @@
 #include "saobp/model/layer.h"
 
+#include <algorithm>
+
 #include "saobp/model/add_norm.h"
 #include "saobp/model/dropout.h"
 #include "saobp/model/matmul.h"
@@ -8,10 +10,35 @@ namespace saobp::model {
 
 namespace {
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
 // QK-norm: x / √(mean x² + ε) · gain over a head's channels, ε as in Qwen3.
 torch::Tensor head_norm(const torch::Tensor& x, const torch::Tensor& gain) {
   return gain.defined() ? torch::rms_norm(x, {x.size(-1)}, gain.to(x.scalar_type()), 1e-6) : x;
 }
+
+// [B, L, 3, H, D] → query, key, value [B, H, L, D], views. Their gradients come back in one sweep; autograd's own way
+// through three select() fills and adds three tensors of the whole size.
+struct Parts : torch::autograd::Function<Parts> {
+  static variable_list forward(AutogradContext* context, const torch::Tensor& qkv) {
+    context->saved_data["sizes"] = qkv.sizes();
+    variable_list parts;
+    for (int64_t i = 0; i < 3; ++i) parts.push_back(qkv.select(2, i).transpose(1, 2));
+    return parts;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto sizes = context->saved_data["sizes"].toIntVector();
+    const auto defined = std::find_if(gradients.begin(), gradients.end(), [](const auto& g) { return g.defined(); });
+    auto whole = torch::empty(sizes, defined->options());
+    for (int64_t i = 0; i < 3; ++i) {
+      auto part = whole.select(2, i);
+      gradients[i].defined() ? part.copy_(gradients[i].transpose(1, 2)) : part.zero_();
+    }
+    return {whole};
+  }
+};
 
 }  // namespace
 
@@ -52,12 +79,10 @@ torch::Tensor TransformerLayerImpl::weight(Matrix matrix) const {
 torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention) {
   const int64_t batch = x.size(0), length = x.size(1);
   // [B, L, 3C] seen as three [B, H, L, C/H], without a copy.
-  auto qkv =
+  const auto qkv =
       dense(x, weight(kQkv), qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
-  const auto part = [&](int64_t i, const torch::Tensor& gain = {}) {
-    return head_norm(qkv.select(2, i), gain).transpose(1, 2);
-  };
-  auto context = attention(part(0, query_norm_weight), part(1, key_norm_weight), part(2))
+  const auto parts = Parts::apply(qkv);
+  auto context = attention(head_norm(parts[0], query_norm_weight), head_norm(parts[1], key_norm_weight), parts[2])
                      .transpose(1, 2)
                      .reshape({batch, length, config_.hidden_size});
   return dense(context, weight(kOutput));

@@ -70,34 +70,43 @@ HWY_INLINE double exponentials(float* x, int64_t count, float maximum) {
   return sum;
 }
 
+// out = x · factor, also added to `sums` if there are any.
 template <class T>
-HWY_INLINE void scale_into(const float* x, int64_t count, float factor, T* out) {
+HWY_INLINE void scale_into(const float* x, int64_t count, float factor, T* out, float* sums) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto factors = hn::Set(f, factor);
   int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) store(f, hn::Mul(hn::LoadU(f, x + k), factors), out + k);
-  for (; k < count; ++k) out[k] = static_cast<T>(x[k] * factor);
+  for (; k + lanes <= count; k += lanes) {
+    const auto scaled = hn::Mul(hn::LoadU(f, x + k), factors);
+    store(f, scaled, out + k);
+    if (sums) hn::StoreU(hn::Add(hn::LoadU(f, sums + k), scaled), f, sums + k);
+  }
+  for (; k < count; ++k) {
+    out[k] = static_cast<T>(x[k] * factor);
+    if (sums) sums[k] += x[k] * factor;
+  }
 }
 
 // x [columns] is room to work in.
 template <class T>
 HWY_INLINE double cross_entropy_row(T* logits, const float* bias, int64_t columns, int64_t target, bool gradient,
-                                    float scale, float* x) {
+                                    float scale, float* x, float* bias_sums) {
   const float maximum = add_bias(logits, bias, columns, x), chosen = x[target];
   const double sum = exponentials(x, columns, maximum);
   if (gradient) {
     const auto factor = static_cast<float>(scale / sum);
-    scale_into(x, columns, factor, logits);
+    scale_into(x, columns, factor, logits, bias_sums);
     logits[target] = static_cast<T>(x[target] * factor - scale);
+    if (bias_sums) bias_sums[target] -= scale;
   }
   return std::log(sum) + maximum - chosen;
 }
 
 #define SAOBP_CROSS_ENTROPY(NAME, T)                                                                         \
   double CrossEntropyRow##NAME(T* logits, const float* bias, int64_t columns, int64_t target, bool gradient, \
-                               float scale, float* x) {                                                      \
-    return cross_entropy_row(logits, bias, columns, target, gradient, scale, x);                             \
+                               float scale, float* x, float* bias_sums) {                                    \
+    return cross_entropy_row(logits, bias, columns, target, gradient, scale, x, bias_sums);                  \
   }
 SAOBP_CROSS_ENTROPY(Float, float)
 SAOBP_CROSS_ENTROPY(BFloat16, c10::BFloat16)
@@ -109,17 +118,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saobp::train {
 
-#define SAOBP_CROSS_ENTROPY(NAME, T)                                                                            \
-  HWY_EXPORT(CrossEntropyRow##NAME);                                                                            \
-  template <>                                                                                                   \
-  void cross_entropy_rows<T>(T * logits, const float* bias, int64_t rows, int64_t columns, int64_t stride,      \
-                             const int64_t* targets, bool gradient, float scale, double* losses) {              \
-    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {                                              \
-      std::vector<float> x(static_cast<size_t>(columns));                                                       \
-      for (int64_t i = begin; i < end; ++i)                                                                     \
-        losses[i] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow##NAME)(logits + i * stride, bias, columns, targets[i], \
-                                                                gradient, scale, x.data());                     \
-    });                                                                                                         \
+#define SAOBP_CROSS_ENTROPY(NAME, T)                                                                              \
+  HWY_EXPORT(CrossEntropyRow##NAME);                                                                              \
+  template <>                                                                                                     \
+  void cross_entropy_rows<T>(T * logits, const float* bias, int64_t rows, int64_t columns, int64_t stride,        \
+                             const int64_t* targets, bool gradient, float scale, double* losses,                  \
+                             float* bias_partial) {                                                               \
+    at::parallel_for(0, row_blocks(rows), 1, [&](int64_t begin, int64_t end) {                                    \
+      std::vector<float> x(static_cast<size_t>(columns));                                                         \
+      for (int64_t block = begin; block < end; ++block) {                                                         \
+        float* sums = bias_partial ? bias_partial + block * columns : nullptr;                                    \
+        if (sums) std::fill_n(sums, columns, 0.0f);                                                               \
+        for (int64_t i = block * kRowsABlock; i < std::min(rows, (block + 1) * kRowsABlock); ++i)                 \
+          losses[i] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow##NAME)(logits + i * stride, bias, columns, targets[i], \
+                                                                  gradient, scale, x.data(), sums);               \
+      }                                                                                                           \
+    });                                                                                                           \
   }
 SAOBP_CROSS_ENTROPY(Float, float)
 SAOBP_CROSS_ENTROPY(BFloat16, c10::BFloat16)

@@ -87,8 +87,9 @@ void GradientReducer::mark_ready(Parameter& parameter) {
   auto& gradient = parameter.tensor.mutable_grad();
   if (!gradient.defined()) {
     parameter.place.zero_();
-  } else if (gradient.data_ptr() != parameter.place.data_ptr()) {  // else it was accumulated in its place
-    parameter.place.copy_(gradient);
+  } else if (gradient.is_sparse() ||
+             gradient.data_ptr() != parameter.place.data_ptr()) {  // else it was accumulated in its place
+    parameter.place.copy_(gradient.is_sparse() ? gradient.to_dense() : gradient);
   }
   gradient = parameter.place;
   parameter.ready = true;

@@ -57,7 +57,6 @@ class Chunks {
     if (!gradient_) return;
     model::matmul_into(hidden_gradient.narrow(0, begin, count), logits, weight_);
     add_to_weight_gradient(logits, hidden, /*first=*/begin == 0);
-    if (bias_.defined()) bias_gradient.add_(logits.sum({0}, false, bias_gradient.scalar_type()));
   }
 
   void add_to_weight_gradient(const torch::Tensor& logits, const torch::Tensor& hidden, bool first) {
@@ -68,7 +67,7 @@ class Chunks {
     first ? weight_gradient.copy_(part) : weight_gradient.add_(part);
   }
 
-  // logits, still without the bias → ∂loss/∂logits, if wanted; adds to the loss.
+  // logits, still without the bias → ∂loss/∂logits, if wanted; adds to the loss and to the bias's gradient.
   void turn_into_gradient(torch::Tensor& logits, const torch::Tensor& targets) {
     if (logits.is_cpu() && logits.scalar_type() == torch::kFloat) return by_rows<float>(logits, targets);
     if (logits.is_cpu() && logits.scalar_type() == torch::kBFloat16) return by_rows<c10::BFloat16>(logits, targets);
@@ -79,15 +78,21 @@ class Chunks {
     auto gradient = log_probabilities.exp();
     gradient.scatter_add_(1, chosen, torch::full_like(chosen, -1, gradient.scalar_type()));
     logits.copy_(gradient.mul_(scale_));
+    if (bias_.defined()) bias_gradient.add_(gradient.sum(0));
   }
 
   template <class T>
   void by_rows(torch::Tensor& logits, const torch::Tensor& targets) {
     std::vector<double> losses(static_cast<size_t>(logits.size(0)));
+    torch::Tensor bias_partial;
+    if (gradient_ && bias_.defined())
+      bias_partial = torch::empty({row_blocks(logits.size(0)), logits.size(1)}, bias_.options());
     cross_entropy_rows(logits.mutable_data_ptr<T>(), bias_.defined() ? bias_.const_data_ptr<float>() : nullptr,
                        logits.size(0), logits.size(1), logits.stride(0), targets.const_data_ptr<int64_t>(), gradient_,
-                       static_cast<float>(scale_), losses.data());
+                       static_cast<float>(scale_), losses.data(),
+                       bias_partial.defined() ? bias_partial.mutable_data_ptr<float>() : nullptr);
     for (const double row : losses) loss += scale_ * row;
+    if (bias_partial.defined()) bias_gradient.add_(bias_partial.sum(0));
   }
 
   const torch::Tensor hidden_, weight_, bias_, targets_;
@@ -113,12 +118,15 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                                torch::autograd::tensor_list upstream) {
     // Usually 1: the scale is in the gradients already.
     const double factor = upstream[0].item<double>();
+    // Nothing else may hold a gradient: then autograd adds others to it (those of tied embeddings) in place.
     const auto scaled = [&](const char* name) {
       const auto found = context->saved_data.find(name);
       if (found == context->saved_data.end()) return torch::Tensor();
-      const auto gradient = found->second.toTensor();
+      auto gradient = std::move(found->second).toTensor();
+      context->saved_data.erase(found);
       return factor == 1 ? gradient : gradient * factor;
     };
+    TORCH_CHECK(context->saved_data.count("hidden") > 0, "linear_cross_entropy: its gradients were taken already");
     return {scaled("hidden"), scaled("weight"), scaled("bias"), {}, {}, {}};
   }
 };

@@ -45,6 +45,7 @@ double AdamW::update(double learning_rate) {
   for (size_t g = 0; g < groups_.size(); ++g)
     for (const auto& parameter : groups_[g].parameters) {
       auto gradient = parameter.grad().defined() ? parameter.grad() : torch::zeros_like(parameter);
+      if (gradient.is_sparse()) gradient = gradient.to_dense();  // embeddings whose projection took no part
       gradients[g].push_back(gradient);
       all.push_back(gradient);
     }

@@ -25,7 +25,8 @@ using attention::cpu::HWY_NAMESPACE::store;
 template <class Tag>
 HWY_INLINE hn::Vec<Tag> dropout_factor(Tag f, const Dropout& dropout, uint32_t n) {
   const hn::RebindToUnsigned<Tag> words;
-  auto h = hn::Xor(hn::Mul(hn::Iota(words, n), hn::Set(words, 0x9E3779B9u)), hn::Set(words, dropout.key));
+  const auto elements = hn::Add(hn::Iota(words, 0), hn::Set(words, n));  // Iota(words, n) is built lane by lane
+  auto h = hn::Xor(hn::Mul(elements, hn::Set(words, 0x9E3779B9u)), hn::Set(words, dropout.key));
   h = hn::Mul(hn::Xor(h, hn::ShiftRight<16>(h)), hn::Set(words, 0x85EBCA6Bu));
   h = hn::Mul(hn::Xor(h, hn::ShiftRight<13>(h)), hn::Set(words, 0xC2B2AE35u));
   h = hn::Xor(h, hn::ShiftRight<16>(h));
