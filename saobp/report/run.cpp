@@ -75,14 +75,17 @@ struct MetricsReader {
       at = complete ? newline + 1 : text.size();
       ++number;
       if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-      const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       const std::string where = concat(path.string(), ", line ", number);
-      if (json.is_discarded() && !complete) {
+      Json json;
+      try {
+        json = io::parse_json(line, where);
+      } catch (const Error&) {
+        if (complete) throw;
         run.remarks.push_back(concat("The last line of metrics.jsonl (line ", number,
                                      ") was cut off; it was left out. The run was probably stopped while writing it."));
         continue;
       }
-      if (json.is_discarded() || !json.is_object()) fail(where, ": not a JSON object; each line must be one");
+      if (!json.is_object()) fail(where, ": is ", io::type_name(json), "; each line must be a JSON object");
       read_loss(json, "loss", run.train_loss, where);
       read_loss(json, "validation_loss", run.validation_loss, where);
       read_monitor(json, where);

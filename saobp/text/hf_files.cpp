@@ -53,7 +53,7 @@ std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path) {
 
 std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
   const std::string source = path.string();
-  Vocabulary vocabulary = read_vocabulary(read_big_json(path), source);
+  Vocabulary vocabulary = read_vocabulary(io::read_json(path), source);
   const fs::path merges_path = path.parent_path() / "merges.txt";
   const std::string text = io::read_file(merges_path);
   io::require_utf8(text, merges_path.string());

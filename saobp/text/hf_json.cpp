@@ -15,28 +15,16 @@ using io::get_or;
 using io::Json;
 using io::require;
 
-BigJson read_big_json(const fs::path& path) {
-  std::string text = io::read_file(path);
-  try {
-    return BigJson::parse(text);
-  } catch (const BigJson::parse_error& e) {
-    size_t at = std::min(text.size(), e.byte > 0 ? e.byte - 1 : 0);
-    auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    fail(path.string(), ": line ", line, ", byte offset ", at, " of ", text.size(),
-         ": not valid JSON (damaged or truncated?)");
-  } catch (const BigJson::exception&) {
-    fail(path.string(), ": not valid JSON: a number is out of range");
-  }
-}
-
-Vocabulary read_vocabulary(const BigJson& tokens, const std::string& source) {
+Vocabulary read_vocabulary(const Json& tokens, const std::string& source) {
   if (!tokens.is_object() || tokens.empty())
-    fail(source, ": \"vocab\" is ", tokens.is_object() ? "empty" : io::type_name(Json(tokens)),
+    fail(source, ": \"vocab\" is ", tokens.is_object() ? "empty" : io::type_name(tokens),
          "; an object of tokens and ids was expected");
+  // There may be ids without a token, but each takes memory: a damaged file must not take all of it.
+  const auto most = std::min((int64_t{1} << 20) + 16 * static_cast<int64_t>(tokens.size()), int64_t{1} << 26);
   Vocabulary vocabulary;
   for (const auto& [token, id] : tokens.items()) {
-    if (!id.is_number_integer() || id > INT32_MAX || id < INT32_MIN)
-      fail(source, ": token \"", token, "\" has id ", id.dump(), "; an integer was expected");
+    if (!id.is_number_integer() || id < 0 || id > most)
+      fail(source, ": token \"", token, "\" has id ", id.dump(), "; an integer from 0 to ", most, " was expected");
     vocabulary.add(token, id.get<int32_t>(), source);
   }
   return vocabulary;
@@ -128,11 +116,11 @@ std::unique_ptr<Tokenizer> load_wordpiece_json(const Json& frame, const Json& mo
 }
 
 // A merge is "a b" or ["a", "b"].
-Merges read_merges(const BigJson& list, const std::string& source) {
-  if (!list.is_array()) fail(source, ": \"merges\" is ", io::type_name(Json(list)), "; a list was expected");
+Merges read_merges(const Json& list, const std::string& source) {
+  if (!list.is_array()) fail(source, ": \"merges\" is ", io::type_name(list), "; a list was expected");
   Merges merges;
   merges.reserve(list.size());
-  for (const BigJson& item : list) {
+  for (const Json& item : list) {
     if (item.is_array() && item.size() == 2 && item[0].is_string() && item[1].is_string()) {
       merges.emplace_back(item[0].get<std::string>(), item[1].get<std::string>());
       continue;
@@ -179,12 +167,11 @@ std::unique_ptr<Tokenizer> load_bpe_json(const Json& frame, const Json& model, V
 
 std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path) {
   const std::string source = path.string();
-  BigJson file = read_big_json(path);
-  if (!file.is_object() || !file.contains("model") || !file["model"].is_object())
+  Json frame = io::read_json(path);
+  if (!frame.is_object() || !frame.contains("model") || !frame["model"].is_object())
     fail(source, ": not a tokenizer.json: \"model\" is missing");
-  BigJson model = std::move(file["model"]);
-  file.erase("model");
-  const Json frame(file);
+  Json model = std::move(frame["model"]);
+  frame.erase("model");
   if (!model.contains("vocab")) fail(source, ": \"model\" has no \"vocab\"");
   std::string type = model.contains("type") && model["type"].is_string() ? model["type"].get<std::string>() : "";
   // Old files do not name the type.
@@ -200,9 +187,8 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path) {
   }
   model.erase("vocab");
   model.erase("merges");
-  const Json rest(model);
-  if (type == "BPE") return load_bpe_json(frame, rest, std::move(vocabulary), merges, std::move(added), source);
-  return load_wordpiece_json(frame, rest, std::move(vocabulary), std::move(added), source);
+  if (type == "BPE") return load_bpe_json(frame, model, std::move(vocabulary), merges, std::move(added), source);
+  return load_wordpiece_json(frame, model, std::move(vocabulary), std::move(added), source);
 }
 
 }  // namespace saobp::text

@@ -1,7 +1,10 @@
 #include "saobp/text/normalizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <memory>
+#include <mutex>
 
 #include "saobp/text/utf8.h"
 
@@ -135,6 +138,15 @@ void BertNormalizer::normalize(std::string_view text, std::string& out) const {
     }
   }
   out.resize(used);
+}
+
+const BertNormalizer& bert_normalizer(const BertNormalizerOptions& o) {
+  static std::array<std::once_flag, 16> made;
+  static std::array<std::unique_ptr<const BertNormalizer>, 16> all;
+  const auto at = size_t{o.clean_text} | size_t{o.handle_chinese_chars} << 1 | size_t{o.strip_accents} << 2 |
+                  size_t{o.lowercase} << 3;
+  std::call_once(made[at], [&] { all[at] = std::make_unique<const BertNormalizer>(o); });
+  return *all[at];
 }
 
 }  // namespace saobp::text

@@ -49,4 +49,7 @@ class BertNormalizer {
   uint8_t ascii_[256];
 };
 
+// Made at the first call for these options, which takes a while, and shared from then on.
+const BertNormalizer& bert_normalizer(const BertNormalizerOptions& options);
+
 }  // namespace saobp::text

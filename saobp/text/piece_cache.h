@@ -1,6 +1,7 @@
 // Remembers the ids of pieces seen lately: natural text repeats its words, and merging bytes is the slow part.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,7 +32,7 @@ class PieceCache {
     entry.size = static_cast<uint8_t>(piece.size());
     entry.count = static_cast<uint8_t>(count);
     std::memcpy(entry.key, piece.data(), piece.size());
-    std::memcpy(entry.ids, ids, count * sizeof *ids);
+    std::copy_n(ids, count, entry.ids);  // of nothing `ids` may be null
   }
 
  private:

@@ -37,7 +37,7 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
       fail(source, ": the vocabulary has no \"", options.unk_token, "\", which stands for unknown words");
     unk_ = *unk;
     special_.unk = unk_;
-    if (options.normalizer) normalizer_.emplace(*options.normalizer);
+    if (options.normalizer) normalizer_ = &bert_normalizer(*options.normalizer);
     std::vector<std::pair<std::string_view, int32_t>> entries;
     for (int32_t id = 0; id < vocabulary_.end(); ++id)
       if (in_model(id) && !vocabulary_.token(id).empty()) entries.emplace_back(vocabulary_.token(id), id);
@@ -146,7 +146,7 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
 
   WordPieceOptions options_;
   int32_t unk_ = 0;
-  std::optional<BertNormalizer> normalizer_;
+  const BertNormalizer* normalizer_ = nullptr;  // none: the text is taken as it is
   ByteTrie trie_;
   int32_t continuation_ = ByteTrie::kNone;  // the state after the prefix of pieces that do not start a word
   mutable ScratchPool<std::string> scratch_;

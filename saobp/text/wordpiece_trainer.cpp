@@ -65,7 +65,7 @@ class WordPieceTrainer final : public Trainer {
     if (words.empty()) fail("there is no word in the text to train a tokenizer on");
     PairMerger merger(kPrefix);
     for (const std::string& token : options_.special_tokens) merger.intern(token);
-    const auto [first, continuing] = intern_characters(words, merger);
+    const auto interned = intern_characters(words, merger);
     const int64_t least = static_cast<int64_t>(merger.tokens().size()), most = options_.vocab_size.value_or(30522);
     if (least > most)
       fail("a vocabulary of ", most, " is too small: special tokens and single characters of this text alone are ",
@@ -75,7 +75,7 @@ class WordPieceTrainer final : public Trainer {
       symbols.clear();
       for_each_character(word, [&](char32_t c, bool is_first) {
         // Characters that are not in the alphabet are left out of the word.
-        const auto& ids = is_first ? first : continuing;
+        const auto& ids = is_first ? interned.first : interned.second;
         if (auto it = ids.find(c); it != ids.end()) symbols.push_back(it->second);
       });
       merger.add_word(symbols, count);
@@ -104,10 +104,10 @@ class WordPieceTrainer final : public Trainer {
   std::pair<CharacterIds, CharacterIds> intern_characters(const Words& words, PairMerger& merger) const {
     std::unordered_map<char32_t, int64_t> counts, continued_words;
     std::unordered_set<char32_t> seen;
-    for (const auto& [word, count] : words) {
+    for (const auto& word : words) {
       seen.clear();
-      for_each_character(word, [&](char32_t c, bool is_first) {
-        counts[c] += count;
+      for_each_character(word.first, [&](char32_t c, bool is_first) {
+        counts[c] += word.second;
         if (!is_first && seen.insert(c).second) ++continued_words[c];
       });
     }

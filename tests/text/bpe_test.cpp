@@ -88,6 +88,14 @@ TEST(Bpe, DecodesBytes) {
   EXPECT_THROW(t->decode({262}, true), Error);
 }
 
+TEST(Bpe, BytesWithoutATokenAreLeftOutWhereNoneStandsForThem) {
+  Vocabulary vocabulary;
+  vocabulary.add("a", 0, "test");
+  const auto t = make_bpe({}, std::move(vocabulary), {}, {}, nullptr, "test");
+  EXPECT_EQ(t->encode("é"), Ids{});  // nothing at all, which is remembered too
+  EXPECT_EQ(t->encode("é é a b"), Ids{0});
+}
+
 TEST(Bpe, LongPiecesMergeLikeShortOnes) {
   auto t = make();
   Ids expected;

@@ -132,6 +132,10 @@ TEST_F(Files, RefusesDamagedFiles) {
   expect_has(refusal(json), "id -1");
   json["model"]["vocab"]["a"] = 4'000'000'000;
   expect_has(refusal(json), "4000000000");
+  json["model"]["vocab"]["a"] = 60'000'000;  // ids take memory, with or without a token
+  expect_has(refusal(json), "has id 60000000; an integer from 0 to 1048");
+  json["model"]["vocab"]["a"] = 4'294'967'296 + 3;
+  expect_has(refusal(json), "4294967299");
   json["model"]["vocab"] = Json::object();
   expect_has(refusal(json), "empty");
   json = wordpiece();
