@@ -1,0 +1,13 @@
+# libFuzzer's programs: each tests/fuzz/NAME_fuzz.cpp is fuzz_NAME. scripts/fuzz.sh runs them.
+# Of the rooms that take LibTorch, the files that do without and read what others wrote.
+add_library(saobp_fuzzed STATIC saobp/model/config.cpp tests/fuzz/fuzz.cpp tests/fuzz/check_tokenizer.cpp)
+target_link_libraries(saobp_fuzzed PUBLIC saobp_report saobp_data saobp_text saobp_io ZLIB::ZLIB zstd::libzstd_shared)
+
+file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp)
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME_WE)
+  string(REPLACE "_fuzz" "" name ${name})
+  add_executable(fuzz_${name} ${file})
+  target_link_libraries(fuzz_${name} PRIVATE saobp_fuzzed)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endforeach()

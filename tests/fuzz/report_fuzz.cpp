@@ -1,0 +1,38 @@
+// The files of a run folder with NUL bytes between: metrics.jsonl, run.json, two analyses; and the page that is made of
+// them.
+#include "saobp/report/report.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+bool has(const std::string& page, const char* text) { return page.find(text) != std::string::npos; }
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace saobp;
+  static const fuzz::Folder folder;
+  const char* const names[] = {"run/metrics.jsonl", "run/run.json", "run/analysis/a.json", "run/analysis/b.json"};
+  const auto input = fuzz::parts(data, size, std::size(names));
+  for (size_t i = 0; i < input.size(); ++i) {
+    if (input[i].empty())
+      folder.remove(names[i]);
+    else
+      folder.write(names[i], input[i]);
+  }
+  folder.write("run/keep", "");  // the folder is there even when it is empty
+  fuzz::attempt([&] {
+    const auto run = report::read_run(folder / "run");
+    for (const auto& runs : {std::vector{run}, std::vector{run, run}}) {
+      const std::string page = report::render_comparison_page(runs, "title");
+      io::require_utf8(page, "the page");
+      fuzz::require(page.ends_with("</html>\n"), "the page is whole");
+      fuzz::require(!has(page, "=\"nan") && !has(page, "='nan") && !has(page, " nan,") && !has(page, ",nan ") &&
+                        !has(page, "inf,"),
+                    "every mark has a place");
+      fuzz::require(!has(page, "<script") && !has(page, "<img"), "what files hold is escaped");
+      fuzz::require(page.size() < (size_t{16} << 20), "a page is no larger than its data want");
+    }
+  });
+  return 0;
+}
