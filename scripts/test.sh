@@ -1,14 +1,34 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change goes in: set-up, format, build, what handles memory
-# itself under sanitizers, lint of what changed, all tests.
-# The tests come last, so that ctest's summary closes the output.
+# Everything that has to hold before a change goes in: set-up, format, build, what handles memory itself under
+# sanitizers, what reads files against made-up ones, lint of what changed, all tests.
+# The tests come last, so that ctest's summary closes the output; before it stands how long each step took.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-step "set-up" scripts/setup.sh --test
-step "format" scripts/lint.sh --format
-step "build" scripts/build.sh release
-step "tests under sanitizers" scripts/sanitize.sh asan
-step "lint of changed files" scripts/lint.sh --changed --budget 120
-echo "== everything before the tests: ${SECONDS} s"
+TIMES=""
+# timed NAME COMMAND...: a step whose time goes into the table.
+timed() {
+  local started=$SECONDS
+  step "$@"
+  TIMES+="$(printf '  %-24s %5d s' "$1" $((SECONDS - started)))"$'\n'
+}
+
+# Passes ctest's report on, with the table before its summary.
+with_table() {
+  local line started=$SECONDS
+  while IFS= read -r line; do
+    if [[ "${line}" =~ ^[0-9]+%\ tests\ passed ]]; then
+      printf '== how long each step took\n%s  %-24s %5d s\n  %-24s %5d s\n\n' \
+        "${TIMES}" tests $((SECONDS - started)) together "${SECONDS}"
+    fi
+    printf '%s\n' "${line}"
+  done
+}
+
+timed "set-up" scripts/setup.sh --test
+timed "format" scripts/lint.sh --format
+timed "build" scripts/build.sh release
+timed "made-up files" scripts/fuzz.sh 10
+timed "tests under sanitizers" scripts/sanitize.sh asan
+timed "lint of changed files" scripts/lint.sh --changed --budget 120
 echo "== tests"
-exec ctest --preset release
+ctest --preset release 2>&1 | with_table
