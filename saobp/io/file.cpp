@@ -1,7 +1,7 @@
 #include "saobp/io/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,129 +15,72 @@
 namespace saobp::io {
 namespace {
 
-// Opens for reading and gives the size; folders and missing files end here with one clear line.
-int open_for_reading(const fs::path& path, size_t& size) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(path.string(), ": cannot be opened: ", std::strerror(errno));
+constexpr int kPatienceMs = 10'000;
+
+// False when nothing can be read from the pipe for as long as anyone would wait.
+bool wait_for_input(int file) {
+  pollfd waiting{file, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&waiting, 1, kPatienceMs);
+  } while (ready < 0 && errno == EINTR);
+  return ready != 0;
+}
+
+// Opens for reading; folders, devices and what is too large end here with one clear line.
+int open_document(const fs::path& path, uint64_t& most, bool& pipe) {
+  // Without O_NONBLOCK opening a pipe that nobody writes to would wait for ever.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) fail(path.string(), ": cannot be opened: ", std::strerror(errno));
   struct stat status{};
-  if (::fstat(fd, &status) != 0 || S_ISDIR(status.st_mode)) {
-    bool folder = S_ISDIR(status.st_mode);
-    ::close(fd);
-    fail(path.string(), folder ? ": is a folder; a file was expected" : ": cannot be examined");
-  }
-  size = static_cast<size_t>(status.st_size);
-  return fd;
+  std::string error;
+  if (::fstat(file, &status) != 0)
+    error = "cannot be examined";
+  else if (pipe = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode); !pipe && !S_ISREG(status.st_mode))
+    error = concat("is ", kind_of_file(status.st_mode), "; a file was expected");
+  else if (pipe)
+    most = std::min(most, kLargestDocument);
+  else if (static_cast<uint64_t>(status.st_size) > most)
+    error = concat("has ", status.st_size, " bytes; at most ", most, " were expected of such a file");
+  if (error.empty()) return file;
+  ::close(file);
+  fail(path.string(), ": ", error);
 }
 
 }  // namespace
 
-std::string read_file(const fs::path& path) {
-  size_t size = 0;
-  int fd = open_for_reading(path, size);
-  std::string text;
-  text.reserve(size);
+const char* kind_of_file(unsigned mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return "a file";
+}
+
+std::string read_file(const fs::path& path, uint64_t most) {
+  bool pipe = false;
+  const int file = open_document(path, most, pipe);
+  std::string text, error;
   char buffer[1 << 16];
-  // Reads to the end rather than `size` bytes: pipes and /proc files report zero.
+  // Reads to the end rather than the size: pipes and /proc files report zero.
   for (;;) {
-    ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      int error = errno;
-      ::close(fd);
-      fail(path.string(), ": cannot be read: ", std::strerror(error));
+    if (pipe && !wait_for_input(file)) {
+      error = concat("nothing came from this pipe for ", kPatienceMs / 1000, " seconds");
+      break;
     }
-    if (got == 0) break;
+    const ssize_t got = ::read(file, buffer, sizeof buffer);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) error = concat("cannot be read: ", std::strerror(errno));
+    if (got <= 0) break;
     text.append(buffer, static_cast<size_t>(got));
+    if (text.size() > most) {
+      error = concat("has more than ", most, " bytes, the most that was expected of such a file");
+      break;
+    }
   }
-  ::close(fd);
+  ::close(file);
+  if (!error.empty()) fail(path.string(), ": ", error);
   return text;
-}
-
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  int fd = open_for_reading(path, size_);
-  if (size_ > 0) {
-    void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
-    int error = errno;
-    if (map == MAP_FAILED) {
-      ::close(fd);
-      fail(path.string(), ": cannot be mapped: ", std::strerror(error));
-    }
-    data_ = static_cast<const std::byte*>(map);
-  }
-  ::close(fd);
-}
-
-MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  aside_ = path_;
-  aside_ += concat(".partial-", ::getpid());
-  file_ = std::fopen(aside_.c_str(), "wb");
-  if (!file_) fail(path_.string(), ": cannot be created: ", std::strerror(errno));
-}
-
-AtomicFile::~AtomicFile() {
-  if (!file_) return;
-  std::fclose(file_);
-  ::unlink(aside_.c_str());
-}
-
-void AtomicFile::fail_write(int error) {
-  fail(path_.string(), ": cannot be written: ", std::strerror(error), " (nothing was changed)");
-}
-
-void AtomicFile::write(const void* data, size_t size) {
-  if (size > 0 && std::fwrite(data, 1, size, file_) != size) fail_write(errno);
-}
-
-void AtomicFile::commit() {
-  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) fail_write(errno);
-  std::FILE* file = std::exchange(file_, nullptr);
-  bool failed = std::fclose(file) != 0 || std::rename(aside_.c_str(), path_.c_str()) != 0;
-  if (failed) {
-    int error = errno;
-    ::unlink(aside_.c_str());
-    fail_write(error);
-  }
-}
-
-void write_file(const fs::path& path, std::string_view text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-AppendedFile::AppendedFile(fs::path path, Open how) : path_(std::move(path)) {
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (how == Open::new_only ? O_EXCL : 0), 0666);
-  if (file_ < 0) fail(path_.string(), ": cannot be opened for writing: ", std::strerror(errno));
-}
-
-AppendedFile::~AppendedFile() { ::close(file_); }
-
-void AppendedFile::append(std::string_view record) {
-  const off_t before = ::lseek(file_, 0, SEEK_END);
-  for (size_t done = 0; done < record.size();) {
-    const ssize_t written = ::write(file_, record.data() + done, record.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int error = errno;
-      const bool taken_back = before >= 0 && ::ftruncate(file_, before) == 0;
-      fail(path_.string(), ": cannot be written: ", std::strerror(error),
-           taken_back ? "" : " (its last record is cut)");
-    }
-    done += static_cast<size_t>(written);
-  }
 }
 
 void make_folder(const fs::path& path) {

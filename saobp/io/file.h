@@ -9,14 +9,27 @@
 #include <string>
 #include <string_view>
 
+#include "saobp/io/error.h"
+
+struct stat;
+
 namespace saobp::io {
 
 namespace fs = std::filesystem;
 
-// The whole file. Throws Error naming the path when it is missing, a folder, or unreadable.
-std::string read_file(const fs::path& path);
+// What a file that is written and read as one document (JSON, a tokenizer) has at most.
+constexpr uint64_t kLargestDocument = uint64_t{1} << 30;
 
-// A read-only memory map of a whole file; an empty file maps to an empty span.
+// The whole file, or all that comes from a pipe. Throws Error naming the path when it is missing, a folder or a device,
+// unreadable, or larger than `most` bytes (a pipe: than kLargestDocument), and when nothing comes from a pipe for ten
+// seconds.
+std::string read_file(const fs::path& path, uint64_t most = UINT64_MAX);
+
+// "a folder", "a pipe", "a device" …, for messages; `mode` as stat() gives it.
+const char* kind_of_file(unsigned mode);
+
+// A read-only memory map of a whole regular file; an empty file maps to an empty span. Where the file is cut short
+// later, or its disk fails, the program says so in one line and ends with code 1 when it comes to what is not there.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -35,9 +48,16 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Writes to `path` + ".partial-PID" and renames on commit(), so that a reader sees the old file or the new one, never
-// a half. Every failure (no room, no permission) throws Error with the path and the system's reason; a file that was
-// not committed is removed.
+// Writes to TARGET.partial-PID and renames on commit(), so that a reader sees the old file or the new one, never a
+// half. TARGET is what `path` leads to through symbolic links, which stay; it need not exist. A file that is replaced
+// passes on its permissions, and its owner where the system allows that. What killed writers left of TARGET goes
+// (io/partial.h).
+//
+// What is no regular file (a device, a named pipe, /dev/stdout and the other descriptors of this program) is written to
+// in place; of a pipe that nobody reads, Error after ten seconds.
+//
+// Every failure (no room, no permission) throws Error with the path and the system's reason; a file that was not
+// committed is removed.
 class AtomicFile {
  public:
   explicit AtomicFile(fs::path path);
@@ -51,9 +71,16 @@ class AtomicFile {
   void commit();
 
  private:
+  int open_aside(const fs::path& target, const struct stat* replaced);
   [[noreturn]] void fail_write(int error);
-  fs::path path_, aside_;
+  fs::path path_, target_, aside_;  // as given; behind links; empty where it is written in place
   std::FILE* file_ = nullptr;
+};
+
+// Standard output is a pipe whose reader has gone: nobody wants the rest.
+class OutputClosed : public Error {
+ public:
+  OutputClosed() : Error("standard output was closed") {}
 };
 
 void write_file(const fs::path& path, std::string_view text);

@@ -116,7 +116,9 @@ Json parse_json(std::string_view text, std::string_view source) {
   }
 }
 
-Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+Json read_json(const std::filesystem::path& path) {
+  return parse_json(read_file(path, kLargestDocument), path.string());
+}
 
 void write_json(const std::filesystem::path& path, const Json& json) {
   // Replacing invalid UTF-8 keeps a strange file name from losing a whole run record.

@@ -4,6 +4,7 @@
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
+#include "saobp/io/paths.h"
 #include "saobp/text/bpe.h"
 #include "saobp/text/hf_json.h"
 #include "saobp/text/tokenizer.h"
@@ -30,14 +31,14 @@ void for_each_line(std::string_view text, OnLine&& on_line) {
 
 // One token a line. Settings are those of bert-base-uncased unless a tokenizer_config.json beside it has others.
 std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path) {
-  const std::string source = path.string(), text = io::read_file(path);
+  const std::string source = path.string(), text = io::read_file(path, io::kLargestDocument);
   io::require_utf8(text, source);
   Vocabulary vocabulary;
   for_each_line(text, [&](std::string_view line, size_t number) {
     vocabulary.add(std::string(line), static_cast<int32_t>(number - 1), source);
   });
   WordPieceOptions options;
-  if (fs::path config = path.parent_path() / "tokenizer_config.json"; fs::exists(config)) {
+  if (fs::path config = path.parent_path() / "tokenizer_config.json"; io::name_exists(config)) {
     io::Json json = io::read_json(config);
     const std::string where = config.string();
     BertNormalizerOptions& o = *options.normalizer;
@@ -55,7 +56,7 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
   const std::string source = path.string();
   Vocabulary vocabulary = read_vocabulary(io::read_json(path), source);
   const fs::path merges_path = path.parent_path() / "merges.txt";
-  const std::string text = io::read_file(merges_path);
+  const std::string text = io::read_file(merges_path, io::kLargestDocument);
   io::require_utf8(text, merges_path.string());
   Merges merges;
   for_each_line(text, [&](std::string_view line, size_t number) {
@@ -66,7 +67,7 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   });
   BpeOptions options;
-  if (fs::path config = path.parent_path() / "tokenizer_config.json"; fs::exists(config))
+  if (fs::path config = path.parent_path() / "tokenizer_config.json"; io::name_exists(config))
     options.add_prefix_space = io::get_or(io::read_json(config), "add_prefix_space", false, config.string());
   auto added = special_tokens(vocabulary, {"<|endoftext|>"});
   return make_bpe(options, std::move(vocabulary), merges, std::move(added), byte_level_post_processor(), source);
@@ -77,7 +78,7 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   if (fs::is_directory(path)) {
     for (const char* name : {"tokenizer.json", "vocab.txt", "vocab.json"})
-      if (fs::exists(path / name)) return load_tokenizer(path / name);
+      if (io::name_exists(path / name)) return load_tokenizer(path / name);
     fail(path.string(), ": there is no tokenizer here: tokenizer.json, vocab.txt or vocab.json was expected");
   }
   if (!fs::exists(path))

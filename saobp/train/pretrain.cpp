@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "saobp/io/file.h"
+#include "saobp/io/partial.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/prepared_batches.h"
@@ -67,6 +68,7 @@ class Pretraining {
   PretrainOutcome go_on() {
     if (world_.is_first()) {
       record_ = io::read_json(run_ / "run.json");
+      io::sweep_partial(run_);
       checkpoints_.sweep();
       const auto checkpoints = checkpoints_.newest_first();
       if (!checkpoints.empty()) load(checkpoints);

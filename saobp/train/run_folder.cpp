@@ -1,16 +1,15 @@
 #include "saobp/train/run_folder.h"
 
-#include <fcntl.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <map>
+
+#include "saobp/io/partial.h"
 
 namespace saobp::train {
 
@@ -71,20 +70,9 @@ std::vector<fs::path> Checkpoints::all() const {
 }
 
 void replace_folder(const fs::path& target, const std::function<void(const fs::path&)>& write) {
-  const fs::path aside = target.string() + concat(".partial-", ::getpid());
-  try {
-    io::make_folder(aside);
-    write(aside);
-    if (!fs::exists(target))
-      fs::rename(aside, target);
-    else if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0)
-      fail(target.string(), ": cannot be replaced: ", std::strerror(errno));
-    fs::remove_all(aside);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(aside, ignored);
-    throw;
-  }
+  io::PartialFolder folder(target);
+  write(folder.path());
+  folder.commit();
 }
 
 void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {

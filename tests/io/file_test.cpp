@@ -2,13 +2,18 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
+#include <future>
 
 #include "saobp/io/error.h"
 
 namespace saobp::io {
 namespace {
+
+// As the program has it: writing to a pipe without a reader is an error, not the end.
+[[maybe_unused]] const auto g_ignored = std::signal(SIGPIPE, SIG_IGN);
 
 template <class F>
 std::string error_of(F&& call) {
@@ -39,9 +44,49 @@ TEST(File, AnUncommittedFileLeavesTheOldOne) {
     EXPECT_EQ(entry.path().string().find(".partial-"), std::string::npos) << entry.path();
 }
 
-TEST(File, AFullDiskIsAnError) {
-  // /dev/full refuses every write; the file aside of it can't even be made, so the name is what is checked here.
+TEST(File, APlaceThatIsNoneIsAnError) {
   EXPECT_NE(error_of([] { write_file("/proc/nothing-here", "x"); }).find("cannot be created"), std::string::npos);
+}
+
+TEST(File, WhatIsReadWholeHasABound) {
+  const auto path = fs::path(testing::TempDir()) / "large.json";
+  write_file(path, "0123456789");
+  EXPECT_EQ(read_file(path, 10), "0123456789");
+  EXPECT_EQ(error_of([&] { read_file(path, 9); }),
+            path.string() + ": has 10 bytes; at most 9 were expected of such a file");
+  fs::resize_file(path, kLargestDocument + 1);  // takes no room on the disk
+  EXPECT_NE(error_of([&] { read_file(path, kLargestDocument); }).find("at most 1073741824 were"), std::string::npos);
+  fs::remove(path);
+  EXPECT_EQ(error_of([] { read_file("/dev/zero"); }), "/dev/zero: is a device; a file was expected");
+  EXPECT_EQ(error_of([] { MappedFile{"/dev/zero"}; }), "/dev/zero: is a device; a file was expected");
+}
+
+TEST(File, APipeIsReadToItsEnd) {
+  const auto path = fs::path(testing::TempDir()) / "pipe";
+  fs::remove(path);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(error_of([&] { MappedFile{path}; }), path.string() + ": is a pipe; a file was expected");
+  const std::string text(1 << 20, 'x');
+  auto writing = std::async(std::launch::async, [&] { write_file(path, text); });
+  EXPECT_EQ(read_file(path), text);
+  writing.get();
+  auto endless = std::async(std::launch::async, [&] { return error_of([&] { write_file(path, text); }); });
+  EXPECT_EQ(error_of([&] { read_file(path, 1000); }),
+            path.string() + ": has more than 1000 bytes, the most that was expected of such a file");
+  EXPECT_NE(endless.get().find("Broken pipe"), std::string::npos);
+}
+
+TEST(MappedFileDeathTest, AFileThatIsCutShortUnderItsMapEndsInOneLine) {
+  const auto path = fs::path(testing::TempDir()) / "mapped.bin";
+  write_file(path, std::string(1 << 20, 'x'));
+  EXPECT_EXIT(
+      {
+        const MappedFile file(path);
+        fs::resize_file(path, 10);
+        volatile char last = file.text().back();
+        static_cast<void>(last);
+      },
+      testing::ExitedWithCode(1), "^saobp: .*mapped.bin: cannot be read any more: it was cut short[^\n]*\n$");
 }
 
 TEST(File, AnAppendedRecordThatDoesNotFitIsTakenBack) {

@@ -1,4 +1,5 @@
 // Options of a run, its checkpoints and its log, and signals.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <limits>
 
 #include "saobp/io/file.h"
+#include "saobp/io/partial.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/run_folder.h"
 #include "tests/model/tools.h"
@@ -264,7 +266,10 @@ TEST(Checkpoints, AFailedSaveLeavesNothingAndKeepsTheOld) {
   // A folder where the weights are to be written aside makes the save fail half-way.
   const fs::path aside = run / "checkpoints" / concat("step-000002.partial-", ::getpid());
   fs::create_directories(aside / "state.json" / "in the way");
+  const int lock = ::open(aside.c_str(), O_RDONLY | O_DIRECTORY);
+  io::lock_partial(lock);  // or it would be swept
   EXPECT_NE(error_of([&] { checkpoints.save(trained.model, *trained.optimizer, {{"step", 2}}); }), "no error");
+  ::close(lock);
   EXPECT_EQ(names_in(run / "checkpoints"), std::vector<std::string>{"step-000001"});
 }
 
