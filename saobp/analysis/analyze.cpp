@@ -1,27 +1,18 @@
 #include "saobp/analysis/analyze.h"
 
 #include "saobp/analysis/accumulator.h"
-#include "saobp/data/text_file.h"
-#include "saobp/io/file.h"
+#include "saobp/io/error.h"
 
 namespace saobp::analysis {
 
-std::vector<std::string> read_sequences(const std::filesystem::path& path, int64_t limit) {
-  std::string text = io::read_file(path);
-  data::require_text(text, path.string());
-  std::vector<std::string> lines;
-  // Documents that end at blank lines hold every line that counts; their line ends are made LF on the way.
-  std::string buffer;
-  data::split_documents(text, data::DocumentEnd::blank, [&](std::string_view document) {
-    auto clean = data::with_line_feeds(document, buffer);
-    for (size_t begin = 0; begin <= clean.size();) {
-      size_t end = std::min(clean.find('\n', begin), clean.size());
-      if (limit == 0 || lines.size() < static_cast<size_t>(limit)) lines.emplace_back(clean.substr(begin, end - begin));
-      begin = end + 1;
-    }
+std::vector<std::string> read_sequences(const data::TextInput& text, int64_t limit) {
+  std::vector<std::string> sequences;
+  text.each_document([&](std::string_view document) {
+    sequences.emplace_back(document);
+    return limit == 0 || sequences.size() < static_cast<size_t>(limit);
   });
-  if (lines.empty()) fail(path.string(), ": has no line with anything but white space");
-  return lines;
+  if (sequences.empty()) fail(text.name(), ": has no text but white space");
+  return sequences;
 }
 
 void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink) {

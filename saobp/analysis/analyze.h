@@ -1,20 +1,20 @@
 // Runs a model over sequences and measures what its attention did.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "saobp/analysis/metrics.h"
+#include "saobp/data/text_input.h"
 #include "saobp/io/json.h"
 #include "saobp/model/language_model.h"
 
 namespace saobp::analysis {
 
-// Every line with anything but white space, the first `limit` of them (0: all). A byte-order mark is dropped and CR LF
-// read as LF. Error for invalid UTF-8, a binary file, or a text without such a line.
-std::vector<std::string> read_sequences(const std::filesystem::path& path, int64_t limit);
+// The first `limit` documents of a text (0: all), each of which is one sequence: of plain text every line with anything
+// but white space. Error for a text without any, and for what cannot be read (data/text_input.h).
+std::vector<std::string> read_sequences(const data::TextInput& text, int64_t limit);
 
 // One layer of one sequence: A and B, [num_heads, L, L] in float64; the same tensor twice where nothing is refined.
 using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attention, const torch::Tensor& refined)>;

@@ -5,14 +5,19 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
+#include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
 
 namespace saobp::cli {
 
-io::Json analyze_folder(const std::filesystem::path& folder, const std::filesystem::path& text,
-                        const AnalyzeOptions& options, Console& console) {
+AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options) {
   options.metrics.validate();
   if (options.limit < 0) fail_usage("--limit: ", options.limit, " was given; at least 0 was expected");
+  return {text.name(), analysis::read_sequences(text, options.limit)};
+}
+
+io::Json analyze_folder(const std::filesystem::path& folder, const AnalysisText& text, const AnalyzeOptions& options,
+                        Console& console) {
   auto opened = open_model(folder, options.tokenizer);
   const int64_t table = opened.model->config.max_position_embeddings, least = opened.model->config.causal() ? 1 : 3;
   const int64_t length = options.length == 0 ? std::min<int64_t>(128, table) : options.length;
@@ -20,62 +25,72 @@ io::Json analyze_folder(const std::filesystem::path& folder, const std::filesyst
     fail_usage("--length: ", length, " was given; from ", least, " to the model's position table of ", table,
                " was expected");
   std::vector<std::vector<int64_t>> sequences;
-  for (const auto& line : analysis::read_sequences(text, options.limit)) {
-    sequences.push_back(opened.encode(line, length));
-    if (sequences.back().empty()) fail(text.string(), ": sequence ", sequences.size(), " has no token");
+  for (const auto& sequence : text.sequences) {
+    sequences.push_back(opened.encode(sequence, length));
+    if (sequences.back().empty()) fail(text.name, ": sequence ", sequences.size(), " has no token");
   }
-  auto json =
-      analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.string(), [&](size_t n) {
-        console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
-      });
+  auto json = analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.name, [&](size_t n) {
+    console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
+  });
   json["settings"]["length"] = length;
   json["settings"]["limit"] = options.limit;
   json["refined_attention"] = model::to_json(opened.model->config.refined_attention);
   return json;
 }
 
-std::filesystem::path save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name) {
+std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name) {
+  return run / "analysis" / (name + ".json");
+}
+
+void save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name) {
   io::make_folder(run / "analysis");
-  auto path = run / "analysis" / (name + ".json");
-  io::write_json(path, json);
-  return path;
+  io::write_json(analysis_path(run, name), json);
 }
 
 namespace {
 
 struct Analyze {
-  std::string model, text, compare, output, name;
+  std::string model, text, compare, output, name, text_field = "text";
   AnalyzeOptions options;
   bool heads = false;
   Console console;
 
-  // Into the run folder's own analysis/, where a report finds it; other model folders are left as they are.
-  void keep(const io::Json& json, const std::string& folder) {
-    if (!std::filesystem::exists(std::filesystem::path(folder) / "run.json")) return;
-    const auto stem = std::filesystem::path(text).stem().string();
-    console.line("written: " + save_analysis(json, folder, name.empty() ? stem : name).string());
+  // Results go into the run folder's own analysis/, where a report finds it; other model folders are left as they are.
+  static bool is_run(const std::string& folder) {
+    return !folder.empty() && std::filesystem::exists(std::filesystem::path(folder) / "run.json");
+  }
+
+  data::TextInput prepare() {
+    if (name.starts_with('.') || name.find('/') != std::string::npos)
+      fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
+    data::TextInput input(text, "--text", text_field);
+    if (name.empty()) name = text == "-" ? "stdin" : std::filesystem::path(input.name()).stem().string();
+    const auto models = files_of(model) + (compare.empty() ? Paths() : files_of(compare)) +
+                        (options.tokenizer.empty() ? Paths() : files_of(options.tokenizer));
+    prepare_output(output, "--output", input.files() + models);
+    for (const auto& folder : {model, compare})
+      if (is_run(folder)) prepare_output(analysis_path(folder, name).string(), "--name", input.files());
+    return input;
   }
 
   void run() {
-    if (name.starts_with('.') || name.find('/') != std::string::npos)
-      fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
+    const auto input = prepare();
+    const auto texts = read_analysis_text(input, options);
     const auto detail = heads ? analysis::TableDetail::heads : analysis::TableDetail::layers;
-    io::Json result = analyze_folder(model, text, options, console);
-    if (compare.empty()) {
-      console.line(analysis::metrics_table(result, detail, model));
-      keep(result, model);
-    } else {
-      io::Json other = analyze_folder(compare, text, options, console);
-      console.line(analysis::comparison_table(result, other, detail, model, compare));
-      keep(result, model);
-      keep(other, compare);
-      result = {{"first", result}, {"second", other}};
-    }
-    if (!output.empty()) {
-      io::write_json(output, result);
-      console.line("written: " + output);
-    }
-    console.result(result);
+    io::Json result = analyze_folder(model, texts, options, console), other;
+    if (!compare.empty()) other = analyze_folder(compare, texts, options, console);
+    const std::string table = compare.empty() ? analysis::metrics_table(result, detail, model)
+                                              : analysis::comparison_table(result, other, detail, model, compare);
+    const io::Json both = compare.empty() ? result : io::Json{{"first", result}, {"second", other}};
+    // Files first: nobody may listen to the rest.
+    if (!output.empty()) io::write_json(output, both);
+    if (is_run(model)) save_analysis(result, model, name);
+    if (is_run(compare)) save_analysis(other, compare, name);
+    console.line(table);
+    for (const auto& folder : {model, compare})
+      if (is_run(folder)) console.line("written: " + analysis_path(folder, name).string());
+    if (!output.empty()) console.line("written: " + output);
+    console.result(both);
   }
 };
 
@@ -87,9 +102,14 @@ void add_analyze_command(CLI::App& app) {
   command->add_option("model", state->model, "run folder, or any BERT or GPT-2 checkpoint in the Hugging Face layout")
       ->required()
       ->type_name("RUN|MODEL");
-  command->add_option("--text", state->text, "UTF-8 text; every line that is not blank is one sequence")
+  command
+      ->add_option(
+          "--text", state->text,
+          "text as pretrain --corpus takes it, or - for standard input; each line that is not blank, each JSON line or "
+          "row of a table is one sequence")
       ->required()
       ->type_name("FILE");
+  command->add_option("--text-field", state->text_field, kTextFieldHelp)->capture_default_str()->type_name("NAME");
   command->add_option("--compare", state->compare, "a second run or model, shown side by side")->type_name("OTHER");
   FieldsToFlags flags{*command};
   flags("length", state->options.length,

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "saobp/analysis/metrics.h"
 #include "saobp/cli/console.h"
+#include "saobp/data/text_input.h"
 #include "saobp/io/json.h"
 
 namespace saobp::cli {
@@ -17,11 +19,18 @@ struct AnalyzeOptions {
   analysis::MetricOptions metrics;
 };
 
-// The record of one model on one text (analysis/accumulator.h), with the settings it was made with.
-io::Json analyze_folder(const std::filesystem::path& folder, const std::filesystem::path& text,
-                        const AnalyzeOptions& options, Console& console);
+struct AnalysisText {
+  std::string name;
+  std::vector<std::string> sequences;
+};
+AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options);
 
-// Writes run/analysis/NAME.json and gives its path.
-std::filesystem::path save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name);
+// The record of one model on one text (analysis/accumulator.h), with the settings it was made with.
+io::Json analyze_folder(const std::filesystem::path& folder, const AnalysisText& text, const AnalyzeOptions& options,
+                        Console& console);
+
+// run/analysis/NAME.json
+std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name);
+void save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name);
 
 }  // namespace saobp::cli

@@ -3,8 +3,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <string_view>
+
+#include "saobp/cli/exit_code.h"
 
 namespace saobp::cli {
 namespace {
@@ -28,6 +31,8 @@ std::string fitting(const std::string& text) {
 }
 
 bool progress_shown = false;  // a progress line stands on the terminal
+bool output_left = false;     // to a file that a verb writes
+bool closed = false;          // what was written found no reader
 
 }  // namespace
 
@@ -43,23 +48,34 @@ void Console::complain(const std::string& message) {
   std::cerr << "saobp: " << message << "\n" << std::flush;
 }
 
-void Console::line(const std::string& text) { piece(text + "\n"); }
-
-void Console::piece(const std::string& text) {
-  clear_progress();
-  (json_ ? std::cerr : std::cout) << text << std::flush;
+void Console::leave_standard_output() {
+  std::cout << std::flush;
+  output_left = true;
 }
 
-void Console::result(const io::Json& json) {
+bool Console::output_closed() { return closed; }
+
+void Console::put(std::ostream& out, const std::string& text) {
   clear_progress();
-  if (json_) std::cout << json.dump(-1, ' ', false, io::Json::error_handler_t::replace) << "\n" << std::flush;
+  errno = 0;
+  out << text << std::flush;
+  if (!out && errno == EPIPE) closed = true;
+  if (closed) throw ExitCode{kOutputClosed};
+}
+
+void Console::line(const std::string& text) { piece(text + "\n"); }
+
+void Console::piece(const std::string& text) { put(json_ || output_left ? std::cerr : std::cout, text); }
+
+void Console::result(const io::Json& json) {
+  if (json_) put(std::cout, json.dump(-1, ' ', false, io::Json::error_handler_t::replace) + "\n");
 }
 
 void Console::progress(const std::string& text, bool due) {
   static const bool on_terminal = overwrites(STDERR_FILENO);
   // Lines go to standard output, or with --json to standard error; where those are a terminal, overwriting is enough.
   static const bool output_on_terminal = overwrites(STDOUT_FILENO);
-  if (due && !(on_terminal && (json_ || output_on_terminal))) line(text);
+  if (due && !(on_terminal && (json_ || output_left || output_on_terminal))) line(text);
   if (!on_terminal) return;
   std::cerr << "\r\x1b[K" << fitting(text) << std::flush;
   progress_shown = true;

@@ -16,7 +16,8 @@ class Console {
   void add_flag(CLI::App& app) { app.add_flag("--json", json_, "print one JSON object as the last line"); }
   bool json() const { return json_; }
 
-  // A line (or several) for people.
+  // A line (or several) for people. Throws ExitCode (kOutputClosed) when the pipe that it goes to has lost its reader,
+  // as piece() and result() do.
   void line(const std::string& text);
   // A piece of text that may end anywhere, shown at once.
   void piece(const std::string& text);
@@ -29,8 +30,15 @@ class Console {
   // What went wrong, on standard error, as "saobp: MESSAGE". The state that the terminal shows stays above it.
   static void complain(const std::string& message);
 
+  // Lines go to standard error from here on, since a verb writes a file to standard output. The JSON object still ends
+  // it.
+  static void leave_standard_output();
+  // The pipe that lines, or with --json the JSON object, go to has lost its reader.
+  static bool output_closed();
+
  private:
   static void clear_progress();
+  static void put(std::ostream& out, const std::string& text);
   bool json_ = false;
 };
 

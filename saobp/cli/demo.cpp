@@ -71,7 +71,7 @@ struct Demo {
     if (train::pretrain(options(variant), run, report_to(console)).interrupted) {
       Console::complain(
           concat("interrupted; ", output, " is left as it is, start the demo anew with another --output"));
-      throw ExitCode{kInterrupted};
+      throw ExitCode{Console::output_closed() ? kOutputClosed : kInterrupted};
     }
     return run;
   }
@@ -97,8 +97,9 @@ struct Demo {
     std::vector<fs::path> runs;
     std::vector<io::Json> records;
     for (auto variant : {attention::Variant::original, attention::Variant::high}) runs.push_back(pretrain(variant));
+    const auto texts = read_analysis_text({(folder() / "analysis.txt").string(), "--text"}, {});
     for (const auto& run : runs) {
-      records.push_back(analyze_folder(run, folder() / "analysis.txt", {}, console));
+      records.push_back(analyze_folder(run, texts, {}, console));
       save_analysis(records.back(), run, "demo");
     }
     console.line("\nAttention of both models on " + output + "/analysis.txt");

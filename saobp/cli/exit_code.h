@@ -4,6 +4,8 @@
 namespace saobp::cli {
 
 inline constexpr int kInterrupted = 130;
+// Standard output is a pipe whose reader has gone, as in `… | head`: what shells show for SIGPIPE.
+inline constexpr int kOutputClosed = 141;
 
 struct ExitCode {
   int code;

@@ -3,8 +3,10 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/open_model.h"
+#include "saobp/cli/outputs.h"
 #include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
+#include "saobp/io/paths.h"
 
 namespace saobp::cli {
 namespace {
@@ -34,6 +36,14 @@ struct Fill {
     console.line("written: " + path);
   }
 
+  void prepare_outputs() const {
+    const auto inputs = files_of(model) + (tokenizer.empty() ? Paths() : files_of(tokenizer));
+    prepare_output(logits_file, "--logits", inputs);
+    prepare_output(hidden_file, "--hidden-states", inputs);
+    if (!logits_file.empty() && !hidden_file.empty() && io::same_file(logits_file, hidden_file))
+      fail_usage("--hidden-states ", hidden_file, ": --logits is written there; another file was expected");
+  }
+
   io::Json best_at(const OpenedModel& opened, const torch::Tensor& logits, int64_t row, int64_t position) {
     auto probabilities = logits.to(torch::kFloat64).softmax(0);
     auto [best, ids] = probabilities.topk(std::min(top, opened.tokenizer->vocab_size()));
@@ -53,6 +63,7 @@ struct Fill {
 
   void run() {
     if (top < 1) fail_usage("--top: ", top, " was given; at least 1 was expected");
+    prepare_outputs();
     torch::NoGradGuard no_grad;
     auto opened = open_model(model, tokenizer, model::Family::bert, "fill");
     const auto [ids, mask] = batch(opened);

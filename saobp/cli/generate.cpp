@@ -7,6 +7,7 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
+#include "saobp/cli/outputs.h"
 #include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
 #include "saobp/text/stream_decoder.h"
@@ -79,6 +80,7 @@ struct Generate {
 
   void run() {
     sampling.validate();
+    prepare_output(logits_file, "--logits", files_of(model) + (tokenizer.empty() ? Paths() : files_of(tokenizer)));
     const auto opened = open_model(model, tokenizer, model::Family::gpt2, "generate");
     const auto ending = ending_of(opened);
     std::vector<std::vector<int64_t>> rows;

@@ -1,9 +1,11 @@
-// The command line. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted (state saved).
+// The command line. Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted (state saved),
+// 141 standard output was closed (of a run: state saved).
 #include <c10/util/Exception.h>
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <limits>
@@ -13,6 +15,7 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
 #include "saobp/io/error.h"
+#include "saobp/io/file.h"
 
 namespace {
 
@@ -76,6 +79,7 @@ int run(int argc, char** argv) {
     return complain(std::string(e.what()) + " (--help lists what is known)", 2);
   }
   std::cout << std::flush;
+  if (saobp::cli::Console::output_closed()) return saobp::cli::kOutputClosed;
   if (!std::cout) return complain("standard output cannot be written", 1);
   return 0;
 }
@@ -83,11 +87,14 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a write to a pipe without a reader fails instead, and what is unsaved can be saved
   keep_memory();
   try {
     return run(argc, argv);
   } catch (const saobp::cli::ExitCode& e) {
     return e.code;
+  } catch (const saobp::io::OutputClosed&) {
+    return saobp::cli::kOutputClosed;
   } catch (const saobp::UsageError& e) {
     return complain(e.what(), 2);
   } catch (const c10::Error& e) {

@@ -34,14 +34,13 @@ struct Pretrain {
       return;
     }
     const std::string run = resume.empty() ? output : resume;
-    if (outcome.interrupted && !outcome.saved) {
-      Console::complain("interrupted before the first step; nothing was written");
-      throw ExitCode{kInterrupted};
-    }
+    const bool closed = Console::output_closed();
+    const std::string why = closed ? "standard output was closed" : "interrupted";
     if (outcome.interrupted) {
-      Console::complain(concat("interrupted at step ", outcome.step,
-                               "; the state is saved, go on with: saobp pretrain --resume ", run));
-      throw ExitCode{kInterrupted};
+      Console::complain(!outcome.saved ? why + " before the first step; nothing was written"
+                                       : concat(why, " at step ", outcome.step,
+                                                "; the state is saved, go on with: saobp pretrain --resume ", run));
+      throw ExitCode{closed ? kOutputClosed : kInterrupted};
     }
     console.line(concat("done        ", run, " (saobp analyze ", run, " --text FILE looks at its attention)"));
     io::Json result = {{"run", run}};

@@ -2,6 +2,7 @@
 
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
+#include "saobp/cli/outputs.h"
 
 namespace saobp::cli {
 namespace {
@@ -14,6 +15,9 @@ struct Report {
   void run() {
     std::vector<std::filesystem::path> folders(runs.begin(), runs.end());
     const auto path = output.empty() ? folders.front() / "report.html" : std::filesystem::path(output);
+    Paths inputs;
+    for (const auto& folder : folders) inputs = std::move(inputs) + files_of(folder, /*analyses=*/true);
+    prepare_output(path.string(), "--output", inputs);
     report::write_report(folders, path, title);
     console.line("written: " + path.string());
     console.result({{"report", path.string()}, {"runs", runs}});

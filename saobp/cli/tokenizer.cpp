@@ -1,27 +1,21 @@
-// saobp tokenizer train | encode | decode | convert
+// saobp tokenizer train | decode | convert
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <functional>
 #include <iterator>
 #include <memory>
-#include <optional>
-#include <span>
 #include <sstream>
-#include <thread>
 
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
-#include "saobp/data/corpus_options.h"
-#include "saobp/data/json_lines.h"
-#include "saobp/data/text_blocks.h"
-#include "saobp/data/text_file.h"
+#include "saobp/cli/outputs.h"
+#include "saobp/cli/tokenizer_parts.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
+#include "saobp/io/input_file.h"
 #include "saobp/io/json.h"
-#include "saobp/io/npy.h"
-#include "saobp/text/batch.h"
+#include "saobp/io/paths.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/text/trainer.h"
 
@@ -30,103 +24,15 @@ namespace {
 
 using io::Json;
 
-constexpr const char* kTokenizerHelp =
-    "tokenizer.json, vocab.txt, vocab.json (merges.txt beside it), or a folder with one";
-
+// Ids, from a file, a pipe or "-".
 std::string read_input(const std::string& path) {
-  if (path != "-") return io::read_file(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
-}
-
-constexpr const char* kThreadsHelp = "0: all cores";
-
-int thread_count(int threads) {
-  if (threads < 0) fail_usage("--threads is ", threads, "; at least 1 was expected (0: all cores)");
-  return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string bytes;
+  for (io::InputFile file(path); file.read(bytes, size_t{1} << 20) > 0;) {
+  }
+  return bytes;
 }
 
 std::string name_of(const std::string& path) { return path == "-" ? "standard input" : path; }
-
-// encode ----------------------------------------------------------------------------------------------------------
-
-struct EncodeOptions {
-  std::string tokenizer, input, output;
-  std::optional<std::string> text;
-  int threads = 0;
-  Console console;
-};
-
-std::string join(std::span<const int32_t> ids) {
-  std::string line;
-  for (int32_t id : ids) line += (line.empty() ? "" : " ") + std::to_string(id);
-  return line;
-}
-
-void write_ids(const std::string& path, const std::vector<int32_t>& ids) {
-  io::write_npy(path, "<i4", {static_cast<int64_t>(ids.size())}, std::as_bytes(std::span(ids)));
-}
-
-void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
-  io::require_utf8(*o.text, "--text");
-  const std::vector<int32_t> ids = tokenizer.encode(*o.text);
-  if (!o.output.empty()) write_ids(o.output, ids);
-  Json tokens = Json::array();
-  std::string line;
-  for (int32_t id : ids) {
-    tokens.push_back(tokenizer.token(id));
-    line += (line.empty() ? "" : " ") + tokenizer.token(id);
-  }
-  o.console.line(join(ids) + "\n" + line);
-  o.console.result({{"ids", ids}, {"tokens", tokens}, {"kind", tokenizer.kind()}});
-}
-
-void encode_file(const text::Tokenizer& tokenizer, EncodeOptions& o) {
-  const std::string input = read_input(o.input);
-  io::require_utf8(input, name_of(o.input));
-  o.threads = thread_count(o.threads);
-  auto start = std::chrono::steady_clock::now();
-  const text::EncodedLines lines = text::encode_lines(tokenizer, input, o.threads);
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  double mb = static_cast<double>(input.size()) / 1e6, rate = seconds > 0 ? mb / seconds : 0;
-
-  if (o.output.empty() && !o.console.json()) {
-    int64_t begin = 0;
-    for (int64_t end : lines.ends) {
-      o.console.line(join({lines.ids.data() + begin, lines.ids.data() + end}));
-      begin = end;
-    }
-    return;
-  }
-  if (!o.output.empty()) write_ids(o.output, lines.ids);
-  o.console.line(concat(name_of(o.input), ": ", lines.ends.size(), " lines, ", mb, " MB, ", lines.ids.size(),
-                        " tokens, ", rate, " MB/s with ", o.threads, o.threads == 1 ? " thread" : " threads"));
-  o.console.result({{"mb_per_s", rate},
-                    {"mb", mb},
-                    {"seconds", seconds},
-                    {"tokens", lines.ids.size()},
-                    {"lines", lines.ends.size()},
-                    {"threads", o.threads},
-                    {"kind", tokenizer.kind()},
-                    {"vocab_size", tokenizer.vocab_size()}});
-}
-
-void encode(EncodeOptions& o) {
-  if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: one of --input and --text is needed");
-  auto tokenizer = text::load_tokenizer(o.tokenizer);
-  o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, o);
-}
-
-void add_encode(CLI::App& parent) {
-  auto o = std::make_shared<EncodeOptions>();
-  auto* command = parent.add_subcommand("encode", "Text to ids, without special tokens; every line is a document");
-  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
-  command->add_option("--input", o->input, "UTF-8 text; - is standard input");
-  command->add_option("--text", o->text, "encode this text instead, and show its tokens");
-  command->add_option("--output", o->output, "write all ids as one flat int32 array (.npy)");
-  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
-  o->console.add_flag(*command);
-  command->callback([o] { encode(*o); });
-}
 
 // decode ----------------------------------------------------------------------------------------------------------
 
@@ -210,13 +116,16 @@ void add_decode(CLI::App& parent) {
 // The file that --output means, which may be its folder. Error when it is there and may not be replaced.
 std::filesystem::path new_tokenizer_json(const std::string& output, bool force) {
   std::filesystem::path path = output;
+  std::error_code error;
+  const bool device = std::filesystem::exists(path, error) && std::filesystem::is_other(path, error);
+  if (device || io::is_standard_output(path)) return path;
   if (path.extension() != ".json") path /= "tokenizer.json";
   if (std::filesystem::exists(path) && !force) fail(path.string(), ": is there already; --force replaces it");
   return path;
 }
 
 void save(const text::Tokenizer& tokenizer, const std::filesystem::path& path) {
-  if (path.has_parent_path()) io::make_folder(path.parent_path());
+  if (path.has_parent_path() && !std::filesystem::exists(path)) io::make_folder(path.parent_path());
   io::write_file(path, tokenizer.to_json());
 }
 
@@ -237,50 +146,31 @@ void refuse_options_of_other_kind(const CLI::App& command, text::TokenizerKind k
     if (command.count(flag) > 0) fail_usage(flag, ": does not go with --kind ", io::enum_name(kind));
 }
 
-// Calls `add` with the text of a file, as pretraining reads it, in pieces that end where a line does.
-void read_text(const std::filesystem::path& file, const std::string& text_field,
-               const std::function<void(const std::string&)>& add) {
-  using data::DocumentEnd;
-  const auto end = data::document_end({.path = {}, .weight = {}, .document = DocumentEnd::line}, file);
-  const auto reader = data::open_text(file, end, text_field);
-  std::string lines;
-  for (data::TextBlock block; reader->next(block);) {
-    if (block.end == DocumentEnd::line) {
-      // `tokenizers` learns a byte-order mark like any other character, which the reader has left out.
-      if (block.start.line == 1 && block.start.offset > 0) block.text.insert(0, "\xEF\xBB\xBF");
-      add(block.text);
-      continue;
-    }
-    lines.clear();
-    block.each_document([&](std::string_view raw) {
-      if (block.end == DocumentEnd::jsonl)
-        lines += data::text_of_json_line(raw, block, text_field);
-      else
-        lines += raw;
-      lines += '\n';
-    });
-    add(lines);
-  }
-}
-
 void train(TrainOptions& o) {
   const auto path = new_tokenizer_json(o.output, o.force);
+  std::vector<data::TextInput> inputs;
+  Paths files;
+  for (const std::string& input : o.input) {
+    inputs.emplace_back(input, "--input", o.text_field);
+    files = std::move(files) + inputs.back().files();
+  }
+  prepare_output(path.string(), "--output", files);
   const int threads = thread_count(o.threads);
   auto trainer = text::make_trainer(o.trainer, threads);
   double mb = 0;
   const auto start = std::chrono::steady_clock::now();
-  for (const std::string& input : o.input) {
-    auto add = [&](const std::string& text) {
-      trainer->add(text, name_of(input));
+  for (const auto& input : inputs) {
+    std::string documents;
+    const auto add = [&](std::string& text) {
+      trainer->add(text, input.name());
       mb += static_cast<double>(text.size()) / 1e6;
+      text.clear();
     };
-    if (input == "-") {
-      const std::string text = read_input(input);
-      data::require_text(text, name_of(input));
-      add(text);
-    } else {
-      for (const auto& file : data::find_files({.path = input, .weight = {}}, {})) read_text(file, o.text_field, add);
-    }
+    each_piece(input, o.text_field, add, [&](std::string_view document) {
+      documents.append(document) += '\n';
+      if (documents.size() >= data::TextReader::kBlockBytes) add(documents);
+    });
+    if (!documents.empty()) add(documents);
   }
   auto tokenizer = trainer->train();
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -298,14 +188,8 @@ void train(TrainOptions& o) {
 void add_train(CLI::App& parent) {
   auto o = std::make_shared<TrainOptions>();
   auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
-  command
-      ->add_option("--input", o->input,
-                   "text, JSON lines or Parquet, as in pretrain --corpus: files, folders or globs; - is standard input")
-      ->required();
-  command
-      ->add_option("--text-field", o->text_field,
-                   "the field of a JSON object, or the column of a Parquet table, that holds the text")
-      ->capture_default_str();
+  command->add_option("--input", o->input, kInputHelp)->required();
+  command->add_option("--text-field", o->text_field, kTextFieldHelp)->capture_default_str();
   command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
   add_flags(*command, o->trainer);
   command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
@@ -327,6 +211,7 @@ struct ConvertOptions {
 
 void convert(ConvertOptions& o) {
   const auto path = new_tokenizer_json(o.output, o.force);
+  prepare_output(path.string(), "--output", files_of(o.tokenizer));
   auto tokenizer = text::load_tokenizer(o.tokenizer);
   save(*tokenizer, path);
   o.console.line(concat(path.string(), ": ", tokenizer->kind(), ", ", tokenizer->vocab_size(), " tokens"));
@@ -350,7 +235,7 @@ void add_tokenizer_command(CLI::App& app) {
   auto* tokenizer = app.add_subcommand("tokenizer", "Make and use tokenizers (WordPiece, byte-level BPE)");
   tokenizer->require_subcommand(1);
   add_train(*tokenizer);
-  add_encode(*tokenizer);
+  add_tokenizer_encode(*tokenizer);
   add_decode(*tokenizer);
   add_convert(*tokenizer);
 }

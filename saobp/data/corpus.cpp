@@ -12,7 +12,10 @@
 #include "saobp/data/parquet_text.h"
 #include "saobp/data/text_blocks.h"
 #include "saobp/data/text_file.h"
+#include "saobp/io/byte_stream.h"
 #include "saobp/io/error.h"
+#include "saobp/io/input_file.h"
+#include "saobp/io/partial.h"
 
 namespace saobp::data {
 namespace {
@@ -24,6 +27,16 @@ uint64_t hash_of(std::string_view text, uint64_t seed = 0) {
   Hash64 hash(seed);
   hash.add(text);
   return hash.value();
+}
+
+// Hash and number of the bytes of a file as it is stored.
+std::pair<uint64_t, uint64_t> hash_of_file(const fs::path& path) {
+  io::ByteStream file(path);
+  Hash64 hash;
+  std::vector<char> buffer(1 << 20);
+  uint64_t bytes = 0;
+  while (const size_t got = file.read(buffer.data(), buffer.size())) hash.add(buffer.data(), got), bytes += got;
+  return {hash.value(), bytes};
 }
 
 // Documents in, ids out to the cache in the same order, encoded by several threads a wave at a time.
@@ -105,11 +118,11 @@ class SourceText {
   SourceText(const CorpusSource& source, const CorpusOptions& options)
       : name_(source.path), text_field_(options.text_field) {
     for (const auto& path : find_files(source, options.exclude)) {
-      io::MappedFile file(path);
       const DocumentEnd end = document_end(source, path);
-      const bool has_fields = end == DocumentEnd::jsonl || is_parquet(file.text());
-      files_.push_back({path, end, has_fields, hash_of(file.text())});
-      bytes_ += file.text().size();
+      const bool has_fields = end == DocumentEnd::jsonl || is_parquet(io::InputFile(path).start());
+      const auto [hash, bytes] = hash_of_file(path);
+      files_.push_back({path, end, has_fields, hash, bytes});
+      bytes_ += bytes;
     }
   }
 
@@ -141,15 +154,15 @@ class SourceText {
     };
     for (const File& file : files_) {
       const auto text = open_text(file.path, file.end, text_field_);
-      if (hash_of(text->stored()) != file.hash)
-        fail(file.path.string(), ": changed while it was read; nothing was cached");
       for (TextBlock block; text->next(block);) {
         const TextBlock& kept = blocks.emplace_back(std::move(block));
         kept.each_document([&](std::string_view raw) {
           if (encoder.add(kept, raw)) flush(done + text->position());
         });
       }
-      done += text->stored().size();
+      if (hash_of_file(file.path).first != file.hash)
+        fail(file.path.string(), ": changed while it was read; nothing was cached");
+      done += file.bytes;
     }
     flush(done);
     if (writer.tokens() == 0)
@@ -162,8 +175,8 @@ class SourceText {
   struct File {
     fs::path path;
     DocumentEnd end;
-    bool has_fields;  // of which --text-field names one
-    uint64_t hash;    // of its bytes as they are stored
+    bool has_fields;       // of which --text-field names one
+    uint64_t hash, bytes;  // of it as it is stored
   };
   std::string name_, text_field_;
   std::vector<File> files_;
@@ -196,6 +209,7 @@ Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, c
       if (!damage.empty())
         std::fprintf(stderr, "note: %s: %s; the text is tokenised again\n", path.c_str(), damage.c_str());
       io::make_folder(folder);
+      io::sweep_partial(folder);
       text.tokenize(path, key, tokenizer, progress, threads);
       cache = TokenCache::open(path, key, damage);
       if (!cache) fail(path.string(), ": cannot be read back after it was written: ", damage);

@@ -68,13 +68,18 @@ CorpusSource parse_source(const std::string& text, DocumentEnd document);
 // Every --corpus value; UsageError when there is none, or when some have a weight and some have not.
 std::vector<CorpusSource> parse_sources(const CorpusOptions& options);
 
-// The files of one source in bytewise order of their paths. Hidden files and folders (a name starting with '.') are
-// skipped unless named outright, symbolic links to folders are not followed, and files that match a glob of `exclude`
-// are left out. Error when the path is missing, the glob matches nothing, or no file is left.
-std::vector<fs::path> find_files(const CorpusSource& source, const std::vector<std::string>& exclude);
+// What can be read once only: pipes, devices and "-", standard input.
+enum class Streams { refused, accepted };
 
-// How a file of the source is cut: JSON lines by its name (.jsonl, .ndjson or .json, perhaps with .gz or .zst after it)
-// unless the source was given a suffix, and else as the source says.
+// The files of one source in bytewise order of their paths. Links are followed, each folder is walked once, by its own
+// name where it has one in the source. Hidden files and folders (a name starting with '.') are skipped unless named
+// outright, and files that match a glob of `exclude` are left out. Error when the path is missing, the glob matches
+// nothing, a link leads nowhere, something is no file, or no file is left.
+std::vector<fs::path> find_files(const CorpusSource& source, const std::vector<std::string>& exclude,
+                                 Streams streams = Streams::refused);
+
+// How a file of the source is cut: JSON lines by its name (.jsonl, .jsonlines, .ndjson or .json, in any case, perhaps
+// with .gz, .gzip, .zst or .zstd after it) unless the source was given a suffix, and else as the source says.
 DocumentEnd document_end(const CorpusSource& source, const fs::path& file);
 
 // `option`, else $SAOBP_CACHE, else $XDG_CACHE_HOME/saobp, else ~/.cache/saobp, else .cache/saobp.

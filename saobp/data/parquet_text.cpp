@@ -1,6 +1,7 @@
 #include "saobp/data/parquet_text.h"
 
 #include "saobp/io/error.h"
+#include "saobp/io/file.h"
 
 #ifdef SAOBP_PARQUET
 #include <arrow/buffer.h>
@@ -8,8 +9,6 @@
 #include <parquet/api/reader.h>
 
 #include <array>
-
-#include "saobp/data/text_file.h"
 #endif
 
 namespace saobp::data {
@@ -18,8 +17,8 @@ bool is_parquet(std::string_view file) { return file.starts_with("PAR1"); }
 
 #ifndef SAOBP_PARQUET
 
-std::unique_ptr<TextReader> open_parquet(io::MappedFile file, const std::string& field) {
-  fail(file.path().string(),
+std::unique_ptr<TextReader> open_parquet(io::InputFile file, const io::fs::path&, const std::string&) {
+  fail(file.name(),
        ": is a Parquet file, and this build reads none; run scripts/setup.sh --parquet and build again, or convert it, "
        "e.g. with duckdb -c \"copy (from 'FILE') to 'FILE.jsonl' (format json)\"");
 }
@@ -30,23 +29,25 @@ namespace {
 
 // What the library throws is one line here, and names the file.
 template <class Call>
-auto reading(const io::MappedFile& file, Call&& call) {
+auto reading(const std::string& source, Call&& call) {
   try {
     return call();
   } catch (const ::parquet::ParquetException& e) {
     std::string reason = e.what();
-    fail(file.path().string(), ": cannot be read as Parquet: ", reason.substr(0, reason.find('\n')));
+    fail(source, ": cannot be read as Parquet: ", reason.substr(0, reason.find('\n')));
   }
 }
 
 class ParquetText : public TextReader {
  public:
-  ParquetText(io::MappedFile file, const std::string& field)
-      : file_(std::move(file)), source_(file_.path().string()), field_(field) {
-    reading(file_, [&] {
+  // The bytes are those of `file`, or of `copy` where that has any.
+  ParquetText(io::MappedFile file, std::string copy, std::string source, const std::string& field)
+      : file_(std::move(file)), copy_(std::move(copy)), source_(std::move(source)), field_(field) {
+    const std::string_view bytes = copy_.empty() ? file_.text() : copy_;
+    size_ = bytes.size();
+    reading(source_, [&] {
       auto properties = ::parquet::default_reader_properties();
       properties.set_page_checksum_verification(true);
-      const auto bytes = file_.bytes();
       auto buffer = std::make_shared< ::arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                        static_cast<int64_t>(bytes.size()));
       file_reader_ =
@@ -58,15 +59,14 @@ class ParquetText : public TextReader {
 
   bool next(TextBlock& block) override {
     block = {source_, DocumentEnd::file, "", {}, {}};
-    while (block.text.size() < kBlockBytes && reading(file_, [&] { return read_some(block); })) {
+    while (block.text.size() < kBlockBytes && reading(source_, [&] { return read_some(block); })) {
     }
     return !block.parts.empty();
   }
 
-  std::string_view stored() const override { return file_.text(); }
   uint64_t position() const override {
     const double share = rows_ == 0 ? 1 : static_cast<double>(row_) / static_cast<double>(rows_);
-    return static_cast<uint64_t>(share * static_cast<double>(file_.bytes().size()));
+    return static_cast<uint64_t>(share * static_cast<double>(size_));
   }
 
  private:
@@ -108,7 +108,7 @@ class ParquetText : public TextReader {
       ++row_;
       if (whole > 0 && levels[static_cast<size_t>(i)] < whole) continue;  // null
       const std::string_view text(*value++);
-      require_text(text, concat(source_, ": row ", row_, ", column \"", field_, '"'));
+      io::require_utf8(text, concat(source_, ": row ", row_, ", column \"", field_, '"'));
       block.text += text;
       block.parts.push_back(block.text.size());
     }
@@ -118,7 +118,8 @@ class ParquetText : public TextReader {
   static constexpr int64_t kRows = 256;
 
   io::MappedFile file_;
-  std::string source_, field_;
+  std::string copy_, source_, field_;
+  size_t size_ = 0;
   std::unique_ptr< ::parquet::ParquetFileReader> file_reader_;
   int column_index_ = 0, row_group_ = 0;
   std::shared_ptr< ::parquet::ByteArrayReader> column_;
@@ -127,8 +128,14 @@ class ParquetText : public TextReader {
 
 }  // namespace
 
-std::unique_ptr<TextReader> open_parquet(io::MappedFile file, const std::string& field) {
-  return std::make_unique<ParquetText>(std::move(file), field);
+std::unique_ptr<TextReader> open_parquet(io::InputFile file, const io::fs::path& path, const std::string& field) {
+  if (file.regular() && path != "-") return std::make_unique<ParquetText>(io::MappedFile(path), "", file.name(), field);
+  std::string copy;
+  while (file.read(copy, size_t{1} << 20) > 0)
+    if (copy.size() > io::kLargestDocument)
+      fail(file.name(), ": is a Parquet file of more than ", io::kLargestDocument,
+           " bytes; one of that size is read from a file only");
+  return std::make_unique<ParquetText>(io::MappedFile(), std::move(copy), file.name(), field);
 }
 
 #endif

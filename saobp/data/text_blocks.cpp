@@ -5,6 +5,7 @@
 
 #include "saobp/data/parquet_text.h"
 #include "saobp/data/text_file.h"
+#include "saobp/io/error.h"
 
 namespace saobp::data {
 namespace {
@@ -29,15 +30,28 @@ void TextBlock::each_document(const std::function<void(std::string_view)>& docum
   }
 }
 
-std::unique_ptr<TextReader> open_text(const io::fs::path& path, DocumentEnd end, const std::string& text_field) {
-  io::MappedFile file(path);
-  if (is_parquet(file.text())) return open_parquet(std::move(file), text_field);
-  return std::make_unique<TextBlocks>(path, end);
+std::unique_ptr<TextReader> open_text(const io::fs::path& path, DocumentEnd end, const std::string& text_field,
+                                      NulBytes nul) {
+  io::InputFile file(path);
+  if (is_parquet(file.start())) return open_parquet(std::move(file), path, text_field);
+  return std::make_unique<TextBlocks>(std::move(file), end, TextReader::kBlockBytes, nul);
 }
 
-TextBlocks::TextBlocks(const io::fs::path& path, DocumentEnd end, size_t block_bytes)
-    : file_(path), source_(path.string()), end_(end), block_bytes_(block_bytes) {
+TextBlocks::TextBlocks(io::InputFile file, DocumentEnd end, size_t block_bytes, NulBytes nul)
+    : file_(std::move(file)), source_(file_.name()), end_(end), block_bytes_(block_bytes), nul_(nul) {
   if (file_.compressed()) source_ += " (decompressed)";
+}
+
+// At the file's front.
+void TextBlocks::begin(std::string& text) {
+  for (const std::string_view mark : {"\xFF\xFE", "\xFE\xFF"})
+    if (text.starts_with(mark))
+      fail(source_,
+           ": begins as UTF-16 or UTF-32 does; UTF-8 text was expected (convert it, e.g. with iconv -f UTF-16 -t "
+           "UTF-8)");
+  if (!text.starts_with(kByteOrderMark)) return;
+  text.erase(0, kByteOrderMark.size());
+  start_.offset = kByteOrderMark.size();
 }
 
 size_t TextBlocks::whole_documents(std::string_view text, size_t from) const {
@@ -63,16 +77,13 @@ bool TextBlocks::next(TextBlock& block) {
       whole = text.size();
       break;
     }
-    if (start_.offset == 0 && text.starts_with(kByteOrderMark)) {
-      text.erase(0, kByteOrderMark.size());
-      start_.offset = kByteOrderMark.size();
-    }
+    if (start_.offset == 0) begin(text);
     whole = whole_documents(text, searched);
   }
   if (whole == 0) return false;
   rest_ = text.substr(whole);
   text.resize(whole);
-  require_text(text, source_, start_);
+  nul_ == NulBytes::refused ? require_text(text, source_, start_) : io::require_utf8(text, source_, start_);
   block = {source_, end_, std::move(text), start_};
   start_.line += line_feeds(block.text);
   start_.offset += block.text.size();

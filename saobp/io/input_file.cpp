@@ -18,7 +18,7 @@ class InputFile::Decoder {
   // The stream so far is complete: the file may end here, or another stream begin.
   bool between_streams = false;
   // Takes some of `input` and writes some of `output`, both of which it moves forward. Gives what is wrong, or nullptr.
-  virtual const char* decode(std::span<const std::byte>& input, std::span<char>& output) = 0;
+  virtual const char* decode(std::span<const char>& input, std::span<char>& output) = 0;
 };
 
 namespace {
@@ -32,10 +32,10 @@ class GzipDecoder : public InputFile::Decoder {
   ~GzipDecoder() override { ::inflateEnd(&stream_); }
   const char* name() const override { return "gzip"; }
 
-  const char* decode(std::span<const std::byte>& input, std::span<char>& output) override {
+  const char* decode(std::span<const char>& input, std::span<char>& output) override {
     constexpr size_t kMost = std::numeric_limits<uInt>::max();
     if (between_streams) ::inflateReset(&stream_);
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(input.data()));
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(input.data()));
     stream_.avail_in = static_cast<uInt>(std::min(input.size(), kMost));
     stream_.next_out = reinterpret_cast<Bytef*>(output.data());
     stream_.avail_out = static_cast<uInt>(std::min(output.size(), kMost));
@@ -61,7 +61,7 @@ class ZstdDecoder : public InputFile::Decoder {
   }
   const char* name() const override { return "zstd"; }
 
-  const char* decode(std::span<const std::byte>& input, std::span<char>& output) override {
+  const char* decode(std::span<const char>& input, std::span<char>& output) override {
     ZSTD_inBuffer in{input.data(), input.size(), 0};
     ZSTD_outBuffer out{output.data(), output.size(), 0};
     const size_t left = ::ZSTD_decompressStream(stream_.get(), &out, &in);
@@ -102,41 +102,76 @@ std::unique_ptr<InputFile::Decoder> decoder_for(const fs::path& path, std::strin
   for (const auto& [start, name, advice] : kOtherFormats)
     if (text.starts_with(start))
       fail(path.string(), ": is a ", name, " file; text, JSON lines, gzip or zstd was expected (", advice, ")");
-  const auto extension = path.extension();
-  if ((extension == ".gz" || extension == ".zst") && text.size() < sizeof magic)
+  if (has_compressed_name(path) && text.size() < sizeof magic)
     fail(path.string(), ": byte offset ", text.size(), ": the file is cut short; its name says that it is compressed");
   return nullptr;
 }
 
+constexpr size_t kStart = 4096, kBuffer = 1 << 20;
+
 }  // namespace
 
-InputFile::InputFile(const fs::path& path) : file_(path), decoder_(decoder_for(path, file_.text())) {}
+std::string lower_extension(const fs::path& path) {
+  std::string extension = path.extension();
+  for (char& c : extension)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return extension;
+}
+
+bool has_compressed_name(const fs::path& path) {
+  const auto extension = lower_extension(path);
+  return extension == ".gz" || extension == ".gzip" || extension == ".zst" || extension == ".zstd";
+}
+
+InputFile::InputFile(const fs::path& path) : file_(path), buffer_(kStart) {
+  input_ = {buffer_.data(), file_.read(buffer_.data(), kStart)};
+  decoder_ = decoder_for(file_.name(), start());
+}
 InputFile::InputFile(InputFile&&) noexcept = default;
 InputFile::~InputFile() = default;
 
+void InputFile::refill() {
+  buffer_.resize(kBuffer);
+  input_ = {buffer_.data(), file_.read(buffer_.data(), kBuffer)};
+}
+
 size_t InputFile::read(std::string& out, size_t size) {
-  auto input = file_.bytes().subspan(position_);
-  if (!decoder_) {
-    size = std::min(size, input.size());
-    out.append(reinterpret_cast<const char*>(input.data()), size);
-    position_ += size;
-    return size;
-  }
   const size_t before = out.size();
   out.resize(before + size);
-  std::span<char> output(out.data() + before, size);
-  while (!output.empty() && !(input.empty() && decoder_->between_streams)) {
-    const size_t room = output.size(), left = input.size();
-    const char* damage = decoder_->decode(input, output);
-    position_ = file_.bytes().size() - input.size();
-    if (damage)
-      fail(file_.path().string(), ": byte offset ", position_, ": the ", decoder_->name(),
-           " stream is damaged: ", damage);
-    if (output.size() == room && input.size() == left)
-      fail(file_.path().string(), ": byte offset ", position_, ": the ", decoder_->name(),
+  const std::span<char> output(out.data() + before, size);
+  const size_t made = decoder_ ? decode(output) : take(output);
+  out.resize(before + made);
+  return made;
+}
+
+size_t InputFile::take(std::span<char> output) {
+  const size_t ready = std::min(input_.size(), output.size());
+  std::copy_n(input_.data(), ready, output.data());
+  input_ = input_.subspan(ready);
+  const size_t made = ready + file_.read(output.data() + ready, output.size() - ready);
+  position_ += made;
+  return made;
+}
+
+size_t InputFile::decode(std::span<char> output) {
+  const size_t size = output.size();
+  while (!output.empty()) {
+    if (input_.empty()) refill();
+    if (decoder_->between_streams && !input_.empty() && input_.front() == 0) {
+      const auto rest = std::find_if(input_.begin(), input_.end(), [](char byte) { return byte != 0; });
+      position_ += static_cast<uint64_t>(rest - input_.begin());
+      input_ = {rest, input_.end()};
+      continue;
+    }
+    if (decoder_->between_streams && input_.empty()) break;
+    const size_t room = output.size(), left = input_.size();
+    const char* damage = decoder_->decode(input_, output);
+    position_ += left - input_.size();
+    if (damage) fail(name(), ": byte offset ", position_, ": the ", decoder_->name(), " stream is damaged: ", damage);
+    if (output.size() == room && input_.size() == left)
+      fail(name(), ": byte offset ", position_, ": the ", decoder_->name(),
            " stream ends too early; the file is cut short");
   }
-  out.resize(before + size - output.size());
   return size - output.size();
 }
 

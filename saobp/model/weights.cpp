@@ -63,6 +63,10 @@ bool is_of_a_layer(const std::string& name) {
 
 std::filesystem::path weights_path(const std::filesystem::path& folder) {
   auto path = folder / "model.safetensors";
+  if (!std::filesystem::exists(path) && std::filesystem::exists(folder / "model.safetensors.index.json"))
+    fail(path.string(),
+         ": is missing; model.safetensors.index.json says that the weights are in several files, which are "
+         "not read: save the model with a larger max_shard_size");
   if (!std::filesystem::exists(path) && std::filesystem::exists(folder / "pytorch_model.bin"))
     fail(path.string(), ": is missing; pytorch_model.bin is a pickle and is not read: save the model as safetensors");
   return path;

@@ -1,5 +1,6 @@
 #include "saobp/text/batch.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -65,6 +66,22 @@ EncodedLines encode_lines(const Tokenizer& tokenizer, std::string_view text, int
   run_workers(workers, parts.size(), [&](size_t, size_t i) {
     EncodedLines part;
     encode_part(tokenizer, parts[i], part);
+    collector.finish(i, std::move(part));
+  });
+  return all;
+}
+
+EncodedLines encode_documents(const Tokenizer& tokenizer, const std::vector<std::string>& documents, int threads) {
+  constexpr size_t kPart = 64;  // documents that a thread takes at a time
+  const size_t parts = (documents.size() + kPart - 1) / kPart;
+  EncodedLines all;
+  Collector collector(all, parts);
+  run_workers(std::clamp<size_t>(parts, 1, static_cast<size_t>(std::max(threads, 1))), parts, [&](size_t, size_t i) {
+    EncodedLines part;
+    for (size_t k = i * kPart; k < std::min(documents.size(), (i + 1) * kPart); ++k) {
+      tokenizer.encode(documents[k], part.ids);
+      part.ends.push_back(static_cast<int64_t>(part.ids.size()));
+    }
     collector.finish(i, std::move(part));
   });
   return all;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,5 +18,8 @@ struct EncodedLines {
 // Lines are parted by "\n" only (a "\r" belongs to its line); an empty one after the last "\n" is none. The result does
 // not depend on `threads`. `text` must be valid UTF-8; a caller that wants the line in the message checks it before.
 EncodedLines encode_lines(const Tokenizer& tokenizer, std::string_view text, int threads);
+
+// The same of documents that may hold line ends.
+EncodedLines encode_documents(const Tokenizer& tokenizer, const std::vector<std::string>& documents, int threads);
 
 }  // namespace saobp::text

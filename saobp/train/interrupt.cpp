@@ -29,6 +29,8 @@ InterruptGuard::~InterruptGuard() {
   for (size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &g_before[i], nullptr);
 }
 
+void InterruptGuard::interrupt() { g_interrupted = 1; }
+
 bool InterruptGuard::interrupted() { return g_interrupted != 0; }
 
 }  // namespace saobp::train

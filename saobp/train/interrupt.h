@@ -15,6 +15,8 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
 
   static bool interrupted();
+  // As if a signal had come.
+  static void interrupt();
 };
 
 }  // namespace saobp::train

@@ -1,6 +1,7 @@
 #include "saobp/data/corpus_options.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "fake_tokenizer.h"
 
@@ -52,7 +53,8 @@ TEST(CorpusSource, FilesOfJsonLinesAreToldByTheirName) {
   auto end = [](const char* source, const char* file) {
     return document_end(parse_source(source, DocumentEnd::blank), file);
   };
-  for (const char* file : {"a.jsonl", "b/a.ndjson", "a.json.gz", "a.b.jsonl.zst"})
+  for (const char* file : {"a.jsonl", "b/a.ndjson", "a.json.gz", "a.b.jsonl.zst", "a.JSONL", "a.Json.GZ",
+                           "a.jsonl.zstd", "a.jsonlines", "a.NDJSON.gzip"})
     EXPECT_EQ(end("x", file), DocumentEnd::jsonl) << file;
   for (const char* file : {"a.txt", "jsonl", "a.jsonl.txt", "a.jsonl.bak.gz", "a.gz"})
     EXPECT_EQ(end("x", file), DocumentEnd::blank) << file;
@@ -112,10 +114,34 @@ TEST_F(FindFiles, ExcludeMatchesNamesAndRelativePaths) {
   EXPECT_EQ(find("c", {"*/*"}), (Names{"A.txt", "a-b.txt", "b.txt", "\xC3\xA9.txt"}));
 }
 
-TEST_F(FindFiles, FollowsLinksToFilesOnly) {
+TEST_F(FindFiles, FollowsLinksAndWalksEachFolderOnce) {
   fs::create_symlink(folder_ / "c/b.txt", folder_ / "c/drafts/link.txt");
-  fs::create_directory_symlink(folder_ / "c", folder_ / "c/drafts/loop");
-  EXPECT_EQ(find("c/drafts"), (Names{"drafts/deep/old.txt", "drafts/link.txt"}));
+  fs::create_directory_symlink(folder_ / "c/a", folder_ / "c/drafts/again");
+  fs::create_directory_symlink(folder_ / "c/drafts", folder_ / "c/drafts/deep/loop");
+  folder_.write("elsewhere/sub/e.txt", "");
+  fs::create_directory_symlink("sub", folder_ / "elsewhere/within");
+  fs::create_directory_symlink("../../elsewhere", folder_ / "c/drafts/out");
+  EXPECT_EQ(find("c/drafts"), (Names{"drafts/again/SOURCE.txt", "drafts/again/z.txt", "drafts/deep/old.txt",
+                                     "drafts/link.txt", "drafts/out/sub/e.txt"}));
+  // By its own name, where the source has it.
+  EXPECT_EQ(find("c"), (Names{"A.txt", "a-b.txt", "a/SOURCE.txt", "a/z.txt", "b.txt", "drafts/deep/old.txt",
+                              "drafts/link.txt", "drafts/out/sub/e.txt", "\xC3\xA9.txt"}));
+}
+
+TEST_F(FindFiles, WhatCannotBeReadIsNamed) {
+  const auto dead = folder_ / "c/drafts/dead.txt";
+  fs::create_symlink("nowhere", dead);
+  const auto message = dead.string() + ": is a link that leads nowhere";
+  EXPECT_EQ(error_of([&] { find("c"); }), message + " (--exclude leaves it out)");
+  EXPECT_EQ(error_of([&] { find("c/drafts/dead.txt"); }), message);
+  EXPECT_EQ(error_of([&] { find("c/drafts/d*.txt"); }), message);
+  EXPECT_EQ(find("c/drafts", {"dead.txt"}), (Names{"drafts/deep/old.txt"}));
+  fs::remove(dead);
+  ASSERT_EQ(::mkfifo(dead.c_str(), 0600), 0);
+  EXPECT_EQ(error_of([&] { find("c"); }), dead.string() +
+                                              ": is a pipe; a file, which can be read again, was expected "
+                                              "(--exclude leaves it out)");
+  EXPECT_EQ(find_files({dead, std::nullopt, DocumentEnd::line}, {}, Streams::accepted), (std::vector<fs::path>{dead}));
 }
 
 TEST_F(FindFiles, NothingThereIsAnError) {
@@ -128,7 +154,7 @@ TEST_F(FindFiles, NothingThereIsAnError) {
   EXPECT_EQ(error_of([&] { find("empty"); }),
             (folder_ / "empty").string() + ": no file is in this folder; text files were expected");
   EXPECT_EQ(error_of([] { find_files({"/dev/null", std::nullopt, DocumentEnd::blank}, {}); }),
-            "/dev/null: is neither a file nor a folder");
+            "/dev/null: is a device; a file, which can be read again, was expected");
 }
 
 // Puts the variables back, since all tests share one process.

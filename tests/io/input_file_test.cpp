@@ -1,7 +1,11 @@
 #include "saobp/io/input_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <future>
+
+#include "saobp/io/file.h"
 #include "tests/compress.h"
 #include "tests/tools.h"
 
@@ -14,8 +18,8 @@ using tests::TempFolder;
 std::string contents(const fs::path& path, size_t piece = 1 << 16) {
   InputFile file(path);
   std::string text;
-  while (file.read(text, piece) > 0) EXPECT_LE(file.position(), file.stored().size());
-  EXPECT_EQ(file.position(), file.stored().size());
+  while (file.read(text, piece) > 0) EXPECT_LE(file.position(), file.size());
+  EXPECT_EQ(file.position(), file.size());
   return text;
 }
 
@@ -37,7 +41,7 @@ TEST_F(Input, PlainAndCompressedHaveTheSameContents) {
        {std::pair{"a.txt", text}, {"a.gz", tests::gzip(text)}, {"a.zst", tests::zstd(text)}}) {
     const auto path = folder_.write(name, bytes);
     EXPECT_EQ(InputFile(path).compressed(), bytes != text);
-    EXPECT_EQ(InputFile(path).stored(), bytes);
+    EXPECT_EQ(InputFile(path).start(), bytes.substr(0, 4096));
     for (size_t piece : {size_t{997}, size_t{1} << 12, size_t{1} << 20}) EXPECT_EQ(contents(path, piece), text) << name;
   }
   EXPECT_EQ(contents(folder_.write("empty.txt", "")), "");
@@ -56,6 +60,52 @@ TEST_F(Input, StreamsThatFollowEachOtherAreOne) {
   EXPECT_EQ(contents(folder_.write("b", tests::zstd("one ") + tests::zstd("") + tests::zstd("two")), 3), "one two");
   const std::string skippable("\x50\x2A\x4D\x18\x03\0\0\0abc", 11);
   EXPECT_EQ(contents(folder_.write("c", skippable + tests::zstd("text"))), "text");
+}
+
+TEST_F(Input, ZerosBehindAStreamArePadding) {
+  const std::string zeros(3 << 20, '\0');
+  for (const auto& compress : {tests::gzip, tests::zstd}) {
+    const std::string one = compress("one "), two = compress("two");
+    EXPECT_EQ(contents(folder_.write("end", one + zeros), 3), "one ");
+    EXPECT_EQ(contents(folder_.write("between", one + zeros + two + std::string(1, '\0')), 3), "one two");
+    const auto path = folder_.write("garbage", one + zeros + "garbage");
+    EXPECT_NE(error_of([&] { contents(path); }).find(" stream is damaged: "), std::string::npos);
+  }
+}
+
+TEST_F(Input, PipesAreReadAsFilesAre) {
+  const std::string text = sample();
+  for (const auto& bytes : {text, tests::gzip(text), tests::zstd(text), std::string()}) {
+    const auto path = folder_ / "pipe";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    auto writing = std::async(std::launch::async, [&] { write_file(path, bytes); });
+    InputFile file(path);
+    std::string found;
+    while (file.read(found, 10007) > 0) {
+    }
+    writing.get();
+    EXPECT_TRUE(found == text || (bytes.empty() && found.empty()));
+    EXPECT_FALSE(file.regular());
+    EXPECT_EQ(file.position(), bytes.size());
+    fs::remove(path);
+  }
+}
+
+TEST_F(Input, AFileThatShrinksWhileItIsReadEndsThere) {
+  const std::string text = sample();
+  const auto path = folder_.write("shrinking", text);
+  InputFile file(path);
+  std::string found;
+  file.read(found, 5000);
+  fs::resize_file(path, 10000);
+  while (file.read(found, 5000) > 0) {
+  }
+  EXPECT_EQ(found, text.substr(0, 10000));
+}
+
+TEST_F(Input, NamesOfCompressedFiles) {
+  for (const char* name : {"a.gz", "a.GZ", "a.txt.gzip", "a.zst", "a.Zstd"}) EXPECT_TRUE(has_compressed_name(name));
+  for (const char* name : {"gz", ".gz", "a.gz.txt", "a.zs"}) EXPECT_FALSE(has_compressed_name(name)) << name;
 }
 
 TEST_F(Input, ACutFileIsNamedWithItsOffset) {

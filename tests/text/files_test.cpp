@@ -9,6 +9,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/text/batch.h"
+#include "saobp/text/parts.h"
 #include "saobp/text/tokenizer.h"
 #include "tests/tools.h"
 
@@ -190,6 +191,15 @@ TEST_F(Files, LinesAreDocumentsAndThreadsDoNotMatter) {
   EXPECT_EQ(one.ids, three.ids);
   EXPECT_EQ(one.ends, three.ends);
   EXPECT_EQ(one.ends.size(), 60'000u);
+  std::vector<std::string> documents;
+  for_each_line(text, [&](std::string_view line) { documents.emplace_back(line); });
+  for (int threads : {1, 3}) {
+    const EncodedLines same = encode_documents(*t, documents, threads);
+    EXPECT_EQ(same.ids, one.ids);
+    EXPECT_EQ(same.ends, one.ends);
+  }
+  EXPECT_EQ(encode_documents(*t, {"a\nab", ""}, 2).ends, (std::vector<int64_t>{3, 3}));
+  EXPECT_TRUE(encode_documents(*t, {}, 2).ends.empty());
   text[text.size() / 2] = '\xFF';
   EXPECT_THROW(encode_lines(*t, text, 3), Error);
 }

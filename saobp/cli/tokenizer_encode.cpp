@@ -1,0 +1,170 @@
+// saobp tokenizer encode
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "saobp/cli/console.h"
+#include "saobp/cli/outputs.h"
+#include "saobp/cli/tokenizer_parts.h"
+#include "saobp/io/error.h"
+#include "saobp/io/file.h"
+#include "saobp/io/json.h"
+#include "saobp/io/npy.h"
+#include "saobp/text/batch.h"
+#include "saobp/text/tokenizer.h"
+
+namespace saobp::cli {
+
+int thread_count(int threads) {
+  if (threads < 0) fail_usage("--threads is ", threads, "; at least 1 was expected (0: all cores)");
+  return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+void each_piece(const data::TextInput& input, const std::string& text_field,
+                const std::function<void(std::string&)>& lines, const std::function<void(std::string_view)>& document) {
+  input.each_block([&](data::TextBlock& block) {
+    if (block.end == data::DocumentEnd::line && block.parts.empty()) {
+      // `tokenizers` takes a byte-order mark like any other character, which the reader has left out.
+      if (block.start.line == 1 && block.start.offset > 0) block.text.insert(0, "\xEF\xBB\xBF");
+      lines(block.text);
+    } else {
+      data::each_text(block, text_field, document);
+    }
+  });
+}
+
+namespace {
+
+using io::Json;
+
+struct EncodeOptions {
+  std::string tokenizer, input, output, text_field = "text";
+  std::optional<std::string> text;
+  int threads = 0;
+  Console console;
+};
+
+std::string join(std::span<const int32_t> ids) {
+  std::string line;
+  for (int32_t id : ids) line += (line.empty() ? "" : " ") + std::to_string(id);
+  return line;
+}
+
+void write_ids(const std::string& path, const std::vector<int32_t>& ids) {
+  io::write_npy(path, "<i4", {static_cast<int64_t>(ids.size())}, std::as_bytes(std::span(ids)));
+}
+
+void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
+  io::require_utf8(*o.text, "--text");
+  const std::vector<int32_t> ids = tokenizer.encode(*o.text);
+  if (!o.output.empty()) write_ids(o.output, ids);
+  Json tokens = Json::array();
+  std::string line;
+  for (int32_t id : ids) {
+    tokens.push_back(tokenizer.token(id));
+    line += (line.empty() ? "" : " ") + tokenizer.token(id);
+  }
+  o.console.line(join(ids) + "\n" + line);
+  o.console.result({{"ids", ids}, {"tokens", tokens}, {"kind", tokenizer.kind()}});
+}
+
+// Encodes what has gathered, some megabytes at a time.
+class FileEncoder {
+ public:
+  FileEncoder(const text::Tokenizer& tokenizer, int threads) : tokenizer_(tokenizer), threads_(threads) {}
+
+  void add_lines(const std::string& text) {
+    if (!documents_.empty()) flush();
+    if (!lines_.empty() && lines_.back() != '\n') lines_ += '\n';  // another file begins
+    lines_ += text;
+    if (lines_.size() >= kEnough) flush();
+  }
+  void add_document(std::string_view text) {
+    if (!lines_.empty()) flush();
+    documents_.emplace_back(text);
+    gathered_ += text.size();
+    if (gathered_ >= kEnough) flush();
+  }
+  void flush() {
+    const auto start = std::chrono::steady_clock::now();
+    const auto made = documents_.empty() ? text::encode_lines(tokenizer_, lines_, threads_)
+                                         : text::encode_documents(tokenizer_, documents_, threads_);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    mb += static_cast<double>(lines_.size() + gathered_) / 1e6;
+    const auto before = static_cast<int64_t>(all.ids.size());
+    all.ids.insert(all.ids.end(), made.ids.begin(), made.ids.end());
+    for (int64_t end : made.ends) all.ends.push_back(before + end);
+    lines_.clear(), documents_.clear(), gathered_ = 0;
+  }
+
+  text::EncodedLines all;
+  double mb = 0, seconds = 0;
+
+ private:
+  static constexpr size_t kEnough = size_t{64} << 20;
+  const text::Tokenizer& tokenizer_;
+  int threads_;
+  std::string lines_;  // or documents, never both
+  std::vector<std::string> documents_;
+  size_t gathered_ = 0;
+};
+
+void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input, EncodeOptions& o) {
+  o.threads = thread_count(o.threads);
+  FileEncoder encoder(tokenizer, o.threads);
+  each_piece(
+      input, o.text_field, [&](std::string& text) { encoder.add_lines(text); },
+      [&](std::string_view document) { encoder.add_document(document); });
+  encoder.flush();
+  const text::EncodedLines& lines = encoder.all;
+  const double seconds = encoder.seconds, mb = encoder.mb, rate = seconds > 0 ? mb / seconds : 0;
+
+  if (o.output.empty() && !o.console.json()) {
+    int64_t begin = 0;
+    for (int64_t end : lines.ends) {
+      o.console.line(join({lines.ids.data() + begin, lines.ids.data() + end}));
+      begin = end;
+    }
+    return;
+  }
+  if (!o.output.empty()) write_ids(o.output, lines.ids);
+  o.console.line(concat(input.name(), ": ", lines.ends.size(), " lines, ", mb, " MB, ", lines.ids.size(), " tokens, ",
+                        rate, " MB/s with ", o.threads, o.threads == 1 ? " thread" : " threads"));
+  o.console.result({{"mb_per_s", rate},
+                    {"mb", mb},
+                    {"seconds", seconds},
+                    {"tokens", lines.ids.size()},
+                    {"lines", lines.ends.size()},
+                    {"threads", o.threads},
+                    {"kind", tokenizer.kind()},
+                    {"vocab_size", tokenizer.vocab_size()}});
+}
+
+void encode(EncodeOptions& o) {
+  if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: one of --input and --text is needed");
+  std::optional<data::TextInput> input;
+  if (!o.text) input.emplace(o.input, "--input", o.text_field, data::NulBytes::accepted);
+  prepare_output(o.output, "--output", files_of(o.tokenizer) + (input ? input->files() : Paths()));
+  auto tokenizer = text::load_tokenizer(o.tokenizer);
+  o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, *input, o);
+}
+
+}  // namespace
+
+void add_tokenizer_encode(CLI::App& parent) {
+  auto o = std::make_shared<EncodeOptions>();
+  auto* command = parent.add_subcommand(
+      "encode", "Text to ids, without special tokens; every line, JSON line or row is a document");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
+  command->add_option("--input", o->input, kInputHelp);
+  command->add_option("--text-field", o->text_field, kTextFieldHelp)->capture_default_str();
+  command->add_option("--text", o->text, "encode this text instead, and show its tokens");
+  command->add_option("--output", o->output, "write all ids as one flat int32 array (.npy)");
+  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
+  o->console.add_flag(*command);
+  command->callback([o] { encode(*o); });
+}
+
+}  // namespace saobp::cli
