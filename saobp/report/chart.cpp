@@ -15,8 +15,13 @@ constexpr double kLeft = 62, kRight = 26, kTop = 30, kBottom = 46;
 struct Frame {
   double left, right, top, bottom;  // of the plotting area, in the drawing's units
   Range x, y;
-  double to_x(double value) const { return left + (value - x.low) / (x.high - x.low) * (right - left); }
-  double to_y(double value) const { return bottom - (value - y.low) / (y.high - y.low) * (bottom - top); }
+  double to_x(double value) const { return left + share(x, value) * (right - left); }
+  double to_y(double value) const { return bottom - share(y, value) * (bottom - top); }
+  // Where a value stands in a range, 0 to 1; one far beyond it stands a thousand charts away. Halves of doubles have
+  // a difference.
+  static double share(const Range& range, double value) {
+    return std::clamp((value / 2 - range.low / 2) / (range.high / 2 - range.low / 2), -1000.0, 1000.0);
+  }
 };
 
 Frame frame_of(const Chart& chart) {
@@ -103,13 +108,16 @@ std::string horizontal(const Frame& frame, double value, const char* css) {
 
 std::string draw_axes(const Chart& chart, const Frame& frame) {
   std::string out;
-  for (double tick : chart.y_ticks)
+  const auto y_labels = tick_labels(chart.y_ticks, chart.y_digits, false);
+  for (size_t i = 0; i < chart.y_ticks.size(); ++i) {
+    const double tick = chart.y_ticks[i];
     out += horizontal(frame, tick, "grid") + "<text class='tick' text-anchor='end' x='" + coordinate(frame.left - 8) +
-           "' y='" + coordinate(frame.to_y(tick) + 4) + "'>" + fixed(tick, chart.y_digits) + "</text>\n";
-  for (double tick : chart.x_ticks)
-    out += "<text class='tick' text-anchor='middle' x='" + coordinate(frame.to_x(tick)) + "' y='" +
-           coordinate(frame.bottom + 20) + "'>" + (chart.integer_x ? grouped(std::llround(tick)) : fixed(tick, 2)) +
-           "</text>\n";
+           "' y='" + coordinate(frame.to_y(tick) + 4) + "'>" + y_labels[i] + "</text>\n";
+  }
+  const auto x_labels = tick_labels(chart.x_ticks, 2, chart.integer_x);
+  for (size_t i = 0; i < chart.x_ticks.size(); ++i)
+    out += "<text class='tick' text-anchor='middle' x='" + coordinate(frame.to_x(chart.x_ticks[i])) + "' y='" +
+           coordinate(frame.bottom + 20) + "'>" + x_labels[i] + "</text>\n";
   out += "<text class='axis' text-anchor='end' x='" + coordinate(frame.right) + "' y='" + coordinate(chart.height - 8) +
          "'>" + escape(chart.x_title) + "</text>";
   out += "<text class='axis' x='4' y='15'>" + escape(chart.y_title) + "</text>\n";
@@ -117,23 +125,6 @@ std::string draw_axes(const Chart& chart, const Frame& frame) {
 }
 
 }  // namespace
-
-std::vector<double> round_ticks(Range range, int count) {
-  if (!(range.high > range.low)) range.high = range.low + 1;
-  const double rough = (range.high - range.low) / std::max(1, count);
-  const double power = std::pow(10.0, std::floor(std::log10(rough)));
-  double step = power;
-  for (double factor : {1.0, 2.0, 5.0, 10.0})
-    if (factor * power >= rough * 0.999) {
-      step = factor * power;
-      break;
-    }
-  std::vector<double> ticks;
-  const auto first = static_cast<int64_t>(std::floor(range.low / step + 1e-9));
-  const auto last = static_cast<int64_t>(std::ceil(range.high / step - 1e-9));
-  for (int64_t i = first; i <= last; ++i) ticks.push_back(static_cast<double>(i) * step);
-  return ticks;
-}
 
 std::string render_chart(const Chart& chart) {
   const Frame frame = frame_of(chart);

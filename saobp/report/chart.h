@@ -12,8 +12,12 @@ struct Range {
   double low = 0, high = 1;
 };
 
-// About `count` round numbers that cover the range from its outside: the first ≤ low, the last ≥ high.
+// About `count` round numbers that cover the range from its outside: the first ≤ low, the last ≥ high (or the largest
+// double). Error for a range that is not finite.
 std::vector<double> round_ticks(Range range, int count);
+// What to write beside them: with `digits` decimals or as grouped integers, and in powers of ten where these are very
+// large or close together.
+std::vector<std::string> tick_labels(const std::vector<double>& ticks, int digits, bool integers);
 
 struct Point {
   double x = 0, y = 0;

@@ -23,13 +23,13 @@ void Extent::add(double value) {
 }
 
 std::vector<double> Extent::ticks(double least, int count) const {
-  const double more = std::max(0.0, (least - (high - low)) / 2);
+  const double more = std::max(0.0, (least - (high - low)) / 2);  // −∞ is no more than 0
   return round_ticks({low - more, high + more}, count);
 }
 
 int digits_for(const std::vector<double>& ticks) {
-  const double step = ticks[1] - ticks[0];
-  return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 4);
+  const double step = ticks[1] / 2 - ticks[0] / 2;
+  return static_cast<int>(std::clamp(std::ceil(-std::log10(step) - std::log10(2.0) - 1e-9), 0.0, 4.0));
 }
 
 }  // namespace saobp::report

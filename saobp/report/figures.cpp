@@ -15,14 +15,16 @@ using Look = Series::Look;
 
 }  // namespace
 
+// In long double, in which no sum of doubles overflows.
 double mean(const std::vector<double>& heads) {
-  return std::accumulate(heads.begin(), heads.end(), 0.0) / static_cast<double>(heads.size());
+  return static_cast<double>(std::accumulate(heads.begin(), heads.end(), 0.0L) /
+                             static_cast<long double>(heads.size()));
 }
 
 double mean(const Layers& layers) {
-  double sum = 0;
+  long double sum = 0;
   for (const auto& heads : layers) sum += mean(heads);
-  return sum / static_cast<double>(layers.size());
+  return static_cast<double>(sum / static_cast<long double>(layers.size()));
 }
 
 std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {

@@ -109,11 +109,11 @@ std::string smoothing_caption(const std::vector<RunInput>& runs) {
 std::vector<double> smoothed(const std::vector<LossPoint>& points, int64_t window) {
   const double keep = 1 - 2.0 / (static_cast<double>(window) + 1);
   std::vector<double> out;
-  double sum = 0, weight = 0;
+  long double sum = 0, weight = 0;  // in which no sum of doubles overflows
   for (const auto& point : points) {
     sum = keep * sum + point.value;
     weight = keep * weight + 1;
-    out.push_back(sum / weight);
+    out.push_back(static_cast<double>(sum / weight));
   }
   return out;
 }

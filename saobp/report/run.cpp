@@ -27,8 +27,11 @@ using Layers = std::vector<std::vector<double>>;
 
 Layers read_layers(const Json& matrix, const char* metric, const std::string& source) {
   const auto layers = io::get_or<Layers>(matrix, metric, {}, source);
-  for (const auto& heads : layers)
+  for (const auto& heads : layers) {
     if (heads.empty()) fail(source, ": \"", metric, "\" has a layer without heads");
+    for (double value : heads)
+      if (!std::isfinite(value)) fail(source, ": \"", metric, "\" holds ", value, "; finite numbers were expected");
+  }
   return layers;
 }
 
@@ -118,6 +121,8 @@ Analysis read_analysis(const fs::path& path) {
   out.tokens = io::require<int64_t>(json, "tokens", source);
   const auto settings = io::require<Json>(json, "settings", source);
   out.gtd_discount = io::require<double>(settings, "gtd_discount", source + ": \"settings\"");
+  if (!(out.gtd_discount > 0 && out.gtd_discount <= 1))
+    fail(source, ": \"gtd_discount\" is ", out.gtd_discount, "; a number above 0 and at most 1 was expected");
   out.gtd_hops = io::require<int64_t>(settings, "gtd_hops", source + ": \"settings\"");
   if (out.gtd_hops < 2 || out.gtd_hops > 1000)
     fail(source, ": \"gtd_hops\" is ", out.gtd_hops, "; 2 or more was expected");

@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
+#include <random>
+#include <set>
 
 #include "saobp/io/error.h"
 #include "saobp/io/json.h"
+#include "saobp/report/figure_parts.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/tables.h"
@@ -55,6 +61,60 @@ TEST(Chart, TicksCoverTheRange) {
     EXPECT_LE(ticks.front(), range.low + 1e-9);
     EXPECT_GE(ticks.back(), range.high - 1e-9);
   }
+}
+
+// Doubles of every kind: any 64 bits that are a finite number, and the corners.
+std::vector<double> finite_doubles() {
+  const double most = std::numeric_limits<double>::max(), least = std::numeric_limits<double>::denorm_min();
+  std::vector<double> values = {0, least, -least, most, -most, 1e308, -1e308, 1e16, 1e16 + 2, -1e16, 5, 0.1, 1e-300};
+  std::mt19937_64 draw(1);
+  while (values.size() < 200)
+    if (const double value = std::bit_cast<double>(draw()); std::isfinite(value)) values.push_back(value);
+  return values;
+}
+
+TEST(Chart, EveryFiniteRangeHasAxes) {
+  const auto values = finite_doubles();
+  for (double a : values)
+    for (double b : values) {
+      const Range range{std::min(a, b), std::max(a, b)};
+      SCOPED_TRACE(Json({range.low, range.high}).dump());
+      const auto ticks = round_ticks(range, 5);
+      ASSERT_GE(ticks.size(), 2u);
+      ASSERT_LE(ticks.size(), 9u);
+      const double step = ticks[1] / 2 - ticks[0] / 2;
+      EXPECT_LE(ticks.front(), range.low + step * 1e-6);
+      EXPECT_GE(ticks.back(), range.high - step * 1e-6);
+      for (size_t i = 0; i < ticks.size(); ++i)
+        ASSERT_TRUE(std::isfinite(ticks[i]) && (i == 0 || ticks[i - 1] < ticks[i]));
+      const auto labels = tick_labels(ticks, digits_for(ticks), false);
+      EXPECT_EQ(std::set(labels.begin(), labels.end()).size(), labels.size()) << labels[0] << " " << labels[1];
+      Chart chart;
+      chart.x_ticks = chart.y_ticks = ticks;
+      chart.series.push_back(
+          {"s", 0, Series::Look::marked, {{range.low, range.high, ""}, {0, 0, ""}, {1e308, -1e308, ""}}});
+      EXPECT_EQ(render_chart(chart).find("not finite"), std::string::npos);
+    }
+}
+
+TEST(Chart, LabelsOfLargeAndOfCloseTicks) {
+  EXPECT_EQ(tick_labels({0, 0.5, 1}, 1, false), (std::vector<std::string>{"0.0", "0.5", "1.0"}));
+  EXPECT_EQ(tick_labels({0, 2000, 4000}, 0, true), (std::vector<std::string>{"0", "2,000", "4,000"}));
+  EXPECT_EQ(tick_labels({0, 5e307, 1e308}, 0, false), (std::vector<std::string>{"0", "5e+307", "1e+308"}));
+  EXPECT_EQ(tick_labels({1e16, 1.5e16, 2e16}, 2, true), (std::vector<std::string>{"1e+16", "1.5e+16", "2e+16"}));
+  EXPECT_EQ(tick_labels({1e-7, 2e-7}, 4, false), (std::vector<std::string>{"1e-07", "2e-07"}));
+}
+
+TEST(Chart, AnAxisThatIsNotFiniteIsRefused) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const Range range : {Range{0, infinity}, Range{-infinity, 0}, Range{NAN, 1}, Range{0, NAN}})
+    EXPECT_THROW(round_ticks(range, 5), Error);
+}
+
+TEST(Chart, MeansOfLargeNumbersAreFinite) {
+  EXPECT_EQ(mean(std::vector<double>{1e308, 1e308, 1e308, 1e308}), 1e308);
+  EXPECT_EQ(mean(std::vector<std::vector<double>>{{1e308, 1e308}, {1e308, 1e308}, {1e308, 1e308}}), 1e308);
+  EXPECT_NEAR(smoothed(std::vector<LossPoint>(50, {1, 1e308}), 20).back() / 1e308, 1, 1e-12);
 }
 
 TEST(Chart, SmoothingKeepsAConstantAndForgetsTheStart) {

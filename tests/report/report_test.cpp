@@ -328,5 +328,49 @@ TEST_F(Report, OneLayerAndManyLayers) {
   }
 }
 
+TEST_F(Report, AnyFiniteNumberIsDrawn) {
+  for (const double value : {1e16, 1e308, -1e308, 1.7976931348623157e308, 5e-324, 1e-300, 9007199254740993.0}) {
+    write_run("high", "high", 0.5);
+    auto json = analysis(0.5);
+    for (auto& [name, values] : json["matrices"]["B"].items()) values = Json::parse("[[0.5, 0.5], [0.5, 0.5]]");
+    for (auto& [name, values] : json["matrices"]["A"].items()) values[1] = {value, value};
+    write("high/analysis/dev.json", json.dump());
+    const Json layers = {{"attention_entropy", {{value, 1.0}}}, {"gtd", {{value, value}}}};
+    std::string lines;
+    for (int step = 1; step < 30; ++step) lines += Json({{"step", step}, {"loss", value}}).dump() + "\n";
+    lines += Json({{"step", 30}, {"validation_loss", value}}).dump() + "\n";
+    lines += Json({{"step", 30}, {"attention", {{"A", layers}, {"B", layers}}}}).dump() + "\n";
+    lines += Json({{"step", INT64_MAX}, {"loss", 1.0}}).dump() + "\n";
+    write("high/metrics.jsonl", lines);
+    const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+    expect_balanced(page);
+    EXPECT_FALSE(contains(page, "not finite")) << value;
+  }
+}
+
+TEST_F(Report, AnAnalysisThatIsNoneIsNamed) {
+  write_run("high", "high", 0.5);
+  const auto refused = [&](const std::string& text, const std::string& words) {
+    write("high/analysis/dev.json", text);
+    const auto error = error_of("high");
+    EXPECT_EQ(error.find((root_ / "high/analysis/dev.json").string() + ": "), 0u) << error;
+    EXPECT_TRUE(contains(error, words)) << error;
+    EXPECT_EQ(error.find('\n'), std::string::npos);
+  };
+  refused("", "not valid JSON");
+  refused("[1]", "text");
+  refused("{\"notes\": 3}", "text");
+  refused(Json({{"first", analysis(0)}, {"second", analysis(0)}}).dump(), "text");
+  auto json = analysis(0.5);
+  json["settings"]["gtd_discount"] = 1e308;
+  refused(json.dump(), "\"gtd_discount\" is 1e+308; a number above 0 and at most 1 was expected");
+  json = analysis(0.5);
+  json["matrices"]["A"]["gtd"][1][0] = nullptr;
+  refused(json.dump(), "gtd");
+  auto text = analysis(0.5).dump();
+  text.replace(text.find("2.5"), 3, "1e999");
+  refused(text, "1e999");
+}
+
 }  // namespace
 }  // namespace saobp::report
