@@ -7,18 +7,20 @@
 #include <exception>
 #include <thread>
 
-#include "saobp/data/hash.h"
 #include "saobp/data/json_lines.h"
 #include "saobp/data/parquet_text.h"
 #include "saobp/data/text_blocks.h"
 #include "saobp/data/text_file.h"
 #include "saobp/io/byte_stream.h"
 #include "saobp/io/error.h"
+#include "saobp/io/hash.h"
 #include "saobp/io/input_file.h"
 #include "saobp/io/partial.h"
 
 namespace saobp::data {
 namespace {
+
+using io::Hash64;
 
 // Text that is tokenised and held in memory at a time, and the piece of it that a thread takes.
 constexpr size_t kWaveBytes = 16 << 20, kTaskBytes = 128 << 10;
@@ -183,12 +185,6 @@ class SourceText {
   uint64_t bytes_ = 0;
 };
 
-std::string hexadecimal(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
 }  // namespace
 
 Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, const Progress& progress, int threads)
@@ -201,7 +197,7 @@ Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, c
   for (const CorpusSource& source : sources) {
     SourceText text(source, options);
     const uint64_t key = text.key(tokenizer_hash);
-    const fs::path path = folder / (hexadecimal(key) + ".ids");
+    const fs::path path = folder / (io::hexadecimal(key) + ".ids");
     std::string damage;
     auto cache = TokenCache::open(path, key, damage);
     const bool cached = cache.has_value();

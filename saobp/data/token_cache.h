@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "saobp/data/hash.h"
 #include "saobp/io/file.h"
+#include "saobp/io/hash.h"
 
 namespace saobp::data {
 
@@ -31,6 +31,8 @@ class TokenCache {
   const io::fs::path& path() const { return file_.path(); }
   uint64_t documents() const { return offsets_.size() - 1; }
   uint64_t tokens() const { return ids_.size(); }
+  // Of all documents, one after the other.
+  std::span<const int32_t> ids() const { return ids_; }
   // Never empty.
   std::span<const int32_t> document(uint64_t i) const {
     return ids_.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]);
@@ -57,7 +59,7 @@ class TokenCacheWriter {
   void write(const void* data, size_t size);
   io::AtomicFile file_;
   uint64_t key_;
-  Hash64 hash_;
+  io::Hash64 hash_;
   std::vector<uint64_t> offsets_{0};
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "saobp/io/hash.h"
 #include "saobp/io/json.h"
 
 namespace saobp::io {
@@ -86,8 +87,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
          " (truncated, or the header lies)");
 }
 
-void write_safetensors(const fs::path& path, const std::vector<NamedTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+uint64_t write_safetensors(const fs::path& path, const std::vector<NamedTensor>& tensors,
+                           const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -100,10 +101,16 @@ void write_safetensors(const fs::path& path, const std::vector<NamedTensor>& ten
   text.append((8 - text.size() % 8) % 8, ' ');  // aligns the data, as the format asks
   uint64_t length = text.size();
   AtomicFile file(path);
-  file.write(&length, sizeof length);
-  file.write(text);
-  for (const auto& named : tensors) file.write(named.tensor.bytes.data(), named.tensor.bytes.size());
+  Hash64 hash;
+  const auto write = [&](const void* data, size_t size) {
+    hash.add(data, size);
+    file.write(data, size);
+  };
+  write(&length, sizeof length);
+  write(text.data(), text.size());
+  for (const auto& named : tensors) write(named.tensor.bytes.data(), named.tensor.bytes.size());
   file.commit();
+  return hash.value();
 }
 
 }  // namespace saobp::io

@@ -43,8 +43,9 @@ struct NamedTensor {
   TensorEntry tensor;
 };
 
-// Written aside and renamed. The tensors' bytes must be contiguous, row-major, little endian.
-void write_safetensors(const fs::path& path, const std::vector<NamedTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata);
+// Written aside and renamed. The tensors' bytes must be contiguous, row-major, little endian. Gives XXH64 of the file's
+// bytes, made while they were written.
+uint64_t write_safetensors(const fs::path& path, const std::vector<NamedTensor>& tensors,
+                           const std::map<std::string, std::string>& metadata);
 
 }  // namespace saobp::io

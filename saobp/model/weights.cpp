@@ -114,8 +114,8 @@ std::vector<torch::Tensor> tensors_of(const TensorList& list) {
   return tensors;
 }
 
-void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
-                  const std::map<std::string, std::string>& metadata) {
+uint64_t save_tensors(const std::filesystem::path& path, const TensorList& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   std::vector<io::NamedTensor> entries;
   std::vector<torch::Tensor> kept;  // holds contiguous copies until they are written
   for (const auto& [name, tensor] : tensors) {
@@ -126,7 +126,7 @@ void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
                         t.sizes().vec(),
                         {static_cast<const std::byte*>(t.const_data_ptr()), static_cast<size_t>(t.nbytes())}}});
   }
-  io::write_safetensors(path, entries, metadata);
+  return io::write_safetensors(path, entries, metadata);
 }
 
 TensorList load_tensors(const std::filesystem::path& path) {
@@ -187,16 +187,17 @@ LoadedModel load_model(const std::filesystem::path& folder) {
   return loaded;
 }
 
-void save_model(const LanguageModel& model, const std::filesystem::path& folder) {
+uint64_t save_model(const LanguageModel& model, const std::filesystem::path& folder) {
   auto weights = named_weights(model->config.sigma_reparam ? with_effective_weights(model) : model);
   const auto find = [&](const char* name) {
     return std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
   };
   if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
-  save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
+  const auto checksum = save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
   auto config = to_json(model->current_config());
   if (model->word_embeddings.scalar_type() == torch::kDouble) config["dtype"] = "float64";
   io::write_json(folder / "config.json", config);
+  return checksum;
 }
 
 }  // namespace saobp::model

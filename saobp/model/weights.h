@@ -13,9 +13,10 @@
 
 namespace saobp::model {
 
-// Safetensors files of named tensors, dtypes kept. load_tensors copies, so that the file may go.
-void save_tensors(const std::filesystem::path& path, const TensorList& tensors,
-                  const std::map<std::string, std::string>& metadata = {});
+// Safetensors files of named tensors, dtypes kept. save_tensors gives XXH64 of the file's bytes. load_tensors copies,
+// so that the file may go.
+uint64_t save_tensors(const std::filesystem::path& path, const TensorList& tensors,
+                      const std::map<std::string, std::string>& metadata = {});
 TensorList load_tensors(const std::filesystem::path& path);
 
 // Without the names.
@@ -46,8 +47,8 @@ std::vector<std::string> load_weights(const LanguageModel& model, const std::fil
 std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path);
 
 // Writes config.json, with the strengths of now and, of σReparam, the weights that it makes, and model.safetensors into
-// `folder`.
-void save_model(const LanguageModel& model, const std::filesystem::path& folder);
+// `folder`; gives XXH64 of model.safetensors.
+uint64_t save_model(const LanguageModel& model, const std::filesystem::path& folder);
 inline void save_bert(const LanguageModel& model, const std::filesystem::path& folder) { save_model(model, folder); }
 
 }  // namespace saobp::model

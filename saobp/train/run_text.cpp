@@ -1,6 +1,6 @@
 #include "saobp/train/run_text.h"
 
-#include "saobp/data/hash.h"
+#include "saobp/io/hash.h"
 #include "saobp/train/interrupt.h"
 
 namespace saobp::train {
@@ -29,7 +29,7 @@ data::Corpus open_corpus(const data::CorpusOptions& options, const text::Tokeniz
 }
 
 void require_same_text(const World& world, const std::vector<std::string>& keys) {
-  data::Hash64 hash;
+  io::Hash64 hash;
   for (const auto& key : keys) hash.add(key);
   const auto ours = torch::tensor(static_cast<int64_t>(hash.value())), first = ours.clone();
   world.broadcast({first});

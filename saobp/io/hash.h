@@ -1,11 +1,12 @@
-// XXH64 (Yann Collet's published algorithm), over bytes given in pieces: for cache keys and checksums, not for secrets.
+// XXH64 (Yann Collet's published algorithm), over bytes given in pieces: for keys and checksums, not for secrets.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
-namespace saobp::data {
+namespace saobp::io {
 
 class Hash64 {
  public:
@@ -22,4 +23,7 @@ class Hash64 {
   uint64_t total_ = 0, seed_;
 };
 
-}  // namespace saobp::data
+// 16 digits.
+std::string hexadecimal(uint64_t value);
+
+}  // namespace saobp::io

@@ -1,10 +1,11 @@
-#include "saobp/data/hash.h"
+#include "saobp/io/hash.h"
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 
-namespace saobp::data {
+namespace saobp::io {
 namespace {
 
 constexpr uint64_t kPrime1 = 0x9E3779B185EBCA87ull, kPrime2 = 0xC2B2AE3D27D4EB4Full, kPrime3 = 0x165667B19E3779F9ull,
@@ -61,4 +62,10 @@ uint64_t Hash64::value() const {
   return hash ^ (hash >> 32);
 }
 
-}  // namespace saobp::data
+std::string hexadecimal(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+}  // namespace saobp::io
