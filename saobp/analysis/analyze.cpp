@@ -2,6 +2,7 @@
 
 #include "saobp/analysis/accumulator.h"
 #include "saobp/io/error.h"
+#include "saobp/model/overflow.h"
 
 namespace saobp::analysis {
 
@@ -15,8 +16,10 @@ std::vector<std::string> read_sequences(const data::TextInput& text, int64_t lim
   return sequences;
 }
 
-void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink) {
+void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
+                       const std::string& name) {
   torch::NoGradGuard no_grad;
+  const auto input = torch::tensor(ids).unsqueeze(0);
   const bool was_training = model->is_training();
   model->eval();
   auto probe = [&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
@@ -24,9 +27,10 @@ void capture_attention(const model::LanguageModel& model, const std::vector<int6
     // In float64, so that the figures are those of the weights and not of rounding.
     auto [a, b] = attention::attention_matrices(query.to(torch::kFloat64), key.to(torch::kFloat64), options);
     const bool refined = options.elemmul || options.strengths || options.strength != 0;
+    model::require_finite(refined ? b : a, *model, input, {}, name);
     sink(layer, a[0], refined ? b[0] : a[0]);
   };
-  model->hidden_states(torch::tensor(ids).unsqueeze(0), {}, probe);
+  model->hidden_states(input, {}, probe);
   model->train(was_training);
 }
 
@@ -35,9 +39,10 @@ io::Json analyze(const model::LanguageModel& model, const std::vector<std::vecto
                  const std::function<void(size_t)>& done) {
   MetricAccumulator accumulator(model->config.num_hidden_layers, model->config.num_attention_heads, options);
   for (size_t i = 0; i < sequences.size(); ++i) {
-    capture_attention(model, sequences[i], [&](int64_t layer, const torch::Tensor& a, const torch::Tensor& b) {
-      accumulator.add(layer, a, b);
-    });
+    capture_attention(
+        model, sequences[i],
+        [&](int64_t layer, const torch::Tensor& a, const torch::Tensor& b) { accumulator.add(layer, a, b); },
+        model_name);
     accumulator.count_sequence(static_cast<int64_t>(sequences[i].size()));
     if (done) done(i + 1);
   }

@@ -20,8 +20,9 @@ std::vector<std::string> read_sequences(const data::TextInput& text, int64_t lim
 using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attention, const torch::Tensor& refined)>;
 
 // The matrices of one sequence of token ids, layer by layer, in evaluation mode; those of a GPT-2 are causal: row j is
-// 0 beyond column j.
-void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink);
+// 0 beyond column j. Error naming the model, as `name`, and its layer where values are not finite.
+void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
+                       const std::string& name = "the model");
 
 // The record analysis/NAME.json of a run folder (accumulator.h). `done` is told after each sequence.
 io::Json analyze(const model::LanguageModel& model, const std::vector<std::vector<int64_t>>& sequences,

@@ -7,6 +7,7 @@
 #include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
 #include "saobp/io/paths.h"
+#include "saobp/model/overflow.h"
 
 namespace saobp::cli {
 namespace {
@@ -68,6 +69,7 @@ struct Fill {
     auto opened = open_model(model, tokenizer, model::Family::bert, "fill");
     const auto [ids, mask] = batch(opened);
     auto hidden = opened.model->hidden_states(ids, mask);
+    model::require_finite(hidden, *opened.model, ids, mask, model);
     if (!hidden_file.empty()) save(hidden, hidden_file);
     const auto mask_id = opened.tokenizer->special().mask;
     auto masked = (mask_id ? ids == *mask_id : torch::zeros_like(ids)).nonzero();
@@ -76,6 +78,7 @@ struct Fill {
     io::Json places = io::Json::array();
     if (masked.size(0) > 0 || !logits_file.empty()) {
       auto logits = opened.model->logits(hidden);
+      model::require_finite(logits, *opened.model, ids, mask, model);
       if (!logits_file.empty()) save(logits, logits_file);
       for (int64_t i = 0; i < masked.size(0); ++i) {
         const auto row = masked[i][0].item<int64_t>(), position = masked[i][1].item<int64_t>();

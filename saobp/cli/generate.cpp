@@ -10,6 +10,7 @@
 #include "saobp/cli/outputs.h"
 #include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
+#include "saobp/model/overflow.h"
 #include "saobp/text/stream_decoder.h"
 
 namespace saobp::cli {
@@ -42,7 +43,9 @@ struct Generate {
   void save_logits(const OpenedModel& opened, const std::vector<std::vector<int64_t>>& rows) {
     torch::NoGradGuard no_grad;
     const auto [ids, mask] = pad(rows, 0);
-    write_floats(opened.model->logits(opened.model->hidden_states(ids, mask)), logits_file);
+    const auto logits = opened.model->logits(opened.model->hidden_states(ids, mask));
+    model::require_finite(logits, *opened.model, ids, mask, model);
+    write_floats(logits, logits_file);
     console.line("written: " + logits_file);
   }
 

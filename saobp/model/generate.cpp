@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "saobp/model/dropout.h"
+#include "saobp/model/overflow.h"
 
 namespace saobp::model {
 namespace {
@@ -76,11 +77,15 @@ Generation generate(Gpt2Impl& model, const std::vector<int64_t>& prompt, const S
   if (prompt.empty()) fail("generate: the prompt has no token; at least one was expected");
   torch::NoGradGuard no_grad;
   auto cache = model.new_cache();
+  Generation made;
   const auto next_logits = [&](const std::vector<int64_t>& ids) {
     const auto hidden = model.decode(torch::tensor(ids).unsqueeze(0), cache);
-    return model.logits(hidden[0].slice(0, -1))[0].slice(0, 0, ending.vocab_size);
+    const auto logits = model.logits(hidden[0].slice(0, -1))[0].slice(0, 0, ending.vocab_size);
+    auto all = prompt;
+    all.insert(all.end(), made.ids.begin(), made.ids.end());
+    require_finite(logits, model, torch::tensor(all).unsqueeze(0), {}, "generate");
+    return logits;
   };
-  Generation made;
   auto start = Clock::now();
   auto logits = next_logits(prompt);
   made.prompt_seconds = seconds_since(start);

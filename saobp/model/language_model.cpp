@@ -127,6 +127,7 @@ attention::AttentionOptions LanguageModelImpl::attention_options(size_t layer) c
 
 torch::Tensor LanguageModelImpl::run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask,
                                             const AttentionProbe& probe) {
+  if (watch) watch("the embeddings", hidden);
   for (size_t i = 0; i < layers.size(); ++i) {
     auto options = attention_options(i);
     if (attention_mask.defined()) options.key_mask = attention_mask;
@@ -139,6 +140,7 @@ torch::Tensor LanguageModelImpl::run_layers(torch::Tensor hidden, const torch::T
       return attention::refined_attention(query, key, value, own);
     };
     hidden = layers[i]->forward(hidden, attend, seed);
+    if (watch) watch("layer " + std::to_string(i), hidden);
   }
   return hidden;
 }

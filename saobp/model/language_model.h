@@ -73,6 +73,8 @@ struct LanguageModelImpl : torch::nn::Module {
   // and softmax stay in float. The weights' own type where none is named.
   std::optional<torch::ScalarType> compute_type;
   double strength_scale = 1;  // what λ is multiplied with, while training warms it up
+  // Where it is set, called with "the embeddings", "layer 0" … and their values [B, L, C] (overflow.h).
+  std::function<void(const std::string& what, const torch::Tensor& values)> watch;
   torch::Tensor word_embeddings, position_embeddings;
   std::vector<TransformerLayer> layers;
   // λ ≥ 0 of each layer, [heads] or [1]; empty where one number serves them all. Parameters, whose gradient is off
