@@ -51,6 +51,8 @@ namespace {
 
 struct Analyze {
   std::string model, text, compare, output, name, text_field = "text";
+  std::string not_kept;              // why a run folder did not take its record
+  std::vector<std::string> written;  // told when the result is
   AnalyzeOptions options;
   bool heads = false;
   Console console;
@@ -73,6 +75,23 @@ struct Analyze {
     return input;
   }
 
+  // Into the run folder's own analysis/. A run that cannot be written to must not cost what was measured: with --output
+  // it is told, and else the work has failed when all the rest is done.
+  void keep(const io::Json& json, const std::string& folder) {
+    if (!is_run(folder)) return;
+    try {
+      save_analysis(json, folder, name);
+      written.push_back("written: " + analysis_path(folder, name).string());
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      if (!output.empty())
+        written.push_back(concat("note: ", error.what(), "; the record is in ", output, " alone"));
+      else if (not_kept.empty())
+        not_kept = error.what();
+    }
+  }
+
   void run() {
     const auto input = prepare();
     const auto texts = read_analysis_text(input, options);
@@ -84,13 +103,13 @@ struct Analyze {
     const io::Json both = compare.empty() ? result : io::Json{{"first", result}, {"second", other}};
     // Files first: nobody may listen to the rest.
     if (!output.empty()) io::write_json(output, both);
-    if (is_run(model)) save_analysis(result, model, name);
-    if (is_run(compare)) save_analysis(other, compare, name);
+    keep(result, model);
+    keep(other, compare);
     console.line(table);
-    for (const auto& folder : {model, compare})
-      if (is_run(folder)) console.line("written: " + analysis_path(folder, name).string());
+    for (const auto& line : written) console.line(line);
     if (!output.empty()) console.line("written: " + output);
     console.result(both);
+    if (!not_kept.empty()) fail(not_kept);
   }
 };
 
