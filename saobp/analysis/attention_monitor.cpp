@@ -69,10 +69,15 @@ io::Json to_json(const MonitoredMatrix& matrix) {
 }  // namespace
 
 void MonitorOptions::validate() const {
-  if (monitor_every < 0) fail_usage("--monitor-every ", monitor_every, ": 0 or more was expected");
-  if (monitor_rows < 1) fail_usage("--monitor-rows ", monitor_rows, ": at least 1 was expected");
+  if (monitor_every < 0) fail_usage("--monitor-every: ", monitor_every, " was given; at least 0 was expected");
+  if (monitor_rows < 1) fail_usage("--monitor-rows: ", monitor_rows, " was given; at least 1 was expected");
   if (monitor_probes < 2)
-    fail_usage("--monitor-probes ", monitor_probes, ": at least 2, which an error can be told from, were expected");
+    fail_usage("--monitor-probes: ", monitor_probes,
+               " was given; at least 2 were expected, which an error can be told "
+               "from");
+  if (monitor_probes > kMaxProbes)
+    fail_usage("--monitor-probes: ", monitor_probes, " was given; at most ", kMaxProbes,
+               " were expected, whose error is about 0.0001 (it falls with the square root only)");
 }
 
 io::Json MonitoredAttention::to_json(int64_t step) const {
@@ -122,17 +127,18 @@ std::string MonitoredAttention::summary() const {
   return text + part;
 }
 
-MonitoredAttention monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
-                                     const std::function<void(const model::AttentionProbe&)>& forward) {
+std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
+                                                    const std::function<void(const model::AttentionProbe&)>& forward,
+                                                    const std::function<bool()>& stop) {
   options.validate();
   std::vector<LayerSums> layers;
   const torch::NoGradGuard no_grad;
-  forward([&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
-              const attention::AttentionOptions& attention) {
+  const auto look = [&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
+                        const attention::AttentionOptions& attention) {
     if (static_cast<size_t>(layer) >= layers.size()) layers.resize(static_cast<size_t>(layer) + 1);
     auto& sums = layers[static_cast<size_t>(layer)];
     const auto seed = model::derive_seed(static_cast<uint64_t>(layer), static_cast<uint64_t>(sums.passes++));
-    const auto [before, after] = probe_attention(query, key, attention, metrics, options.monitor_probes, seed);
+    const auto [before, after] = probe_attention(query, key, attention, metrics, options.monitor_probes, seed, stop);
     const auto used = attention.key_mask ? attention.key_mask->any(-1) : torch::ones({query.size(0)}, torch::kBool);
     if (!before.gtd.index({used}).isfinite().all().item<bool>() ||
         !after.gtd.index({used}).isfinite().all().item<bool>())
@@ -140,7 +146,12 @@ MonitoredAttention monitor_attention(const MonitorOptions& options, const Metric
     sums.before.add(before, used);
     sums.after.add(after, used);
     sums.sequences += used.sum().item<int64_t>();
-  });
+  };
+  try {
+    forward(look);
+  } catch (const ProbingStopped&) {
+    return {};
+  }
   MonitoredAttention state;
   if (layers.empty()) fail("there is no attention to look at: the model's pass called no probe");
   state.sequences = layers.front().sequences;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,9 @@
 namespace saobp::analysis {
 
 struct MonitorOptions {
+  // The error of GTD falls only with the square root of the probes: it is about 0.002 with 64, 0.0001 with these.
+  static constexpr int64_t kMaxProbes = 16384;
+
   int64_t monitor_every = 0;
   int64_t monitor_rows = 8;
   int64_t monitor_probes = 64;
@@ -62,9 +66,11 @@ struct MonitoredAttention {
 
 // `forward` runs the model, in evaluation mode, over one batch or several and gives each pass the probe; gradients are
 // off meanwhile. Probes are drawn from `options` alone, the same ones at every call: changes from one look to the next
-// are seen more sharply than the standard error says. Sequences without a real token are left out.
+// are seen more sharply than the standard error says. Sequences without a real token are left out. `stop` is asked
+// between passes over the probes; when it says yes, there is nothing to give.
 // Throws Error when there is nothing to look at or attention yields NaN, naming the layer.
-MonitoredAttention monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
-                                     const std::function<void(const model::AttentionProbe&)>& forward);
+std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
+                                                    const std::function<void(const model::AttentionProbe&)>& forward,
+                                                    const std::function<bool()>& stop = {});
 
 }  // namespace saobp::analysis

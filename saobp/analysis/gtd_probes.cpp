@@ -57,8 +57,8 @@ at::Tensor squared_norms(const at::Tensor& vectors) { return vectors.to(at::kDou
 class Prober {
  public:
   Prober(const at::Tensor& query, const at::Tensor& key, at::Tensor real, const MetricOptions& metrics, int64_t probes,
-         uint64_t seed)
-      : query_(query), key_(key), metrics_(metrics), probes_(probes), seed_(seed) {
+         uint64_t seed, std::function<bool()> stop)
+      : query_(query), key_(key), metrics_(metrics), probes_(probes), seed_(seed), stop_(std::move(stop)) {
     real_ = real.unsqueeze(1).unsqueeze(-1);  // [B, 1, L, 1]
     tokens_ = real.sum(-1, /*keepdim=*/true).to(at::kDouble);
   }
@@ -68,6 +68,7 @@ class Prober {
     auto generator = at::make_generator<at::CPUGeneratorImpl>(seed_);
     std::vector<at::Tensor> direct, indirect;
     for (int64_t drawn = 0; drawn < probes_; drawn += query_.size(3)) {
+      if (stop_ && stop_()) throw ProbingStopped();
       auto x = draw(generator);
       const int64_t used = std::min(x.size(3), probes_ - drawn);
       double factor = 1;
@@ -118,14 +119,15 @@ class Prober {
   MetricOptions metrics_;
   int64_t probes_;
   uint64_t seed_;
+  std::function<bool()> stop_;
 };
 
 }  // namespace
 
 std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& query_in, const at::Tensor& key_in,
                                                             const AttentionOptions& options_in,
-                                                            const MetricOptions& metrics, int64_t probes,
-                                                            uint64_t seed) {
+                                                            const MetricOptions& metrics, int64_t probes, uint64_t seed,
+                                                            const std::function<bool()>& stop) {
   metrics.validate();
   if (probes < 2)
     fail_usage("GTD from ", probes, " probes; at least 2, which an error can be told from, were expected");
@@ -137,7 +139,7 @@ std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& qu
   // Grouped heads: each query head has probes of its own, which are the values.
   if (key.size(1) != query.size(1)) key = key.repeat_interleave(query.size(1) / key.size(1), 1);
 
-  const Prober prober(query, key, real, metrics, probes, seed);
+  const Prober prober(query, key, real, metrics, probes, seed, stop);
   const auto statistics = attention::refined_attention_with_statistics(query, key, at::zeros_like(key), options);
   ProbedAttention a, b;
   const auto exact_norm = [&](SquaredNorms norms, const at::Tensor& squared_norm) {

@@ -11,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 #include "saobp/analysis/metrics.h"
@@ -26,6 +27,9 @@ struct ProbedAttention {
   at::Tensor gtd_standard_error;  // of the estimate, from the spread over the probes
 };
 
+// Thrown where `stop` says yes, which is asked between passes over the probes.
+struct ProbingStopped {};
+
 // The first is that of A (before refinement), the second of B (after); where nothing is refined they share their
 // tensors. query [B, H, L, D] and key [B, H_k, L, D] as in refined_attention, self-attention in any of its forms,
 // causal ones too; dropout is ignored. `probes` ≥ 2 vectors are drawn for each sequence and head from `seed`: the same
@@ -33,7 +37,7 @@ struct ProbedAttention {
 // Throws Error when lengths differ or a query mask differs from the key mask, UsageError for a wrong option.
 std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& query, const at::Tensor& key,
                                                             const attention::AttentionOptions& options,
-                                                            const MetricOptions& metrics, int64_t probes,
-                                                            uint64_t seed);
+                                                            const MetricOptions& metrics, int64_t probes, uint64_t seed,
+                                                            const std::function<bool()>& stop = {});
 
 }  // namespace saobp::analysis

@@ -5,7 +5,7 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
-#include "saobp/train/distributed.h"
+#include "saobp/train/same_on_ranks.h"
 
 namespace saobp::cli {
 namespace {
@@ -21,8 +21,23 @@ struct BenchTrain {
     options.validate({"f32", "bf16"});
     if (steps < 1 || steps > 65536) fail_usage("--steps: ", steps, " was given; from 1 to 65536 was expected");
     train::validate(distributed);
-    train::among_ranks(distributed,
-                       [&](const train::World& world) { compare.empty() ? time_one(world) : time_two(world); });
+    train::among_ranks(distributed, [&](const train::World& world) {
+      train::require_same_on_ranks(shared_options(), world);
+      compare.empty() ? time_one(world) : time_two(world);
+    });
+  }
+
+  // What the ranks have to agree upon, by the flags' names.
+  io::Json shared_options() const {
+    return {{"--model", options.model},
+            {"--attention", io::enum_name(options.attention)},
+            {"--strength", options.strength ? io::Json(*options.strength) : io::Json()},
+            {"--length", options.length},
+            {"--batch", options.batch},
+            {"--dtype", options.dtype},
+            {"--steps", steps},
+            {"--compare", compare},
+            {"--bucket-mb", distributed.bucket_mb}};
   }
 
   void time_one(const train::World& world) {

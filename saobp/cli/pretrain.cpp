@@ -20,15 +20,10 @@ struct Pretrain {
     if (!resume.empty())
       if (app->count("--config") > 0)
         fail_usage("--config: does not go with --resume, which takes all options from ", resume, "/run.json");
-    if (!resume.empty())
-      for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
-        for (const auto* option : group->get_options())
-          if (option->count() > 0)
-            fail_usage(option->get_name(), ": does not go with --resume, which takes all options from ", resume,
-                       "/run.json");
     drop_unused_strength();
     auto reporter = report_to(console);
-    auto outcome = resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, reporter);
+    auto outcome =
+        resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, changes(), reporter);
     if (outcome.rank > 0) {
       if (outcome.interrupted) throw ExitCode{kInterrupted};
       return;
@@ -59,6 +54,16 @@ struct Pretrain {
     if (!given("--learn-strength")) m.learn_strength = train::LearnStrength::none;
   }
 
+  // What the command line says of a run that goes on, in the layout of run.json's options.
+  io::Json changes() const {
+    io::Json changed = io::Json::object();
+    const auto all = train::to_json(options);
+    for (const auto& [section, fields] : all.items())
+      for (const auto& [name, value] : fields.items())
+        if (given(flag_of(name))) changed[section][name] = value;
+    return changed;
+  }
+
   bool given(const std::string& flag) const {
     for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
       if (const auto* option = group->get_option_no_throw(flag)) return option->count() > 0;
@@ -74,7 +79,12 @@ void add_pretrain_command(CLI::App& app) {
       app.add_subcommand("pretrain", "Pretrain a BERT (masked-language modelling) or a GPT-2 (causal) on text");
   state->app = command;
   command->add_option("--output", state->output, "run folder to make, e.g. runs/mini-high")->type_name("FOLDER");
-  command->add_option("--resume", state->resume, "run folder to go on with, from its newest checkpoint")
+  command
+      ->add_option(
+          "--resume", state->resume,
+          "run folder to go on with, from its newest checkpoint, and with the options that it has; --steps N takes it "
+          "further, as if it had been of N steps from the start (the learning rate of the next step follows from "
+          "that); intervals and --threads can be given anew too")
       ->type_name("FOLDER");
   // Runs before the options below, which may overrule the file: CLI11 calls them in the order of their definition.
   command

@@ -87,4 +87,11 @@ void PartialFolder::commit() {
     fail(target_.string(), ": cannot be ", replaces ? "replaced: " : "made: ", std::strerror(errno));
 }
 
+bool PartialFolder::commit_new() {
+  if (::rename(aside_.c_str(), target_.c_str()) == 0) return true;
+  if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+    fail(target_.string(), ": this folder cannot be made: ", std::strerror(errno));
+  return false;
+}
+
 }  // namespace saobp::io

@@ -32,6 +32,8 @@ class PartialFolder {
   // The folder to fill.
   const fs::path& path() const { return aside_; }
   void commit();
+  // False where something else than an empty folder is in the place: that stays.
+  bool commit_new();
 
  private:
   fs::path target_, aside_;

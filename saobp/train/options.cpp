@@ -160,6 +160,7 @@ void validate(const PretrainOptions& options) {
   if (options.corpus.holdout > 0 && !t.validation.empty())
     fail_usage("--holdout and --validation were both given; one of them says what to validate on");
   options.monitor.validate();
+  require_at_most("--monitor-rows", options.monitor.monitor_rows, kMaxTokensAPass / t.length);
   validate(options.distributed);
   if (options.monitor.monitor_every > 0 && t.validation.empty() && options.corpus.holdout == 0)
     fail_usage("--monitor-every: ", options.monitor.monitor_every,

@@ -23,10 +23,13 @@ struct PretrainOutcome {
 // on as resume() does. Error when the options are not those that `run` began with.
 PretrainOutcome pretrain(const PretrainOptions& options, const std::filesystem::path& run, const Reporter& reporter);
 
-// Goes on from the newest checkpoint of `run` with the options in its run.json, its config.json and tokenizer.json, and
-// the text they name, which must not have changed: losses and weights are bit-identical to those of a run that was
+// A run whose folder another process trains in is left alone, with an Error that names that one (run_lock.h).
+
+// Goes on from the newest checkpoint of `run` with the options in its run.json, but for `changes` to them (sections of
+// fields; UsageError for one that may not change, run_change.h), its config.json and tokenizer.json, and the text they
+// name, which must not have changed: losses and weights are bit-identical to those of a run that was
 // never interrupted, with the same number of ranks. Another number is told to the reporter: a step sees other rows
 // then.
-PretrainOutcome resume(const std::filesystem::path& run, const Reporter& reporter);
+PretrainOutcome resume(const std::filesystem::path& run, const io::Json& changes, const Reporter& reporter);
 
 }  // namespace saobp::train

@@ -40,16 +40,49 @@ io::Json describe_host() {
           {"threads", at::get_num_threads()}};
 }
 
+namespace {
+
+// A line of a log; nothing when it is not one.
+std::optional<io::Json> parse_log_line(std::string_view line) {
+  auto json = io::Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return {};
+  for (const char* loss : {"loss", "validation_loss"})
+    if (json.contains(loss) && !json[loss].is_number()) return {};
+  return json;
+}
+
+// A copy beside the file, under the first name that is free.
+fs::path keep_aside(const fs::path& path) {
+  fs::path aside = path.string() + ".damaged";
+  for (int i = 2; fs::exists(aside); ++i) aside = path.string() + concat(".damaged-", i);
+  std::error_code error;
+  if (!fs::copy_file(path, aside, error))
+    fail(path.string(), ": is damaged and cannot be kept aside as ", aside.string(), ": ", error.message());
+  return aside;
+}
+
+}  // namespace
+
 MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) {
   std::string text;
   if (fs::exists(path)) {
-    std::string old = io::read_file(path);
+    const std::string old = io::read_file(path);
+    uint64_t number = 0, first = 0, damaged = 0;
     for (size_t begin = 0, end; (end = old.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      auto line = io::parse_json(std::string_view(old).substr(begin, end - begin), path.string());
-      if (io::require<int64_t>(line, "step", path.string()) > last_step) continue;
-      text += line.dump() + "\n";
-      kept_.push_back(std::move(line));
+      ++number;
+      auto line = parse_log_line(std::string_view(old).substr(begin, end - begin));
+      if (!line) {
+        if (damaged++ == 0) first = number;
+      } else if (line->at("step").get<int64_t>() <= last_step) {
+        text += line->dump() + "\n";
+        kept_.push_back(std::move(*line));
+      }
     }
+    if (damaged > 0)
+      damage_ = concat(path.string(), ": line ", first, " is no record of a step",
+                       damaged > 1 ? concat(", nor are ", damaged - 1, " more") : "", "; the file is kept as ",
+                       keep_aside(path).string(), ", and the log goes on without ",
+                       damaged > 1 ? "these lines" : "this line");
   }
   io::write_file(path, text);
   file_.emplace(path, io::AppendedFile::Open::existing_or_new);
@@ -75,13 +108,21 @@ void replace_folder(const fs::path& target, const std::function<void(const fs::p
   folder.commit();
 }
 
+bool make_new_folder(const fs::path& target, const std::function<void(const fs::path&)>& write) {
+  io::PartialFolder folder(target);
+  write(folder.path());
+  return folder.commit_new();
+}
+
 void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {
   char name[32];
   std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
   replace_folder(folder_ / name, [&](const fs::path& folder) {
-    model::save_tensors(folder / "model.safetensors", model::checkpoint_tensors(model), {{"format", "pt"}});
-    model::save_tensors(folder / "optimizer.safetensors", optimizer.state());
-    io::write_json(folder / "state.json", state);
+    const auto weights =
+        model::save_tensors(folder / "model.safetensors", model::checkpoint_tensors(model), {{"format", "pt"}});
+    const auto moments = model::save_tensors(folder / "optimizer.safetensors", optimizer.state());
+    io::write_sealed_json(folder / "state.json", state,
+                          {{"model.safetensors", weights}, {"optimizer.safetensors", moments}});
   });
   auto found = all();
   for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) fs::remove_all(found[i]);
@@ -101,8 +142,8 @@ std::vector<fs::path> Checkpoints::newest_first() const {
   return found;
 }
 
-io::Json Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {
-  auto state = io::read_json(checkpoint / "state.json");
+io::SealedJson Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {
+  auto state = io::read_sealed_json(checkpoint / "state.json");
   model::load_checkpoint_tensors(model, checkpoint / "model.safetensors");
   const auto path = checkpoint / "optimizer.safetensors";
   optimizer.load_state(model::load_tensors(path), path.string());

@@ -10,6 +10,7 @@
 
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
+#include "saobp/io/sealed_json.h"
 #include "saobp/model/language_model.h"
 #include "saobp/train/optimizer.h"
 
@@ -27,15 +28,18 @@ io::Json describe_host();
 class MetricsLog {
  public:
   // Keeps the lines whose "step" is at most `last_step` and appends to them. A last line that was cut off while being
-  // written goes.
+  // written goes. A file with other lines that are not understood is kept aside, and the log goes on without these.
   MetricsLog(const fs::path& path, int64_t last_step);
 
   void write(const io::Json& line) { file_->append(line.dump() + "\n"); }
   // The lines that were kept.
   const std::vector<io::Json>& kept() const { return kept_; }
+  // What was not understood, and where the file is now; empty where all was.
+  const std::string& damage() const { return damage_; }
 
  private:
   std::vector<io::Json> kept_;
+  std::string damage_;
   std::optional<io::AppendedFile> file_;
 };
 
@@ -43,7 +47,11 @@ class MetricsLog {
 // step.
 void replace_folder(const fs::path& target, const std::function<void(const fs::path&)>& write);
 
+// The same for a folder that is to be new. False when `target` is there by then: it is left as it is.
+bool make_new_folder(const fs::path& target, const std::function<void(const fs::path&)>& write);
+
 // checkpoints/step-NNNNNN with model.safetensors, optimizer.safetensors and state.json, written aside and renamed.
+// state.json is sealed (io/sealed_json.h), so that no byte of the three can change unnoticed.
 class Checkpoints {
  public:
   Checkpoints(const fs::path& run, int64_t keep) : folder_(run / "checkpoints"), keep_(keep) {}
@@ -53,9 +61,9 @@ class Checkpoints {
   // What a killed run left half-written goes.
   void sweep() const;
   std::vector<fs::path> newest_first() const;
-  // Loads model and optimiser; gives back the state. Error when anything is missing or damaged; model and optimiser
-  // are then to be loaded from another one.
-  static io::Json load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer);
+  // Loads model and optimiser; gives back the state, and whether the checkpoint carries checksums. Error when anything
+  // is missing or damaged; model and optimiser are then to be loaded from another one.
+  static io::SealedJson load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer);
 
  private:
   std::vector<fs::path> all() const;  // ascending

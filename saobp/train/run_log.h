@@ -13,7 +13,7 @@ namespace saobp::train {
 class RunLog {
  public:
   // Both go on from `step`: later lines of metrics.jsonl are dropped, later events taken back.
-  RunLog(const fs::path& run, int64_t step, bool tensorboard) : path_(run / "metrics.jsonl"), metrics_(path_, step) {
+  RunLog(const fs::path& run, int64_t step, bool tensorboard) : metrics_(run / "metrics.jsonl", step) {
     if (tensorboard) events_.emplace(run, step);
     for (const auto& line : metrics_.kept()) remember(line);
   }
@@ -36,25 +36,28 @@ class RunLog {
   // A line whose scalars are named otherwise.
   void write(const io::Json& line, const io::Scalars& scalars) {
     metrics_.write(line);
+    remember(line);
     if (events_) events_->write(line.at("step").get<int64_t>(), scalars);
   }
 
   // The newest line about a step, and about a validation; empty objects where there is none.
   const io::Json& step() const { return step_; }
   const io::Json& validation() const { return validation_; }
+  // The step of the newest look at attention; −1 where there is none.
+  int64_t looked() const { return looked_; }
+  const std::string& damage() const { return metrics_.damage(); }
   // Infinite before the first validation.
   double lowest_validation_loss() const { return lowest_validation_loss_; }
 
  private:
   void remember(const io::Json& line) {
     if (line.contains("loss")) step_ = line;
+    if (line.contains("attention")) looked_ = line.at("step").get<int64_t>();
     if (!line.contains("validation_loss")) return;
     validation_ = line;
-    lowest_validation_loss_ =
-        std::min(lowest_validation_loss_, io::require<double>(line, "validation_loss", path_.string()));
+    lowest_validation_loss_ = std::min(lowest_validation_loss_, line["validation_loss"].get<double>());
   }
 
-  fs::path path_;
   // strength/layer_0 …: means over heads.
   static void add_strengths(const io::Json& layers, io::Scalars& scalars) {
     for (size_t layer = 0; layer < layers.size(); ++layer) {
@@ -68,6 +71,7 @@ class RunLog {
   MetricsLog metrics_;
   std::optional<io::TensorBoardWriter> events_;
   io::Json step_ = io::Json::object(), validation_ = io::Json::object();
+  int64_t looked_ = -1;
   double lowest_validation_loss_ = std::numeric_limits<double>::infinity();
 };
 

@@ -4,7 +4,8 @@
 
 namespace saobp::train {
 
-io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const World& world) {
+io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const RunKeys& keys,
+                    const World& world) {
   const io::Json model = {{"name", options.model.model},
                           {"parameters", config.parameters()},
                           {"attention", io::enum_name(config.refined_attention.attention)},
@@ -12,16 +13,10 @@ io::Json new_record(const PretrainOptions& options, const model::ModelConfig& co
                           {"layers", config.num_hidden_layers},
                           {"hidden_size", config.hidden_size},
                           {"heads", config.num_attention_heads}};
-  return {{"command", "pretrain"},
-          {"options", to_json(options)},
-          {"model", model},
-          {"seed", options.train.seed},
-          {"host", describe_host()},
-          {"ranks", world.size()},
-          {"job", world.launch().job},
-          {"started", timestamp()},
-          {"finished", nullptr},
-          {"final", nullptr}};
+  return {
+      {"command", "pretrain"},      {"options", to_json(options)}, {"model", model},        {"keys", to_json(keys)},
+      {"seed", options.train.seed}, {"host", describe_host()},     {"ranks", world.size()}, {"job", world.launch().job},
+      {"started", timestamp()},     {"finished", nullptr},         {"final", nullptr}};
 }
 
 void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text, const World& world,

@@ -3,12 +3,14 @@
 
 #include "saobp/model/config.h"
 #include "saobp/train/run_folder.h"
+#include "saobp/train/run_keys.h"
 #include "saobp/train/run_text.h"
 
 namespace saobp::train {
 
 // Of a run that begins; "finished" and "final" are null.
-io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const World& world);
+io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const RunKeys& keys,
+                    const World& world);
 
 // The lines with which a run begins.
 void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text, const World& world,

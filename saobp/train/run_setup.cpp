@@ -4,6 +4,7 @@
 
 #include "saobp/data/masking.h"
 #include "saobp/train/run_folder.h"
+#include "saobp/train/run_lock.h"
 
 namespace saobp::train {
 
@@ -14,8 +15,17 @@ PretrainOptions with_absolute_paths(PretrainOptions options) {
   return options;
 }
 
+fs::path folder_name(fs::path folder) {
+  while ((folder.filename().empty() || folder.filename() == ".") && folder.has_parent_path() &&
+         folder.parent_path() != folder)
+    folder = folder.parent_path();
+  return folder;
+}
+
 void refuse_existing(const fs::path& run) {
-  if (fs::exists(run))
+  if (const auto holder = holder_of(run))
+    fail(run.string(), ": exists already, and ", *holder, " trains in it; choose another --output");
+  if (fs::exists(fs::symlink_status(run)))
     fail(run.string(), ": exists already; choose another --output, or continue that run with --resume ", run.string());
 }
 

@@ -4,6 +4,7 @@ namespace saobp::train {
 namespace {
 
 RunState run_state_from_json(const io::Json& json, int64_t steps, const std::string& source) {
+  io::require<std::vector<std::string>>(json, "corpus", source);
   for (const char* key : {"step", "rows", "skipped", "skipped_in_a_row"})
     if (const auto value = io::require<int64_t>(json, key, source); value < 0)
       fail(source, ": \"", key, "\" is ", value, "; at least 0 was expected");
@@ -17,35 +18,44 @@ RunState run_state_from_json(const io::Json& json, int64_t steps, const std::str
           .skipped_in_a_row = io::require<int64_t>(json, "skipped_in_a_row", source),
           .ranks = io::get_or<int64_t>(json, "ranks", 1, source),
           .seconds = io::require<double>(json, "seconds", source),
-          .corpus = io::require<std::vector<std::string>>(json, "corpus", source)};
+          .options = io::get_or<io::Json>(json, "options", io::Json::object(), source)};
 }
 
 }  // namespace
 
-io::Json to_json(const RunState& state) {
-  return {{"step", state.step},
-          {"rows", state.rows},
-          {"ranks", state.ranks},
-          {"skipped", state.skipped},
-          {"skipped_in_a_row", state.skipped_in_a_row},
-          {"corpus", state.corpus},
-          {"seconds", state.seconds}};
+io::Json to_json(const RunState& state, const RunKeys& keys) {
+  io::Json json = {{"step", state.step},
+                   {"rows", state.rows},
+                   {"ranks", state.ranks},
+                   {"skipped", state.skipped},
+                   {"skipped_in_a_row", state.skipped_in_a_row},
+                   {"seconds", state.seconds}};
+  json.update(to_json(keys));
+  json["options"] = state.options;
+  return json;
 }
 
-RunState load_newest_sound(const std::vector<fs::path>& newest_first, int64_t steps,
-                           const std::vector<std::string>& corpus, const model::LanguageModel& model, AdamW& optimizer,
+RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
+                           const RunKeys& keys, const model::LanguageModel& model, AdamW& optimizer,
                            const Reporter& reporter) {
   for (size_t i = 0;; ++i) {
-    const auto source = (newest_first[i] / "state.json").string();
+    const auto name = newest_first[i].filename().string(), source = (newest_first[i] / "state.json").string();
+    io::SealedJson loaded;
+    RunState state;
     try {
-      auto state = run_state_from_json(Checkpoints::load(newest_first[i], model, optimizer), steps, source);
-      if (state.corpus != corpus)
-        fail(source, ": the text in --corpus was changed since the run began; a resumed run needs the same text");
-      return state;
+      loaded = Checkpoints::load(newest_first[i], model, optimizer);
+      state = run_state_from_json(loaded.json, steps, source);
     } catch (const Error& error) {
       if (i + 1 == newest_first.size()) throw;
-      reporter.line(concat("checkpoint  ", newest_first[i].filename().string(), " is passed over: ", error.what()));
+      reporter.line(concat("checkpoint  ", name, " is passed over: ", error.what()));
+      continue;
     }
+    if (!loaded.sealed)
+      reporter.line(concat("checkpoint  ", name,
+                           " carries no checksums, as older versions wrote them: whether it is damaged, or the "
+                           "validation text was changed, is not known"));
+    require_same(loaded.json, keys, source, run);
+    return state;
   }
 }
 

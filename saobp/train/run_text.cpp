@@ -1,7 +1,7 @@
 #include "saobp/train/run_text.h"
 
-#include "saobp/io/hash.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/text_checks.h"
 
 namespace saobp::train {
 namespace {
@@ -28,21 +28,18 @@ data::Corpus open_corpus(const data::CorpusOptions& options, const text::Tokeniz
   return corpus;
 }
 
-void require_same_text(const World& world, const std::vector<std::string>& keys) {
-  io::Hash64 hash;
-  for (const auto& key : keys) hash.add(key);
-  const auto ours = torch::tensor(static_cast<int64_t>(hash.value())), first = ours.clone();
-  world.broadcast({first});
-  if (!first.equal(ours))
-    fail("--corpus or --tokenizer holds something else here than on rank 0; all ranks need the same");
+std::vector<std::string> caches_of(const data::Corpus& corpus) {
+  std::vector<std::string> names;
+  for (const auto& source : corpus.sources()) names.push_back(source.tokens.path().filename());
+  return names;
 }
 
-std::string description_of(const data::Corpus& corpus) {
+std::string description_of(const data::Corpus& corpus, const text::Tokenizer& tokenizer) {
   uint64_t files = 0;
   bool cached = true;
   for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
-  return concat(corpus.tokens(), " tokens, ", corpus.documents(), " documents, ", files, " files",
-                cached ? " (from the cache)" : "");
+  return concat(corpus.tokens(), " tokens", unknown_share(corpus, tokenizer), ", ", corpus.documents(), " documents, ",
+                files, " files", cached ? " (from the cache)" : "");
 }
 
 }  // namespace
@@ -58,30 +55,40 @@ RunText::RunText(const PretrainOptions& options, const text::Tokenizer& tokenize
   };
   const auto limit = static_cast<uint64_t>(t.validation_rows);
   corpus_.emplace(open(options.corpus));
-  require_same_text(world, keys());
+  about_corpus_ = description_of(*corpus_, tokenizer);
+  check_unknown(*corpus_, tokenizer, "--corpus", reporter);
   training_.emplace(*corpus_, tokenizer, format, static_cast<uint64_t>(t.seed));
   if (!t.validation.empty()) {
     validation_corpus_.emplace(open(validation_corpus(options)));
+    about_validation_ = description_of(*validation_corpus_, tokenizer);
+    check_unknown(*validation_corpus_, tokenizer, "--validation", reporter);
+    check_overlap(*validation_corpus_, *corpus_, reporter);
     validation_.emplace(*validation_corpus_, tokenizer, format, data::Part::all, limit);
   } else if (options.corpus.holdout > 0) {
     validation_.emplace(*corpus_, tokenizer, format, data::Part::held_out, limit);
+    part_ = concat("held out: ", options.corpus.holdout, ", seed ", options.corpus.holdout_seed);
   }
+  if (validation_) require_predictions(*validation_);
+  if (validation_ && limit > 0) part_ += concat(part_.empty() ? "" : ", ", "first ", limit, " rows");
 }
 
-std::vector<std::string> RunText::keys() const {
-  std::vector<std::string> keys;
-  for (const auto& source : corpus_->sources()) keys.push_back(source.tokens.path().filename());
+std::vector<std::string> RunText::keys() const { return caches_of(*corpus_); }
+
+std::vector<std::string> RunText::validation_keys() const {
+  if (!validation_) return {};
+  auto keys = caches_of(validation_corpus_ ? *validation_corpus_ : *corpus_);
+  if (!part_.empty()) keys.push_back(part_);
   return keys;
 }
 
 void RunText::announce(const Reporter& reporter) const {
-  reporter.line(concat("corpus      ", description_of(*corpus_), ", ", training_->rows_per_epoch(), " rows of ",
-                       training_->length()));
+  reporter.line(
+      concat("corpus      ", about_corpus_, ", ", training_->rows_per_epoch(), " rows of ", training_->length()));
   if (validation_)
-    reporter.line(concat("validation  ",
-                         validation_corpus_ ? description_of(*validation_corpus_)
-                                            : concat(validation_->documents(), " documents held out"),
-                         ", ", validation_->rows(), " rows"));
+    reporter.line(
+        concat("validation  ",
+               validation_corpus_ ? about_validation_ : concat(validation_->documents(), " documents held out"), ", ",
+               validation_->rows(), " rows"));
 }
 
 }  // namespace saobp::train

@@ -17,7 +17,7 @@ namespace saobp::train {
 // meanwhile, on every rank.
 class RunText {
  public:
-  // `causal`: rows for a decoder. The tokenizer need not outlive this. Error where the ranks do not see the same text.
+  // `causal`: rows for a decoder. The tokenizer need not outlive this.
   RunText(const PretrainOptions& options, const text::Tokenizer& tokenizer, bool causal, const World& world,
           const Reporter& reporter);
   RunText(const RunText&) = delete;  // the rows refer to the corpora
@@ -26,8 +26,9 @@ class RunText {
   // Null where there is nothing to validate on.
   const data::ValidationRows* validation() const { return validation_ ? &*validation_ : nullptr; }
 
-  // Names of the cache files of what is trained on, which are made of everything that the ids follow from.
+  // Of what is trained and validated on, for RunKeys: names of the cache files, and of validation text which part.
   std::vector<std::string> keys() const;
+  std::vector<std::string> validation_keys() const;
   uint64_t tokens() const { return corpus_->tokens(); }
   // For people, what is trained and validated on.
   void announce(const Reporter& reporter) const;
@@ -36,6 +37,8 @@ class RunText {
   std::optional<data::Corpus> corpus_, validation_corpus_;
   std::optional<data::TrainingRows> training_;
   std::optional<data::ValidationRows> validation_;
+  std::string about_corpus_, about_validation_;  // for people
+  std::string part_;                             // of the validation text, where that is not all of a text of its own
 };
 
 }  // namespace saobp::train

@@ -2,9 +2,27 @@
 
 #include <cmath>
 
+#include "saobp/model/overflow.h"
 #include "saobp/train/step.h"
 
 namespace saobp::train {
+namespace {
+
+// What hidden_states takes.
+struct Inputs {
+  torch::Tensor ids, mask;
+};
+
+Inputs inputs_of(const data::Batch& batch) {
+  Inputs inputs{torch::tensor(batch.input_ids).reshape({batch.rows, batch.length}), {}};
+  if (batch.padded)
+    inputs.mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
+                      .reshape({batch.rows, batch.length})
+                      .to(torch::kBool);
+  return inputs;
+}
+
+}  // namespace
 
 double ValidationResult::perplexity() const { return std::exp(loss); }
 
@@ -14,35 +32,38 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
   const bool was_training = model->is_training();
   model->eval();
   double sum = 0, predicted = 0;
+  std::string not_finite;
   bool stopped = false;
   const auto rows_of = [batch](int64_t batches) { return static_cast<uint64_t>(batch * batches); };
   for (uint64_t first = rows_of(world.rank()); first < rows.rows() && !stopped; first += rows_of(world.size())) {
     stopped = stop && stop();
     const auto part = rows.batch(first, batch);
     if (stopped || part.positions.empty()) continue;
-    sum += loss_sum(model, part).item<double>();
+    const auto loss = loss_sum(model, part).item<double>();
+    if (!std::isfinite(loss) && not_finite.empty()) {
+      const auto [ids, mask] = inputs_of(part);
+      not_finite = model::first_not_finite(*model, ids, mask);
+    }
+    sum += loss;
     predicted += static_cast<double>(part.positions.size());
   }
   model->train(was_training);
   const auto sums = world.sum({sum, predicted, stopped ? 1.0 : 0.0});
   if (sums[2] > 0) return std::nullopt;
   if (sums[1] == 0) fail("the validation text has no token that could be predicted");
-  return ValidationResult{sums[0] / sums[1], static_cast<int64_t>(sums[1])};
+  return ValidationResult{sums[0] / sums[1], static_cast<int64_t>(sums[1]), not_finite};
 }
 
-analysis::MonitoredAttention look_at_attention(const model::LanguageModel& model, const data::ValidationRows& rows,
-                                               const analysis::MonitorOptions& options) {
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::LanguageModel& model,
+                                                              const data::ValidationRows& rows,
+                                                              const analysis::MonitorOptions& options,
+                                                              const std::function<bool()>& stop) {
   const bool was_training = model->is_training();
   model->eval();
-  const auto batch = rows.batch(0, options.monitor_rows);
-  const auto ids = torch::tensor(batch.input_ids).reshape({batch.rows, batch.length});
-  torch::Tensor mask;
-  if (batch.padded)
-    mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
-               .reshape({batch.rows, batch.length})
-               .to(torch::kBool);
+  const auto inputs = inputs_of(rows.batch(0, options.monitor_rows));
   auto seen = analysis::monitor_attention(
-      options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(ids, mask, probe); });
+      options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(inputs.ids, inputs.mask, probe); },
+      stop);
   model->train(was_training);
   return seen;
 }

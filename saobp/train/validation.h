@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "saobp/analysis/attention_monitor.h"
 #include "saobp/data/rows.h"
@@ -14,6 +15,8 @@ namespace saobp::train {
 struct ValidationResult {
   double loss = 0;        // mean over the predicted tokens, nats
   int64_t predicted = 0;  // of an encoder the masked ones, of a decoder all
+  // Where values that are not finite begin, in this rank's rows (model/overflow.h); empty where they are finite.
+  std::string not_finite;
   // exp of the loss. An encoder's is no match for a decoder's: it sees both sides of the masked token.
   double perplexity() const;
 };
@@ -25,7 +28,10 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
                                          const World& world = {});
 
 // Attention entropy and GTD of every head on the first rows, always the same ones (analysis/attention_monitor.h).
-analysis::MonitoredAttention look_at_attention(const model::LanguageModel& model, const data::ValidationRows& rows,
-                                               const analysis::MonitorOptions& options);
+// Nothing when `stop`, which is asked often, said yes.
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::LanguageModel& model,
+                                                              const data::ValidationRows& rows,
+                                                              const analysis::MonitorOptions& options,
+                                                              const std::function<bool()>& stop = {});
 
 }  // namespace saobp::train

@@ -38,7 +38,7 @@ MonitoredAttention monitor(model::Bert& bert, const std::vector<Batch>& batches,
   bert->eval();
   MonitorOptions options;
   options.monitor_probes = probes;
-  return monitor_attention(options, {}, [&](const model::AttentionProbe& probe) {
+  return *monitor_attention(options, {}, [&](const model::AttentionProbe& probe) {
     for (const auto& batch : batches) bert->encode(batch.ids, batch.mask, {}, probe);
   });
 }
@@ -94,6 +94,23 @@ TEST(AttentionMonitor, EveryLookAtTheSameModelSaysTheSame) {
   EXPECT_EQ(monitor(bert, {batch}, 8).to_json(1), monitor(bert, {batch}, 8).to_json(1));
 }
 
+// So that a signal is answered during a long look: 64 probes of 8 channels take 8 passes for each of A and B.
+TEST(AttentionMonitor, IsStoppedBetweenPasses) {
+  model::Bert bert(tiny_config(), 3);
+  const auto batch = make_batch(kSequences);
+  MonitorOptions options;
+  const auto look = [&](int64_t stop_at) {
+    int64_t asked = 0;
+    const auto seen = monitor_attention(
+        options, {}, [&](const model::AttentionProbe& probe) { bert->encode(batch.ids, batch.mask, {}, probe); },
+        [&] { return ++asked == stop_at; });
+    return std::pair(seen.has_value(), asked);
+  };
+  bert->eval();
+  EXPECT_EQ(look(0), std::pair(true, int64_t{32}));
+  for (int64_t at : {1, 7, 9, 32}) EXPECT_EQ(look(at), std::pair(false, at));
+}
+
 // Entropy collapse is what the monitor is for.
 TEST(AttentionMonitor, ACollapsedHeadIsNamed) {
   model::Bert bert(tiny_config(Variant::original, 0), 3);
@@ -124,7 +141,12 @@ TEST(AttentionMonitor, SaysWhatIsWrong) {
     bert->layers[1]->qkv_weight.fill_(NAN);
   }
   EXPECT_EQ(error_of([&] { monitor(bert, {make_batch(kSequences)}, 8); }), "attention of layer 1 is not finite");
-  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1}.validate(); }).find("usage: --monitor-probes 1: "), 0u);
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1}.validate(); }).find("usage: --monitor-probes: 1 was"),
+            0u);
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = MonitorOptions::kMaxProbes}.validate(); }), "no error");
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1'000'000}.validate(); }),
+            "usage: --monitor-probes: 1000000 was given; at most 16384 were expected, whose error is about 0.0001 (it "
+            "falls with the square root only)");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import BINARY, tiny_config, with_flags, write_vocabulary
+from never_lose_work_test import as_an_older_version_wrote_it
 
 
 def one_line(done, *words):
@@ -137,10 +138,11 @@ def test_tokenizers(saobp, setting, tmp_path):
 def test_the_state_of_a_checkpoint(saobp, run_folder):
     record = json.loads((run_folder / "run.json").read_text())
     (run_folder / "run.json").write_text(json.dumps(record | {"finished": None, "final": None}))
-    path = run_folder / "checkpoints/step-000001/state.json"
-    sound = json.loads(path.read_text())
+    checkpoint = run_folder / "checkpoints/step-000001"
+    sound = (checkpoint / "state.json").read_text()
     for key, value in (("step", -1), ("step", 2), ("rows", -1), ("ranks", 0), ("seconds", "long"), ("corpus", "text")):
-        path.write_text(json.dumps(sound | {key: value}))
+        (checkpoint / "state.json").write_text(sound)
+        as_an_older_version_wrote_it(checkpoint, **{key: value})
         one_line(saobp("pretrain", "--resume", "run", code=1), "state.json", key)
     for final in (None, 7, {}, {"step": "last"}):
         (run_folder / "run.json").write_text(json.dumps(record | {"final": final}))
@@ -164,7 +166,7 @@ def test_models(saobp, run_folder, tmp_path):
     one_line(saobp("fill", "run", "--text", "[MASK]", code=1), "index.json", "several files")
     one_line(saobp("pretrain", "--resume", "nowhere", code=1), "nowhere")
     one_line(saobp("pretrain", code=2), "--output")
-    one_line(saobp("pretrain", "--resume", "run", "--steps", 5, code=2), "--steps")
+    one_line(saobp("pretrain", "--resume", "run", "--seed", 5, code=2), "--seed", "--steps, --threads")
     one_line(saobp(code=2))
     one_line(saobp("sing", code=2), "sing")
 

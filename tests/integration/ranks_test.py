@@ -200,3 +200,49 @@ def test_bench_train_sums_over_the_ranks(tmp_path):
     assert out.count("\n") == 1
     result = json.loads(out)
     assert result["ranks"] == 2 and result["tokens_per_s"] == pytest.approx(2 * 2 * 16 / result["step_ms"] * 1e3)
+
+
+@pytest.mark.parametrize("flag, values", [("--seed", ("1", "2")), ("--learning-rate", ("0.001", "0.0011")),
+                                          ("--attention", ("high", "low")), ("--steps", ("5", "6")),
+                                          ("--batch", ("4", "2")), ("--checkpoint-every", ("2", "3"))])
+def test_ranks_with_other_options_end_at_once(tmp_path, ranks_setting, flag, values):
+    name = flag[2:].replace("-", "_")
+    arguments = [with_flags(ranks_setting, **({"steps": 5, "output": "run"} | {name: value})) for value in values]
+    processes = start_ranks(tmp_path, arguments)
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    for rank, error in enumerate(errors):
+        assert error == (f"saobp: rank {rank} of 2: {flag} is {values[1]} on rank 1 and {values[0]} on rank 0; "
+                         "all ranks need the same\n")
+    assert [process.returncode for process in processes] == [1, 1] and not (tmp_path / "run").exists()
+
+
+def test_the_first_rank_that_differs_is_named_to_all(tmp_path, ranks_setting):
+    arguments = [with_flags(ranks_setting, steps=5, output="run", seed=seed) for seed in (3, 3, 4, 5)]
+    errors = [process.communicate(timeout=60)[1] for process in start_ranks(tmp_path, arguments)]
+    assert all("--seed is 4 on rank 2 and 3 on rank 0" in error and error.count("\n") == 1 for error in errors), errors
+
+
+def test_what_may_differ_between_machines_does(tmp_path, ranks_setting):
+    os.link(tmp_path / "text.txt", tmp_path / "same.txt")
+    arguments = [with_flags(ranks_setting, steps=2, output="run", corpus=corpus, cache=cache, threads=threads)
+                 for corpus, cache, threads in (("text.txt", "here", 1), ("same.txt", "there", 2))]
+    processes = start_ranks(tmp_path, arguments)
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+
+
+def test_a_rank_that_resumes_another_way_is_refused(tmp_path, saobp, ranks_setting):
+    common = [*ranks_setting, "--steps", 2, "--output", "run"]
+    saobp(*common)
+    resume = ["pretrain", "--resume", "run", "--steps"]
+    for commands, word in ((([*resume, 4], [*resume, 5]), "--steps is 5 on rank 1 and 4 on rank 0"),
+                           (([*resume, 2], common), "--output on rank 1 and --resume on rank 0")):
+        processes = start_ranks(tmp_path, commands)
+        errors = [process.communicate(timeout=60)[1] for process in processes]
+        assert all(word in error and error.count("\n") == 1 for error in errors), errors
+
+
+def test_bench_train_compares_options_too(tmp_path):
+    common = ["bench", "train", "--model", "bert-mini", "--length", 16, "--steps", 1, "--threads", 1, "--batch"]
+    errors = [process.communicate(timeout=60)[1] for process in start_ranks(tmp_path, [[*common, 2], [*common, 4]])]
+    assert all("--batch is 4 on rank 1 and 2 on rank 0" in error and error.count("\n") == 1 for error in errors), errors

@@ -233,7 +233,9 @@ TEST(Checkpoints, RestoreModelOptimizerAndState) {
   checkpoints.save(first.model, *first.optimizer, state);  // in place of the one before
   const auto newest = checkpoints.newest_first().at(0);
   EXPECT_EQ(names_in(newest), (std::vector<std::string>{"model.safetensors", "optimizer.safetensors", "state.json"}));
-  EXPECT_EQ(Checkpoints::load(newest, second.model, *second.optimizer), state);
+  const auto loaded = Checkpoints::load(newest, second.model, *second.optimizer);
+  EXPECT_EQ(loaded.json, state);
+  EXPECT_TRUE(loaded.sealed);
   auto expected = named_weights(first.model), found = named_weights(second.model);
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_TRUE(same_bits(expected[i].second, found[i].second)) << expected[i].first;
@@ -289,7 +291,7 @@ TEST(MetricsLog, KeepsLinesUpToTheStepAndDropsACutOne) {
   }
 }
 
-TEST(MetricsLog, BeginsWhereThereIsNoneAndNamesABrokenOne) {
+TEST(MetricsLog, BeginsWhereThereIsNone) {
   TempFolder run;
   const auto path = run / "metrics.jsonl";
   {
@@ -301,11 +303,30 @@ TEST(MetricsLog, BeginsWhereThereIsNoneAndNamesABrokenOne) {
   }
   EXPECT_EQ(MetricsLog(path, 2).kept().size(), 2u);
   EXPECT_EQ(MetricsLog(path, 0).kept().size(), 0u);
-  for (const char* broken : {"{\"step\":1\n{\"step\":2}\n", "{\"loss\":1}\n", "3\n"}) {
+}
+
+TEST(MetricsLog, KeepsADamagedOneAsideAndNamesTheLine) {
+  TempFolder run;
+  const auto path = run / "metrics.jsonl";
+  const std::string first = "{\"step\":1,\"loss\":3.5}\n", last = "{\"step\":2}\n";
+  int files = 0;
+  for (const std::string bad : {"{\"step\":1", "{\"loss\":1}", "3", "", "{\"step\":\"1\"}", "{\"step\":1.5}", "\xff",
+                                "{\"step\":1,\"loss\":\"3\"}", "{\"step\":1,\"validation_loss\":null}"}) {
+    const auto broken = first + bad + "\n" + last;
     io::write_file(path, broken);
-    EXPECT_EQ(error_of([&] { MetricsLog(path, 9); }).find(path.string() + ": "), 0u) << broken;
-    EXPECT_EQ(io::read_file(path), broken) << "a log that is not understood is left alone";
+    MetricsLog log(path, 9);
+    const auto aside = path.string() + (++files == 1 ? ".damaged" : concat(".damaged-", files));
+    EXPECT_EQ(log.damage(), path.string() + ": line 2 is no record of a step; the file is kept as " + aside +
+                                ", and the log goes on without this line");
+    EXPECT_EQ(io::read_file(aside), broken);
+    EXPECT_EQ(io::read_file(path), first + last);
+    EXPECT_EQ(log.kept().size(), 2u);
   }
+  io::write_file(path, "x\n" + first + std::string(3, '\0') + "\n{\"step\":30}\n");
+  EXPECT_EQ(MetricsLog(path, 9).damage(), path.string() +
+                                              ": line 1 is no record of a step, nor are 1 more; the file is kept as " +
+                                              path.string() + ".damaged-10, and the log goes on without these lines");
+  EXPECT_EQ(MetricsLog(path, 9).damage(), "") << "what is left is sound";
 }
 
 TEST(RunRecord, TimeIsIso8601InUtc) {

@@ -1,0 +1,20 @@
+// One rank's work on a run, from its first step or from a checkpoint on, when it is clear that it may begin.
+#pragma once
+
+#include <optional>
+
+#include "saobp/train/pretrain.h"
+#include "saobp/train/run_lock.h"
+
+namespace saobp::train {
+
+// A new run. Error when `run` is there by the time that it could begin.
+PretrainOutcome begin_run(const PretrainOptions& options, const fs::path& run, const Reporter& reporter,
+                          const World& world);
+
+// Goes on with `run`, whose lock rank 0 holds. `more_steps`: --steps was given anew, and has to lie beyond what is
+// done.
+PretrainOutcome continue_run(const PretrainOptions& options, const fs::path& run, const Reporter& reporter,
+                             const World& world, std::optional<RunLock> lock, bool more_steps);
+
+}  // namespace saobp::train
