@@ -25,7 +25,7 @@ void MetricAccumulator::add(int64_t layer, const at::Tensor& attention, const at
     const auto what = concat("attention of layer ", layer, ", matrix ", which);
     const auto values = attention_metrics(matrices, options_, what);
     if (matrices.size(0) != num_heads_)
-      fail(what, ": ", matrices.size(0), " heads were given; the model has ", num_heads_);
+      fail(what, ": ", io::counted(matrices.size(0), "head"), " were given; the model has ", num_heads_);
     return values;
   };
   // Both are measured before either is added, so that a refused layer leaves nothing behind.

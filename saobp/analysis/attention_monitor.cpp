@@ -68,17 +68,7 @@ io::Json to_json(const MonitoredMatrix& matrix) {
 
 }  // namespace
 
-void MonitorOptions::validate() const {
-  if (monitor_every < 0) fail_usage("--monitor-every: ", monitor_every, " was given; at least 0 was expected");
-  if (monitor_rows < 1) fail_usage("--monitor-rows: ", monitor_rows, " was given; at least 1 was expected");
-  if (monitor_probes < 2)
-    fail_usage("--monitor-probes: ", monitor_probes,
-               " was given; at least 2 were expected, which an error can be told "
-               "from");
-  if (monitor_probes > kMaxProbes)
-    fail_usage("--monitor-probes: ", monitor_probes, " was given; at most ", kMaxProbes,
-               " were expected, whose error is about 0.0001 (it falls with the square root only)");
-}
+void MonitorOptions::validate() const { io::check_limits(*this); }
 
 io::Json MonitoredAttention::to_json(int64_t step) const {
   return {{"step", step},

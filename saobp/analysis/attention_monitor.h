@@ -30,9 +30,12 @@ struct MonitorOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("monitor_every", self.monitor_every, "steps between looks at attention entropy and GTD; 0: none");
-    visit("monitor_rows", self.monitor_rows, "validation rows that are looked at, the first ones, always the same");
-    visit("monitor_probes", self.monitor_probes, "random vectors that GTD is estimated from, for each row and head");
+    visit("monitor_every", self.monitor_every, "steps between looks at attention entropy and GTD; 0: none",
+          io::at_least(0));
+    visit("monitor_rows", self.monitor_rows, "validation rows that are looked at, the first ones, always the same",
+          io::at_least(1));
+    visit("monitor_probes", self.monitor_probes, "random vectors that GTD is estimated from, for each row and head",
+          io::between(2, kMaxProbes));
   }
 
   // Throws UsageError that names the flag, its value and its range.

@@ -58,13 +58,7 @@ at::Tensor indirect_of(const at::Tensor& attention, const MetricOptions& options
 
 }  // namespace
 
-void MetricOptions::validate() const {
-  if (!(gtd_discount > 0 && gtd_discount <= 1))
-    fail_usage("gtd_discount is ", gtd_discount, "; a number above 0 and at most 1 was expected");
-  if (gtd_hops < 2 || gtd_hops > 64) fail_usage("gtd_hops is ", gtd_hops, "; an integer from 2 to 64 was expected");
-  if (!(sparsity_threshold >= 0 && sparsity_threshold <= 1))
-    fail_usage("sparsity_threshold is ", sparsity_threshold, "; a number from 0 to 1 was expected");
-}
+void MetricOptions::validate() const { io::check_limits(*this); }
 
 double indirect_weight(const MetricOptions& options) {
   double power = 1, sum = 0;

@@ -25,9 +25,9 @@ struct MetricOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("gtd_discount", self.gtd_discount, "discount β a hop in GTD and indirect entropy, in (0, 1]");
-    visit("gtd_hops", self.gtd_hops, "longest chain of hops K in GTD and indirect entropy, 2 to 64");
-    visit("sparsity_threshold", self.sparsity_threshold, "entries below it count as sparse, in [0, 1]");
+    visit("gtd_discount", self.gtd_discount, "discount β a hop in GTD and indirect entropy", io::above(0, 1));
+    visit("gtd_hops", self.gtd_hops, "longest chain of hops K in GTD and indirect entropy", io::between(2, 64));
+    visit("sparsity_threshold", self.sparsity_threshold, "entries below it count as sparse", io::between(0, 1));
   }
 
   // Throws UsageError that names the field, its value and its range.

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "saobp/io/error.h"
+#include "saobp/io/words.h"
 
 namespace saobp::analysis {
 namespace {
@@ -24,12 +24,14 @@ constexpr Column kColumns[] = {
 
 struct Analysis {
   std::string source, model, text;
-  int64_t sequences, tokens;
+  int64_t sequences, tokens, cut;
+  std::string attention;  // how it was refined; empty where the analysis does not say
   io::Json settings;
   double idempotent_gtd;
   std::vector<Column> columns;
   std::vector<Layers> matrices[2];  // A and B: one Layers a column
   size_t num_layers() const { return matrices[0].front().size(); }
+  bool unrefined() const { return matrices[0] == matrices[1]; }
 };
 
 Layers read_layers(const io::Json& matrix, const std::string& metric, const std::string& source) {
@@ -42,12 +44,36 @@ Layers read_layers(const io::Json& matrix, const std::string& metric, const std:
   return layers;
 }
 
+// "high attention, λ = 0.2", or with λ of each layer, and of each head in brackets, where they differ.
+std::string attention_of(const io::Json& json, const std::string& source) {
+  if (!json.contains("refined_attention")) return "";
+  const auto name = io::require<std::string>(json.at("refined_attention"), "attention", source);
+  if (!json.contains("strengths")) return name + " attention";
+  std::vector<std::string> layers;
+  for (const auto& layer : json.at("strengths")) {
+    if (!layer.is_array()) {
+      layers.push_back(io::in_short(layer.get<double>()));
+      continue;
+    }
+    double sum = 0;
+    std::string heads;
+    for (double strength : layer) sum += strength, heads += (heads.empty() ? "" : " ") + io::in_short(strength);
+    layers.push_back(concat(io::in_short(sum / static_cast<double>(layer.size())), " (", heads, ")"));
+  }
+  const bool same = std::all_of(layers.begin(), layers.end(), [&](const auto& each) { return each == layers[0]; });
+  return concat(name, " attention, λ = ",
+                same ? layers[0] + " in every layer"
+                     : io::listed(layers, "and") + " in layers 0 to " + std::to_string(layers.size() - 1));
+}
+
 Analysis read_analysis(const io::Json& json, const std::string& source) {
   Analysis out{source,
                io::require<std::string>(json, "model", source),
                io::require<std::string>(json, "text", source),
                io::require<int64_t>(json, "sequences", source),
                io::require<int64_t>(json, "tokens", source),
+               io::get_or<int64_t>(json, "cut_sequences", 0, source),
+               attention_of(json, source),
                io::require<io::Json>(json, "settings", source),
                io::require<double>(json, "idempotent_gtd", source),
                {},
@@ -137,8 +163,19 @@ std::string footnotes(const Analysis& analysis) {
 
 std::string sizes(const Analysis& analysis) {
   const auto heads = analysis.matrices[0].front().front().size();
-  return concat(analysis.sequences, " sequences, ", analysis.tokens, " tokens; ", analysis.num_layers(), " layers of ",
-                heads, " heads");
+  std::string cut;
+  if (analysis.cut > 0)
+    cut = concat(" (", analysis.cut, " of them cut at ",
+                 io::require<int64_t>(analysis.settings, "length", analysis.source + ": \"settings\""), " tokens)");
+  return concat(io::counted(analysis.sequences, "sequence"), cut, ", ", io::counted(analysis.tokens, "token"), "; ",
+                io::counted(analysis.num_layers(), "layer"), " of ", io::counted(heads, "head"));
+}
+
+// Behind `indent`, where there is something to say.
+std::string refinement(const Analysis& analysis, const std::string& indent) {
+  std::string line = analysis.attention;
+  if (analysis.unrefined()) line += line.empty() ? "nothing is refined: B is A" : "; nothing is refined: B is A";
+  return line.empty() ? "" : indent + line + "\n";
 }
 
 }  // namespace
@@ -146,21 +183,24 @@ std::string sizes(const Analysis& analysis) {
 std::string metrics_table(const io::Json& json, TableDetail detail, const std::string& source) {
   const Analysis analysis = read_analysis(json, source);
   const size_t block = kCellWidth * analysis.columns.size();
-  std::string out = analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n\n";
-  out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", block, false) +
-                                 "   " + padded("  B: after refinement", block, false));
+  const int matrices = analysis.unrefined() ? 1 : 2;
+  std::string out =
+      analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n" + refinement(analysis, "") + "\n";
+  if (matrices == 2)
+    out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", block, false) +
+                                   "   " + padded("  B: after refinement", block, false));
   std::string heading = padded("layer", kLabelWidth, false);
-  for (int which = 0; which < 2; ++which) {
+  for (int which = 0; which < matrices; ++which) {
+    if (which > 0) heading += "   ";
     for (const auto& column : analysis.columns) heading += padded(column.heading, kCellWidth, true);
-    if (which == 0) heading += "   ";
   }
   out += heading + "\n";
 
   const auto line = [&](const std::string& label, const auto& value_of) {
     std::string text = padded(label, kLabelWidth, false);
-    for (int which = 0; which < 2; ++which) {
+    for (int which = 0; which < matrices; ++which) {
+      if (which > 0) text += "   ";
       for (const Layers& layers : analysis.matrices[which]) text += cell(value_of(layers));
-      if (which == 0) text += "   ";
     }
     out += text + "\n";
   };
@@ -232,8 +272,9 @@ std::string comparison_table(const io::Json& first_json, const io::Json& second_
   if (first.settings != second.settings)
     fail(second_source, ": measured with the settings ", second.settings.dump(), ", but ", first_source, " with ",
          first.settings.dump(), "; the same were expected");
-  std::string out = "(1) " + first.model + " on " + first.text + "\n    " + sizes(first) + "\n" + "(2) " +
-                    second.model + " on " + second.text + "\n    " + sizes(second) + "\n";
+  std::string out = "(1) " + first.model + " on " + first.text + "\n    " + sizes(first) + "\n" +
+                    refinement(first, "    ") + "(2) " + second.model + " on " + second.text + "\n    " +
+                    sizes(second) + "\n" + refinement(second, "    ");
   if (first.text != second.text) out += "Mind that the texts differ.\n";
   out += "\nA: before refinement\n" + compare_matrix(first, second, 0, detail);
   out += "\nB: after refinement (what the layers use)\n" + compare_matrix(first, second, 1, detail);

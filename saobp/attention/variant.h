@@ -13,4 +13,7 @@ inline const std::vector<std::string>& enum_names(Variant) {
   return names;
 }
 
+// The others refine nothing, or without a strength.
+inline bool has_strength(Variant variant) { return variant == Variant::high || variant == Variant::low; }
+
 }  // namespace saobp::attention

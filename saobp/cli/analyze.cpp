@@ -1,5 +1,7 @@
 #include "saobp/analysis/analyze.h"
 
+#include <limits>
+
 #include "saobp/analysis/table.h"
 #include "saobp/cli/analyze.h"
 #include "saobp/cli/commands.h"
@@ -12,30 +14,72 @@ namespace saobp::cli {
 
 AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options) {
   options.metrics.validate();
-  if (options.limit < 0) fail_usage("--limit: ", options.limit, " was given; at least 0 was expected");
   return {text.name(), analysis::read_sequences(text, options.limit)};
 }
 
-io::Json analyze_folder(const std::filesystem::path& folder, const AnalysisText& text, const AnalyzeOptions& options,
-                        Console& console) {
-  auto opened = open_model(folder, options.tokenizer);
-  const int64_t table = opened.model->config.max_position_embeddings, least = opened.model->config.causal() ? 1 : 3;
-  const int64_t length = options.length == 0 ? std::min<int64_t>(128, table) : options.length;
-  if (length < least || length > table)
-    fail_usage("--length: ", length, " was given; from ", least, " to the model's position table of ", table,
-               " was expected");
-  std::vector<std::vector<int64_t>> sequences;
-  for (const auto& sequence : text.sequences) {
-    sequences.push_back(opened.encode(sequence, length));
-    if (sequences.back().empty()) fail(text.name, ": sequence ", sequences.size(), " has no token");
+namespace {
+
+// The length at which sequences are cut, which must suit every model.
+int64_t common_length(const std::vector<OpenedModel>& models, const std::vector<std::filesystem::path>& folders,
+                      int64_t asked) {
+  int64_t least = 1, most = std::numeric_limits<int64_t>::max();
+  std::string tables;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const auto& config = models[i].model->config;
+    least = std::max<int64_t>(least, config.causal() ? 1 : 3);
+    most = std::min(most, config.max_position_embeddings);
+    tables += concat(i > 0 ? ", " : "", "the position table of ", folders[i].string(), " ends at ",
+                     config.max_position_embeddings);
   }
-  auto json = analysis::analyze(opened.model, sequences, options.metrics, folder.string(), text.name, [&](size_t n) {
-    console.progress(concat("analysing ", folder.string(), ": ", n, " of ", sequences.size(), " sequences"), false);
-  });
-  json["settings"]["length"] = length;
-  json["settings"]["limit"] = options.limit;
-  json["refined_attention"] = model::to_json(opened.model->config.refined_attention);
-  return json;
+  const int64_t length = asked == 0 ? std::min<int64_t>(128, most) : asked;
+  if (length < least || length > most)
+    fail_usage("--length: ", length, " was given; from ", least, " to ", most, models.size() > 1 ? " suits both" : "",
+               " was expected: ", tables);
+  return length;
+}
+
+struct Sequences {
+  std::vector<std::vector<int64_t>> ids;
+  int64_t cut = 0;  // of them, since they were longer
+};
+
+Sequences encode_all(const OpenedModel& opened, const AnalysisText& text, int64_t length) {
+  Sequences sequences;
+  for (const auto& line : text.sequences) {
+    bool cut = false;
+    sequences.ids.push_back(opened.encode(line, length, &cut));
+    sequences.cut += cut;
+    if (sequences.ids.back().empty()) fail(text.name, ": sequence ", sequences.ids.size(), " has no token");
+  }
+  return sequences;
+}
+
+}  // namespace
+
+std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& folders, const AnalysisText& text,
+                                      const AnalyzeOptions& options, Console& console) {
+  std::vector<OpenedModel> models;
+  for (const auto& folder : folders) models.push_back(open_model(folder, options.tokenizer));
+  const int64_t length = common_length(models, folders, options.length);
+  std::vector<io::Json> records;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const auto& model = models[i].model;
+    const auto name = folders[i].string();
+    const auto sequences = encode_all(models[i], text, length);
+    const auto tell = [&](size_t done) {
+      console.progress(concat("analysing ", name, ": ", done, " of ", io::counted(sequences.ids.size(), "sequence")),
+                       false);
+    };
+    auto json = analysis::analyze(model, sequences.ids, options.metrics, name, text.name, tell);
+    json["cut_sequences"] = sequences.cut;
+    json["settings"]["length"] = length;
+    json["settings"]["limit"] = options.limit;
+    json["refined_attention"] = model::to_json(model->current_config().refined_attention);
+    if (attention::has_strength(model->config.refined_attention.attention))
+      json["strengths"] = model::to_json(model->strengths());
+    records.push_back(std::move(json));
+  }
+  return records;
 }
 
 std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name) {
@@ -96,19 +140,21 @@ struct Analyze {
     const auto input = prepare();
     const auto texts = read_analysis_text(input, options);
     const auto detail = heads ? analysis::TableDetail::heads : analysis::TableDetail::layers;
-    io::Json result = analyze_folder(model, texts, options, console), other;
-    if (!compare.empty()) other = analyze_folder(compare, texts, options, console);
-    const std::string table = compare.empty() ? analysis::metrics_table(result, detail, model)
-                                              : analysis::comparison_table(result, other, detail, model, compare);
-    const io::Json both = compare.empty() ? result : io::Json{{"first", result}, {"second", other}};
+    std::vector<std::filesystem::path> folders = {model};
+    if (!compare.empty()) folders.emplace_back(compare);
+    const auto records = analyze_folders(folders, texts, options, console);
+    const std::string table = compare.empty()
+                                  ? analysis::metrics_table(records[0], detail, model)
+                                  : analysis::comparison_table(records[0], records[1], detail, model, compare);
+    const io::Json result =
+        compare.empty() ? records[0] : io::Json{{"first", records[0]}, {"second", records[1]}};
     // Files first: nobody may listen to the rest.
-    if (!output.empty()) io::write_json(output, both);
-    keep(result, model);
-    keep(other, compare);
+    if (!output.empty()) io::write_json(output, result);
+    for (size_t i = 0; i < records.size(); ++i) keep(records[i], folders[i].string());
     console.line(table);
     for (const auto& line : written) console.line(line);
     if (!output.empty()) console.line("written: " + output);
-    console.result(both);
+    console.result(result);
     if (!not_kept.empty()) fail(not_kept);
   }
 };
@@ -118,7 +164,9 @@ struct Analyze {
 void add_analyze_command(CLI::App& app) {
   auto state = std::make_shared<Analyze>();
   auto* command = app.add_subcommand("analyze", "Measure a model's attention on a text: entropy, GTD, sparsity");
-  command->add_option("model", state->model, "run folder, or any BERT or GPT-2 checkpoint in the Hugging Face layout")
+  command
+      ->add_option("model", state->model,
+                   "run folder, a checkpoint's folder in it, or any BERT or GPT-2 in the Hugging Face layout")
       ->required()
       ->type_name("RUN|MODEL");
   command
@@ -132,14 +180,20 @@ void add_analyze_command(CLI::App& app) {
   command->add_option("--compare", state->compare, "a second run or model, shown side by side")->type_name("OTHER");
   FieldsToFlags flags{*command};
   flags("length", state->options.length,
-        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128, or the model's limit if shorter");
-  flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all");
+        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128, or what every "
+        "model takes if that is less",
+        io::at_least(0));
+  flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all", io::at_least(0));
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
   add_flags(*command, state->options.metrics);
   flags("heads", state->heads, "show every head, not only the mean over heads");
   flags("name", state->name, "the record in the run folder is analysis/NAME.json; by default the text's name");
   command->add_option("--output", state->output, "write the JSON there too")->type_name("FILE.json");
   state->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n"
+              "  saobp analyze runs/demo/high --text runs/demo/analysis.txt --heads\n"
+              "  saobp analyze runs/demo/original --compare runs/demo/high --text analysis.txt");
   command->callback([state] { state->run(); });
 }
 

@@ -13,7 +13,7 @@
 namespace saobp::cli {
 
 struct AnalyzeOptions {
-  int64_t length = 0;  // 0: 128, or the model's position table where that is shorter
+  int64_t length = 0;  // 0: 128, or the shortest position table of the models where that is shorter
   int64_t limit = 0;
   std::string tokenizer;  // empty: in the model's folder
   analysis::MetricOptions metrics;
@@ -25,9 +25,10 @@ struct AnalysisText {
 };
 AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options);
 
-// The record of one model on one text (analysis/accumulator.h), with the settings it was made with.
-io::Json analyze_folder(const std::filesystem::path& folder, const AnalysisText& text, const AnalyzeOptions& options,
-                        Console& console);
+// The records of models on one text (analysis/accumulator.h), all with the same settings. UsageError, before anything
+// is measured, for a length that does not suit all of them.
+std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& folders, const AnalysisText& text,
+                                      const AnalyzeOptions& options, Console& console);
 
 // run/analysis/NAME.json
 std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name);

@@ -10,16 +10,17 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "saobp/attention/reference.h"
 #include "saobp/attention/refined_attention.h"
+#include "saobp/cli/bench_dtype.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
-#include "saobp/io/error.h"
-#include "saobp/io/fields.h"
+#include "saobp/cli/flags.h"
 
 namespace saobp::cli {
 namespace {
@@ -27,17 +28,24 @@ namespace {
 using attention::AttentionOptions;
 using attention::Variant;
 
+enum class Pass { forward, train };
+
+const std::vector<std::string>& enum_names(Pass) {
+  static const std::vector<std::string> names = {"forward", "train"};
+  return names;
+}
+
 struct BenchAttentionOptions {
   std::string shape = "16,8,128,64";  // batch, heads, length, channels
-  std::string dtype = "f32";
-  std::string variant = "high";
+  BenchDtype dtype = BenchDtype::f32;
+  Variant variant = Variant::high;
   double strength = 0.2;
   bool causal = false;
-  std::string pass = "forward";
-  int threads = 0;  // 0: as many as the process has
-  int repeats = 20;
+  Pass pass = Pass::forward;
+  int64_t threads = 0;  // 0: as many as the process has
+  int64_t repeats = 20;
   bool sdpa = false, statistics = false;
-  std::string against;  // another variant
+  std::optional<Variant> against;
   Console console;
 };
 
@@ -55,14 +63,13 @@ std::vector<int64_t> parse_shape(const std::string& text) {
     shape.push_back(size);
   }
   if (shape.size() != 4)
-    fail_usage("--shape: found ", shape.size(), " numbers in \"", text, "\"; expected batch,heads,length,channels");
+    fail_usage("--shape: found ", io::counted(shape.size(), "number"), " in \"", text,
+               "\"; expected batch,heads,length,channels");
   return shape;
 }
 
 AttentionOptions attention_options(const BenchAttentionOptions& options) {
-  if (!(options.strength >= 0)) fail_usage("--strength is ", options.strength, "; expected a number from 0 up");
-  AttentionOptions result =
-      attention::from_variant(io::parse_enum<Variant>(options.variant, "--variant"), options.strength);
+  AttentionOptions result = attention::from_variant(options.variant, options.strength);
   result.causal = options.causal;
   return result;
 }
@@ -200,11 +207,11 @@ struct Peer {
 nlohmann::json measure(const BenchAttentionOptions& options) {
   const auto shape = parse_shape(options.shape);
   const AttentionOptions attention = attention_options(options);
-  const bool train = options.pass == "train";
+  const bool train = options.pass == Pass::train;
   if (train && options.statistics) fail_usage("--statistics goes with --pass forward");
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   at::manual_seed(1);
-  const auto type = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;
+  const auto type = options.dtype == BenchDtype::bf16 ? at::kBFloat16 : at::kFloat;
   const auto normal = [&] { return at::randn(shape, type).set_requires_grad(train); };
   const Inputs in{normal(), normal(), normal(), at::ones(shape, type)};
 
@@ -215,16 +222,17 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   if (options.statistics) {
     peers.push_back({"no_statistics", [&] { return call(in, attention, train, /*statistics=*/false); }, {}});
   }
-  if (!options.against.empty()) {
+  if (options.against) {
     BenchAttentionOptions other = options;
-    other.variant = options.against;
-    peers.push_back(
-        {other.variant, [&in, train, other = attention_options(other)] { return call(in, other, train); }, {}});
+    other.variant = *options.against;
+    peers.push_back({io::enum_name(other.variant),
+                     [&in, train, other = attention_options(other)] { return call(in, other, train); },
+                     {}});
   }
   std::vector<double> milliseconds;
   std::vector<at::Tensor> results;
-  const int warm_ups = std::min(3, options.repeats);
-  for (int i = 0; i < warm_ups + options.repeats; ++i) {
+  const int64_t warm_ups = std::min<int64_t>(3, options.repeats);
+  for (int64_t i = 0; i < warm_ups + options.repeats; ++i) {
     const auto time = [&](std::vector<double>& times, auto&& run) {
       results.clear();
       const auto start = std::chrono::steady_clock::now();
@@ -243,12 +251,12 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
   const double products = (train ? 7 : 2) * (options.causal ? 0.5 : 1);
   const double flops = 2.0 * products * shape[0] * shape[1] * shape[2] * shape[2] * shape[3];
   nlohmann::json result = {{"shape", shape},
-                           {"dtype", options.dtype},
-                           {"variant", options.variant},
+                           {"dtype", io::enum_name(options.dtype)},
+                           {"variant", io::enum_name(options.variant)},
                            {"strength", options.strength},
-                           {"pass", options.pass},
+                           {"pass", io::enum_name(options.pass)},
                            {"statistics", options.statistics},
-                           {"against", options.against},
+                           {"against", options.against ? io::enum_name(*options.against) : ""},
                            {"causal", options.causal},
                            {"threads", at::get_num_threads()},
                            {"repeats", options.repeats},
@@ -270,12 +278,13 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
 std::string sentence(const nlohmann::json& r) {
   char line[240];
   std::snprintf(line, sizeof line,
-                "%s attention, %s, %s, %s%s, %d threads: %.3f ms (best %.3f), %.1f GFLOP/s, %.1f MB, %s; checked: %s",
+                "%s attention, %s, %s, %s%s, %s: %.3f ms (best %.3f), %.1f GFLOP/s, %.1f MB, %s; checked: %s",
                 r["variant"].get<std::string>().c_str(), r["shape"].dump().c_str(),
                 r["dtype"].get<std::string>().c_str(), r["pass"].get<std::string>().c_str(),
-                r["causal"].get<bool>() ? ", causal" : "", r["threads"].get<int>(), r["median_ms"].get<double>(),
-                r["min_ms"].get<double>(), r["gflops"].get<double>(), r["peak_bytes"].get<double>() / 1e6,
-                r["kernel"].get<std::string>().c_str(), r["checked"].get<std::string>().c_str());
+                r["causal"].get<bool>() ? ", causal" : "", io::counted(r["threads"].get<int64_t>(), "thread").c_str(),
+                r["median_ms"].get<double>(), r["min_ms"].get<double>(), r["gflops"].get<double>(),
+                r["peak_bytes"].get<double>() / 1e6, r["kernel"].get<std::string>().c_str(),
+                r["checked"].get<std::string>().c_str());
   std::string text = line;
   const std::pair<std::string, std::string> peers[] = {
       {"sdpa", "plain SDPA's time"},
@@ -296,30 +305,20 @@ std::string sentence(const nlohmann::json& r) {
 void add_bench_attention(CLI::App& bench) {
   auto options = std::make_shared<BenchAttentionOptions>();
   auto* command = bench.add_subcommand("attention", "Time the attention operator, and check its result");
-  command->add_option("--shape", options->shape, "batch,heads,length,channels")->capture_default_str();
-  command->add_option("--dtype", options->dtype, "Type of query, key and value")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  command->add_option("--variant,--attention", options->variant, "Which attention")
-      ->check(CLI::IsMember(attention::enum_names(Variant())))
-      ->capture_default_str();
-  command->add_option("--strength", options->strength, "λ ≥ 0; low turns its sign")->capture_default_str();
-  command->add_flag("--causal", options->causal, "The decoder's form");
-  command->add_option("--pass", options->pass, "forward, or train: with the gradients")
-      ->check(CLI::IsMember({"forward", "train"}))
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0: as many as the process has")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command
-      ->add_option("--repeats", options->repeats,
-                   "Timed calls, after up to 3 that are not; fewer than 20 only to look at memory")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  command->add_flag("--statistics", options->statistics, "Ask for the rows' entropies and norms too (forward only)");
-  command->add_flag("--sdpa", options->sdpa, "Also time PyTorch's plain attention, in turn, and give the ratio");
-  command->add_option("--against", options->against, "Also time this variant, in turn, and give the ratio")
-      ->check(CLI::IsMember(attention::enum_names(Variant())));
+  FieldsToFlags flags{*command};
+  flags("shape", options->shape, "batch,heads,length,channels");
+  flags("dtype", options->dtype, "type of query, key and value");
+  flags.add("--attention,--variant", options->variant, "which attention");
+  flags("strength", options->strength, "λ; low turns its sign", io::at_least(0));
+  command->add_flag("--causal", options->causal, "the decoder's form");
+  flags("pass", options->pass, "forward, or train: with the gradients");
+  flags("threads", options->threads, "threads; 0: as many as the process has", io::between(0, 1024));
+  flags("repeats", options->repeats, "timed calls, after up to 3 that are not; fewer than 20 only to look at memory",
+        io::between(1, 1e6));
+  command->add_flag("--statistics", options->statistics, "ask for the rows' entropies and norms too (forward only)");
+  command->add_flag("--sdpa", options->sdpa, "also time PyTorch's plain attention, in turn, and give the ratio");
+  flags("against", options->against, "also time this variant, in turn, and give the ratio");
+  add_example(*command, "Example:\n  saobp bench attention --shape 16,8,128,64 --sdpa");
   options->console.add_flag(*command);
   command->callback([options] {
     const auto result = measure(*options);

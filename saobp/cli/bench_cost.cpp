@@ -65,17 +65,14 @@ io::Json to_json(const Figures& f) {
 
 struct BenchCost {
   std::vector<std::string> models;
-  std::string dtype = "f32";
+  BenchDtype dtype = BenchDtype::f32;
   int64_t length = 128, train_batch = 1, infer_batch = 32, steps = 20, threads = 0;
   Console console;
 
   void run() {
     if (models.empty())
       for (const auto& entry : kPaper) models.push_back(entry.name);
-    for (auto [flag, value] : {std::pair{"--steps", steps}, std::pair{"--train-batch", train_batch},
-                               std::pair{"--infer-batch", infer_batch}})
-      if (value < 1 || value > 65536) fail_usage(flag, ": ", value, " was given; from 1 to 65536 was expected");
-    for (const auto& name : models) options_of(name, Variant::original, train_batch).validate({"f32", "bf16"});
+    for (const auto& name : models) options_of(name, Variant::original, train_batch).validate();
     console.line(concat("ms a step of ", train_batch, "×", length, " tokens in training and ms a batch of ",
                         infer_batch, "×", length, " in inference,\nmedians of ", steps,
                         " each, the variants in turn; × is the ratio to Original.\n"
@@ -91,7 +88,7 @@ struct BenchCost {
     console.result({{"length", length},
                     {"train_batch", train_batch},
                     {"infer_batch", infer_batch},
-                    {"dtype", dtype},
+                    {"dtype", io::enum_name(dtype)},
                     {"threads", at::get_num_threads()},
                     {"steps", steps},
                     {"kernel", attention::last_kernel()},
@@ -141,6 +138,7 @@ struct BenchCost {
                          static_cast<double>(infer_batch) / infer[v],
                          gflops(config, length, kVariants[v], /*head=*/false)};
       rows.push_back(row(name, v, ours, train[v] / train[0], infer[v] / infer[0]));
+      rows.back()["vocab_size"] = config.vocab_size;
     }
   }
 
@@ -179,12 +177,13 @@ void add_bench_cost(CLI::App& bench) {
       ->type_name("TEXT");
   FieldsToFlags flags{*command};
   flags("dtype", state->dtype, "f32 or bf16");
-  flags("length", state->length, "tokens a row");
-  flags("train_batch", state->train_batch, "rows a training step");
-  flags("infer_batch", state->infer_batch, "rows a batch of inference");
-  flags("steps", state->steps, "timed steps and batches of each variant");
-  flags("threads", state->threads, "threads; 0: one a core");
+  flags("length", state->length, "tokens a row", io::between(1, 65536));
+  flags("train_batch", state->train_batch, "rows a training step", io::between(1, 65536));
+  flags("infer_batch", state->infer_batch, "rows a batch of inference", io::between(1, 65536));
+  flags("steps", state->steps, "timed steps and batches of each variant", io::between(1, 65536));
+  flags("threads", state->threads, "threads; 0: one a core", io::between(0, 1024));
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp bench cost --model bert-mini --steps 5");
   command->callback([state] { state->run(); });
 }
 

@@ -15,8 +15,7 @@ struct BenchInfer {
   Console console;
 
   void run() {
-    options.validate({"f32", "bf16"});
-    if (repeats < 1 || repeats > 65536) fail_usage("--repeats: ", repeats, " was given; from 1 to 65536 was expected");
+    options.validate();
     TimedInference inference(options);
     inference.pass();  // warms up
     std::vector<double> seconds;
@@ -24,17 +23,18 @@ struct BenchInfer {
     const double best = *std::min_element(seconds.begin(), seconds.end());
     const double samples_per_s = static_cast<double>(options.batch) / best;
     const std::string kernel = attention::last_kernel();
-    char line[200];
+    char line[400];
     std::snprintf(line, sizeof line, "%s, %s attention (%s), %lld×%lld: %.1f samples/s, %.1f ms a batch",
-                  options.model.c_str(), io::enum_name(options.attention).c_str(), kernel.c_str(),
-                  static_cast<long long>(options.batch), static_cast<long long>(options.length), samples_per_s,
-                  1e3 * best);
+                  described(options, inference.config()).c_str(), io::enum_name(options.attention).c_str(),
+                  kernel.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.length),
+                  samples_per_s, 1e3 * best);
     console.line(line);
     console.result({{"model", options.model},
+                    {"vocab_size", inference.config().vocab_size},
                     {"attention", io::enum_name(options.attention)},
                     {"length", options.length},
                     {"batch", options.batch},
-                    {"dtype", options.dtype},
+                    {"dtype", io::enum_name(options.dtype)},
                     {"threads", at::get_num_threads()},
                     {"samples_per_s", samples_per_s},
                     {"batch_ms", 1e3 * best},
@@ -54,8 +54,9 @@ void add_bench_infer(CLI::App& bench) {
       bench.add_subcommand("infer", "Time the forward pass to the last hidden states, without a head, on random ids");
   state->options.add_flags(*command, "f32 or bf16");
   FieldsToFlags flags{*command};
-  flags("repeats", state->repeats, "timed batches, of which the best counts");
+  flags("repeats", state->repeats, "timed batches, of which the best counts", io::between(1, 65536));
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp bench infer --model bert-small --attention high --batch 32");
   command->callback([state] { state->run(); });
 }
 

@@ -12,12 +12,12 @@
 namespace saobp::cli {
 namespace {
 
+// With the model's own vocabulary, that of the published models for those of a name.
 model::ModelConfig config_of(const BenchModelOptions& options) {
   train::ModelOptions model;
   model.model = options.model, model.attention = options.attention, model.strength = options.strength;
-  const bool causal = train::family_of(model) == model::Family::gpt2;
-  const int64_t vocabulary = model::model_preset(causal ? "gpt2-mini" : "bert-mini").vocab_size;
-  return train::resolve_model(model, {vocabulary, 0, {}}, options.length);
+  const auto sizes = model::named_config(options.model);
+  return train::resolve_model(model, {sizes.vocab_size, sizes.pad_token_id, {}}, options.length);
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
@@ -46,24 +46,20 @@ double seconds_of(Work&& work) {
 
 }  // namespace
 
-void BenchModelOptions::add_flags(CLI::App& command, const std::string& dtypes) {
+void BenchModelOptions::add_flags(CLI::App& command, const char* dtypes) {
   FieldsToFlags flags{command};
-  flags("model", model, "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json");
-  flags("attention", attention, "original, high, low or elemmul");
-  flags("strength", strength, "λ; by default as in pretrain");
-  flags("length", length, "tokens a row");
-  flags("batch", batch, "rows a pass");
-  flags("dtype", dtype, dtypes.c_str());
-  flags("threads", threads, "threads; 0: one a core");
+  flags("model", model,
+        "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json or a folder with "
+        "one, with the vocabulary that it names");
+  flags("attention", attention, "which attention");
+  flags("strength", strength, "λ; by default as in pretrain", io::between(0, 20));
+  flags("length", length, "tokens a row", io::between(1, 65536));
+  flags("batch", batch, "rows a pass", io::between(1, 65536));
+  flags("dtype", dtype, dtypes);
+  flags("threads", threads, "threads; 0: one a core", io::between(0, 1024));
 }
 
-void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
-  if (std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end())
-    fail_usage("--dtype: ", dtype, " was given; ", dtypes.front(), dtypes.size() > 1 ? concat(" or ", dtypes[1]) : "",
-               " was expected");
-  for (auto [flag, value] : {std::pair{"--length", length}, std::pair{"--batch", batch}})
-    if (value < 1 || value > 65536) fail_usage(flag, ": ", value, " was given; from 1 to 65536 was expected");
-  if (threads < 0 || threads > 1024) fail_usage("--threads: ", threads, " was given; from 0 to 1024 was expected");
+void BenchModelOptions::validate() const {
   if (strength) model::validate_strength(attention, *strength, "--strength");
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }
@@ -71,7 +67,7 @@ void BenchModelOptions::validate(const std::vector<std::string>& dtypes) const {
 TimedTraining::TimedTraining(const BenchModelOptions& options, const train::World& world, int64_t bucket_mb) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1);
-  train::set_dtype(model_, io::parse_enum<train::Dtype>(options.dtype, "--dtype"));
+  train::set_dtype(model_, options.dtype == BenchDtype::bf16 ? train::Dtype::bf16 : train::Dtype::f32);
   model_->train();
   train::OptimizerOptions optimizer;
   optimizer.clip = 0;
@@ -89,7 +85,7 @@ double TimedTraining::step() {
 TimedInference::TimedInference(const BenchModelOptions& options) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1, /*with_head=*/false);
-  train::set_dtype(model_, io::parse_enum<train::Dtype>(options.dtype, "--dtype"));
+  train::set_dtype(model_, options.dtype == BenchDtype::bf16 ? train::Dtype::bf16 : train::Dtype::f32);
   model_->eval();
   input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});
 }
@@ -97,6 +93,10 @@ TimedInference::TimedInference(const BenchModelOptions& options) {
 double TimedInference::pass() {
   const torch::NoGradGuard no_grad;
   return seconds_of([&] { model_->hidden_states(input_ids_); });
+}
+
+std::string described(const BenchModelOptions& options, const model::ModelConfig& config) {
+  return concat(options.model, " with ", io::counted(config.vocab_size, "word"));
 }
 
 double median_of(std::vector<double> values) {

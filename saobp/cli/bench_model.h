@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/cli/bench_dtype.h"
 #include "saobp/data/masking.h"
 #include "saobp/model/language_model.h"
 #include "saobp/train/gradient_reducer.h"
@@ -16,14 +17,15 @@
 namespace saobp::cli {
 
 struct BenchModelOptions {
-  std::string model = "bert-mini", dtype = "f32";
+  std::string model = "bert-mini";
+  BenchDtype dtype = BenchDtype::f32;
   attention::Variant attention = attention::Variant::high;
   std::optional<double> strength;
   int64_t length = 128, batch = 16, threads = 0;
 
-  void add_flags(CLI::App& command, const std::string& dtypes);
+  void add_flags(CLI::App& command, const char* dtypes);
   // UsageError naming the flag; then the threads are set.
-  void validate(const std::vector<std::string>& dtypes) const;
+  void validate() const;
 };
 
 // One update, as the trainer makes it: forward with dropout 0.1, backward, AdamW; no clipping. Every rank of `world`
@@ -55,6 +57,9 @@ class TimedInference {
   model::LanguageModel model_;
   torch::Tensor input_ids_;
 };
+
+// The model, with the number of words that it was given: "bert-mini with 30522 words".
+std::string described(const BenchModelOptions& options, const model::ModelConfig& config);
 
 double median_of(std::vector<double> values);
 // The most memory that the process has had, in MB.

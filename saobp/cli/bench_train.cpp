@@ -18,9 +18,7 @@ struct BenchTrain {
   Console console;
 
   void run() {
-    options.validate({"f32", "bf16"});
-    if (steps < 1 || steps > 65536) fail_usage("--steps: ", steps, " was given; from 1 to 65536 was expected");
-    train::validate(distributed);
+    options.validate();
     train::among_ranks(distributed, [&](const train::World& world) {
       train::require_same_on_ranks(shared_options(), world);
       compare.empty() ? time_one(world) : time_two(world);
@@ -34,7 +32,7 @@ struct BenchTrain {
             {"--strength", options.strength ? io::Json(*options.strength) : io::Json()},
             {"--length", options.length},
             {"--batch", options.batch},
-            {"--dtype", options.dtype},
+            {"--dtype", io::enum_name(options.dtype)},
             {"--steps", steps},
             {"--compare", compare},
             {"--bucket-mb", distributed.bucket_mb}};
@@ -49,13 +47,13 @@ struct BenchTrain {
     const double tokens_per_s = static_cast<double>(world.size() * options.batch * options.length) / best;
     if (!world.is_first()) return;
     const std::string kernel = attention::last_kernel();
-    char line[200];
+    char line[400];
     std::snprintf(line, sizeof line, "%s, %s attention (%s), %lld×%lld%s: %.0f tokens/s, %.1f ms a step, peak %lld MB",
-                  options.model.c_str(), io::enum_name(options.attention).c_str(), kernel.c_str(),
-                  static_cast<long long>(options.batch), static_cast<long long>(options.length),
+                  described(options, training.config()).c_str(), io::enum_name(options.attention).c_str(),
+                  kernel.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.length),
                   on_ranks(world).c_str(), tokens_per_s, 1e3 * best, static_cast<long long>(peak_rss_mb()));
     console.line(line);
-    auto result = settings(world);
+    auto result = settings(world, training.config());
     result.update({{"attention", io::enum_name(options.attention)},
                    {"tokens_per_s", tokens_per_s},
                    {"step_ms", 1e3 * best},
@@ -85,13 +83,13 @@ struct BenchTrain {
       ratios.push_back(ones.back() / others.back());
     }
     if (!world.is_first()) return;
-    char line[200];
+    char line[400];
     std::snprintf(line, sizeof line, "%s, %lld×%lld%s: %s %.1f ms a step, %s %.1f ms; median ratio %.3f",
-                  options.model.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.length),
-                  on_ranks(world).c_str(), first.c_str(), 1e3 * median_of(ones), second.c_str(),
-                  1e3 * median_of(others), median_of(ratios));
+                  described(options, one.config()).c_str(), static_cast<long long>(options.batch),
+                  static_cast<long long>(options.length), on_ranks(world).c_str(), first.c_str(), 1e3 * median_of(ones),
+                  second.c_str(), 1e3 * median_of(others), median_of(ratios));
     console.line(line);
-    auto result = settings(world);
+    auto result = settings(world, one.config());
     result.update({{"compare", {first, second}},
                    {"step_ms", {1e3 * median_of(ones), 1e3 * median_of(others)}},
                    {"ratio", median_of(ratios)},
@@ -103,9 +101,10 @@ struct BenchTrain {
     return world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "";
   }
 
-  io::Json settings(const train::World& world) const {
-    return {{"model", options.model}, {"length", options.length},         {"batch", options.batch},
-            {"dtype", options.dtype}, {"threads", at::get_num_threads()}, {"ranks", world.size()}};
+  io::Json settings(const train::World& world, const model::ModelConfig& config) const {
+    return {{"model", options.model}, {"vocab_size", config.vocab_size},       {"length", options.length},
+            {"batch", options.batch}, {"dtype", io::enum_name(options.dtype)}, {"threads", at::get_num_threads()},
+            {"ranks", world.size()}};
   }
 };
 
@@ -118,11 +117,12 @@ void add_bench_train(CLI::App& bench) {
       "Time the trainer's own step (forward, backward, AdamW) on random ids; under torchrun that of all ranks");
   state->options.add_flags(*command, "f32, or bf16 with weights kept in f32");
   FieldsToFlags flags{*command};
-  flags("steps", state->steps, "timed steps, of which the best counts");
+  flags("steps", state->steps, "timed steps, of which the best counts", io::between(1, 65536));
   flags("compare", state->compare,
         "two variants, such as high,original: steps in turn, and the median of their ratios");
   add_flags(*command, state->distributed);
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp bench train --model bert-mini --attention high --compare high,original");
   command->callback([state] { state->run(); });
 }
 

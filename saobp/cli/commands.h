@@ -13,6 +13,8 @@ void add_generate_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_demo_command(CLI::App& app);
 void add_info_command(CLI::App& app);
+void add_help_command(CLI::App& app);
+void add_completion_command(CLI::App& app);
 
 // Below `bench`.
 void add_bench_attention(CLI::App& bench);

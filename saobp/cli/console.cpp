@@ -20,12 +20,12 @@ bool overwrites(int file) {
 
 // What fits one line of the terminal: of a line that wraps only the last part would be overwritten.
 std::string fitting(const std::string& text) {
-  struct winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return text;
-  size_t columns = 0;  // characters, as no progress text holds wide ones
+  const auto width = columns_of(STDERR_FILENO);
+  if (!width) return text;
+  int columns = 0;  // characters, as no progress text holds wide ones
   for (size_t i = 0; i < text.size(); ++i) {
     const bool starts_character = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
-    if (starts_character && ++columns == size.ws_col) return text.substr(0, i);
+    if (starts_character && ++columns == *width) return text.substr(0, i);
   }
   return text;
 }
@@ -35,6 +35,12 @@ bool output_left = false;     // to a file that a verb writes
 bool closed = false;          // what was written found no reader
 
 }  // namespace
+
+std::optional<int> columns_of(int file) {
+  struct winsize size{};
+  if (::isatty(file) != 1 || ::ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
+  return size.ws_col;
+}
 
 void Console::clear_progress() {
   if (progress_shown) std::cerr << "\r\x1b[K" << std::flush;

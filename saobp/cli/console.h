@@ -4,11 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <optional>
 #include <string>
 
 #include "saobp/io/json.h"
 
 namespace saobp::cli {
+
+// How wide the terminal behind an open file is; nothing where there is none.
+std::optional<int> columns_of(int file);
 
 class Console {
  public:

@@ -2,6 +2,7 @@
 #include "saobp/cli/analyze.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/exit_code.h"
+#include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
 #include "saobp/data/demo_text.h"
 #include "saobp/io/file.h"
@@ -77,31 +78,26 @@ struct Demo {
   }
 
   void run() {
-    if (steps < 1) fail_usage("--steps: ", steps, " was given; at least 1 was expected");
-    if (seed < 0 || seed > kMaxSeed)
-      fail_usage("--seed: ", seed, " was given; a number from 0 to ", kMaxSeed, " was expected");
     train::refuse_ranks("demo");
     if (fs::exists(folder())) fail(output, ": exists already; choose another --output");
     data::DemoTextOptions{seed, documents}.validate();
     io::make_folder(folder());
-    console.line(concat("making a text of ", documents, " short stories in which answers take several facts: ", output,
-                        "/train.txt"));
+    console.line(concat("making a text of ", io::counted(documents, "short story", "short stories"),
+                        " in which answers take several facts: ", output, "/train.txt"));
     const std::string training = text(seed, documents, "train.txt");
     text(seed + 1'000'003, 200, "valid.txt");  // other seeds, other stories
     text(seed + 2'000'003, 100, "analysis.txt");
     auto tokenizer = text::train_tokenizer({.vocab_size = 1000}, {training});
     io::write_file(folder() / "tokenizer.json", tokenizer->to_json());
     io::write_json(folder() / "model.json", model::to_json(demo_model()));
-    console.line(concat("learnt a WordPiece vocabulary of ", tokenizer->vocab_size(), " tokens"));
+    console.line(concat("learnt a WordPiece vocabulary of ", io::counted(tokenizer->vocab_size(), "token")));
 
     std::vector<fs::path> runs;
-    std::vector<io::Json> records;
     for (auto variant : {attention::Variant::original, attention::Variant::high}) runs.push_back(pretrain(variant));
     const auto texts = read_analysis_text({(folder() / "analysis.txt").string(), "--text"}, {});
-    for (const auto& run : runs) {
-      records.push_back(analyze_folder(run, texts, {}, console));
-      save_analysis(records.back(), run, "demo");
-    }
+    const auto records = analyze_folders(runs, texts, {}, console);
+    // Under the name that `saobp analyze` would give it.
+    for (size_t i = 0; i < runs.size(); ++i) save_analysis(records[i], runs[i], "analysis");
     console.line("\nAttention of both models on " + output + "/analysis.txt");
     console.line(analysis::comparison_table(records[0], records[1], analysis::TableDetail::layers, "original", "high"));
     const auto page = folder() / "report.html";
@@ -118,10 +114,12 @@ void add_demo_command(CLI::App& app) {
   auto* command =
       app.add_subcommand("demo", "Train two tiny BERTs, plain and refined, on a made-up text and compare them");
   command->add_option("--output", state->output, "folder to make")->capture_default_str()->type_name("FOLDER");
-  command->add_option("--steps", state->steps, "updates of each model's weights")->capture_default_str();
-  command->add_option("--documents", state->documents, "stories in the training text")->capture_default_str();
-  command->add_option("--seed", state->seed, "of text, weights and data order")->capture_default_str();
+  FieldsToFlags flags{*command};
+  flags("steps", state->steps, "updates of each model's weights", io::between(1, 1e9));
+  flags("documents", state->documents, "stories in the training text", io::between(1, 1e7));
+  flags("seed", state->seed, "of text, weights and data order", io::between(0, kMaxSeed));
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp demo --output runs/demo");
   command->callback([state] { state->run(); });
 }
 

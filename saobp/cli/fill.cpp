@@ -2,6 +2,7 @@
 
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/cli/tensors.h"
@@ -63,7 +64,6 @@ struct Fill {
   }
 
   void run() {
-    if (top < 1) fail_usage("--top: ", top, " was given; at least 1 was expected");
     prepare_outputs();
     torch::NoGradGuard no_grad;
     auto opened = open_model(model, tokenizer, model::Family::bert, "fill");
@@ -94,17 +94,22 @@ struct Fill {
 void add_fill_command(CLI::App& app) {
   auto state = std::make_shared<Fill>();
   auto* command = app.add_subcommand("fill", "Show what a BERT expects in place of [MASK]");
-  command->add_option("model", state->model, "run folder or BERT checkpoint")->required()->type_name("MODEL");
+  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any BERT")
+      ->required()
+      ->type_name("MODEL");
   command->add_option("--text", state->texts, "text with [MASK] in it; repeatable, all texts make one padded batch")
       ->required()
-      ->allow_extra_args(false);
-  command->add_option("--tokenizer", state->tokenizer, "tokenizer, when it is not in the model's folder");
-  command->add_option("--top", state->top, "tokens to show for each [MASK]")->capture_default_str();
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  FieldsToFlags flags{*command};
+  flags("tokenizer", state->tokenizer, "tokenizer, when it is not in the model's folder");
+  flags("top", state->top, "tokens to show for each [MASK]", io::at_least(1));
   command->add_option("--logits", state->logits_file, "write all logits, float32 [texts, length, vocabulary]")
       ->type_name("FILE.npy");
   command->add_option("--hidden-states", state->hidden_file, "write the last layer, float32 [texts, length, channels]")
       ->type_name("FILE.npy");
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp fill runs/demo/high --text \"the red key is in the [MASK] hall .\"");
   command->callback([state] { state->run(); });
 }
 

@@ -25,7 +25,7 @@ struct Generate {
   // What ends a text: the model's own token, or the tokenizer's where config.json names none.
   static model::Ending ending_of(const OpenedModel& opened) {
     model::Ending ending{opened.tokenizer->vocab_size(), opened.model->config.eos_token_id};
-    if (!ending.end_of_text) ending.end_of_text = opened.tokenizer->special().eos;
+    if (!ending.end_of_text) ending.end_of_text = opened.tokenizer->special().end_of_text();
     return ending;
   }
 
@@ -36,7 +36,7 @@ struct Generate {
       fail("--prompt: the text has no token, and the model no end of text to begin after");
     if (ids.empty()) ids.push_back(*ending.end_of_text);
     if (const int64_t table = opened.model->config.max_position_embeddings; static_cast<int64_t>(ids.size()) > table)
-      fail("--prompt: ", ids.size(), " tokens; the model's position table ends at ", table);
+      fail("--prompt: ", io::counted(ids.size(), "token"), "; the model's position table ends at ", table);
     return ids;
   }
 
@@ -64,11 +64,10 @@ struct Generate {
     show(decoder.finish());
     console.line("");
     const auto speed = made.tokens_per_s();
-    char line[160];
-    std::snprintf(line, sizeof line, "%zu tokens of prompt at %.0f tokens/s, %zu new ones", ids.size(),
-                  made.prompt_tokens_per_s(ids.size()), made.ids.size());
-    std::cerr << line;
-    if (speed) std::snprintf(line, sizeof line, " at %.0f tokens/s", *speed), std::cerr << line;
+    char rate[40];
+    std::snprintf(rate, sizeof rate, " at %.0f tokens/s", made.prompt_tokens_per_s(ids.size()));
+    std::cerr << io::counted(ids.size(), "token") << " of prompt" << rate << ", " << made.ids.size() << " new";
+    if (speed) std::snprintf(rate, sizeof rate, " at %.0f tokens/s", *speed), std::cerr << rate;
     std::cerr << "; stopped: " << io::enum_name(made.stopped) << "\n";
     io::Json json = {{"prompt", prompt},
                      {"text", text},
@@ -100,19 +99,23 @@ struct Generate {
 void add_generate_command(CLI::App& app) {
   auto state = std::make_shared<Generate>();
   auto* command = app.add_subcommand("generate", "Continue a text with a GPT-2");
-  command->add_option("model", state->model, "run folder or GPT-2 checkpoint")->required()->type_name("MODEL");
+  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any GPT-2")
+      ->required()
+      ->type_name("MODEL");
   command
       ->add_option("--prompt", state->prompts,
                    "the text's beginning, \"\" for a new text; repeatable, each is continued by itself")
       ->required()
-      ->allow_extra_args(false);
-  command->add_option("--tokenizer", state->tokenizer, "tokenizer, when it is not in the model's folder");
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  FieldsToFlags{*command}("tokenizer", state->tokenizer, "tokenizer, when it is not in the model's folder");
   add_flags(*command, state->sampling);
   command
       ->add_option("--logits", state->logits_file,
                    "write the prompts' logits, float32 [prompts, length, vocabulary], short ones filled up at the end")
       ->type_name("FILE.npy");
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp generate runs/stories --prompt \"the red key\" --top-k 50 --seed 7");
   command->callback([state] { state->run(); });
 }
 

@@ -1,6 +1,8 @@
 #include "saobp/attention/refined_attention.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/info_folder.h"
 #include "saobp/model/config.h"
 #include "saobp/train/run_folder.h"
 
@@ -35,9 +37,13 @@ void run(Console& console) {
 
 void add_info_command(CLI::App& app) {
   auto console = std::make_shared<Console>();
-  auto* command = app.add_subcommand("info", "Versions, processor, kernels and model sizes");
+  auto folder = std::make_shared<std::string>();
+  auto* command = app.add_subcommand(
+      "info", "Show versions, processor, kernels and model sizes; or what a run folder or a model folder holds");
+  command->add_option("folder", *folder, "run folder, or any model folder")->type_name("FOLDER");
   console->add_flag(*command);
-  command->callback([console] { run(*console); });
+  add_example(*command, "Examples:\n  saobp info\n  saobp info runs/demo/high");
+  command->callback([console, folder] { folder->empty() ? run(*console) : show_folder(*folder, *console); });
 }
 
 }  // namespace saobp::cli

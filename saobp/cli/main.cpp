@@ -4,8 +4,8 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <limits>
@@ -14,8 +14,11 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
+#include "saobp/cli/help.h"
+#include "saobp/cli/mistakes.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
+#include "saobp/io/words.h"
 
 namespace {
 
@@ -26,24 +29,6 @@ int complain(std::string message, int code) {
   return code;
 }
 
-// The parser says only that a command is missing; people want to know which word it did not understand.
-std::string misunderstood(CLI::App& app, int argc, char** argv) {
-  CLI::App* level = &app;
-  for (int i = 1;; ++i) {
-    const auto commands = level->get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
-    if (commands.empty()) return "";
-    std::string known;
-    for (const auto* command : commands) known += (known.empty() ? "" : ", ") + command->get_name();
-    if (i >= argc) return "a command is missing; one of " + known + " was expected";
-    const std::string word = argv[i];
-    if (word == "-h" || word == "--help" || word == "--version") return "";
-    const auto found =
-        std::find_if(commands.begin(), commands.end(), [&](const auto* c) { return c->get_name() == word; });
-    if (found == commands.end()) return "\"" + word + "\" is not a command; one of " + known + " was expected";
-    level = *found;
-  }
-}
-
 // Freed memory stays with the program: a training step asks for the same large tensors again, and taking them from the
 // system page by page costs it up to a quarter of its time.
 void keep_memory() {
@@ -51,9 +36,25 @@ void keep_memory() {
   ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
+// LibTorch's allocator has an error of its own, "… DefaultCPUAllocator: can't allocate memory: you tried to allocate
+// 123 bytes. …".
+bool is_out_of_memory(const std::string& message) { return message.find("DefaultCPUAllocator") != std::string::npos; }
+
+std::string out_of_memory(const std::string& message) {
+  const std::string before = "you tried to allocate ";
+  const size_t at = message.find(before);
+  const double bytes = at == std::string::npos ? 0 : std::strtod(message.c_str() + at + before.size(), nullptr);
+  return saobp::concat("out of memory",
+                       bytes > 0 ? ": " + saobp::io::size_in_words(bytes) + " more were asked for" : "",
+                       "; fewer rows at once (--batch), a shorter --length or a smaller model take less");
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Train, run and study transformers whose attention is refined by belief propagation (SAOBP).", "saobp");
-  app.set_version_flag("--version", std::string("saobp ") + SAOBP_VERSION);
+  app.formatter(std::make_shared<saobp::cli::HelpFormatter>());  // before the commands, which take it over
+  app.set_help_flag("-h,--help", "show this help");
+  app.set_version_flag("--version", std::string("saobp ") + SAOBP_VERSION, "show the version");
+  app.footer("saobp help COMMAND tells more of each, with its limits and an example.");
   app.require_subcommand(1);
   app.fallthrough(false);
   saobp::cli::add_demo_command(app);
@@ -70,13 +71,15 @@ int run(int argc, char** argv) {
   saobp::cli::add_bench_infer(*bench);
   saobp::cli::add_bench_cost(*bench);
   saobp::cli::add_info_command(app);
-  if (auto message = misunderstood(app, argc, argv); !message.empty()) return complain(message, 2);
+  saobp::cli::add_help_command(app);
+  saobp::cli::add_completion_command(app);
+  if (auto wrong = saobp::cli::misunderstood_command(app, argc, argv); !wrong.empty()) return complain(wrong, 2);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
-    return complain(std::string(e.what()) + " (--help lists what is known)", 2);
+    return complain(saobp::cli::explanation(app, e), 2);
   }
   std::cout << std::flush;
   if (saobp::cli::Console::output_closed()) return saobp::cli::kOutputClosed;
@@ -98,9 +101,10 @@ int main(int argc, char** argv) {
   } catch (const saobp::UsageError& e) {
     return complain(e.what(), 2);
   } catch (const c10::Error& e) {
-    return complain(e.what_without_backtrace(), 1);
+    const std::string message = e.what_without_backtrace();
+    return complain(is_out_of_memory(message) ? out_of_memory(message) : message, 1);
   } catch (const std::bad_alloc&) {
-    return complain("out of memory", 1);
+    return complain(out_of_memory(""), 1);
   } catch (const std::exception& e) {
     return complain(e.what(), 1);
   }

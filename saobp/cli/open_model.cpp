@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "saobp/io/words.h"
+#include "saobp/train/checkpoint_model.h"
+
 namespace saobp::cli {
 namespace {
 
@@ -22,22 +25,25 @@ OpenedModel open_model(const std::filesystem::path& folder, const std::filesyste
                        std::optional<Family> family, const std::string& verb) {
   if (!std::filesystem::is_directory(folder))
     fail(folder.string(), ": is not a folder; a run or a model folder (config.json, model.safetensors) was expected");
-  if (family) require_family(folder, *family, verb);
+  const auto run = train::run_of_checkpoint(folder);
+  const auto home = run.value_or(folder);  // of config.json and the tokenizer
+  if (family) require_family(home, *family, verb);
   OpenedModel opened;
-  opened.model = model::load_model(folder).model;
-  const auto place = tokenizer.empty() ? folder : tokenizer;
+  opened.model = run ? train::load_checkpoint_model(folder, *run) : model::load_model(folder).model;
+  const auto place = tokenizer.empty() ? home : tokenizer;
   opened.tokenizer = text::load_tokenizer(place);
   const auto& special = opened.tokenizer->special();
   if (!opened.model->config.causal() && (!special.cls || !special.sep))
     fail(place.string(), ": the vocabulary has no [CLS] or no [SEP]");
   if (opened.tokenizer->vocab_size() > opened.model->config.vocab_size)
-    fail(place.string(), ": the tokenizer has ", opened.tokenizer->vocab_size(), " tokens, the model in ",
-         folder.string(), " knows ", opened.model->config.vocab_size);
+    fail(place.string(), ": the tokenizer has ", io::counted(opened.tokenizer->vocab_size(), "token"),
+         ", the model in ", folder.string(), " knows ", opened.model->config.vocab_size);
   return opened;
 }
 
-std::vector<int64_t> OpenedModel::encode(std::string_view text, int64_t length) const {
+std::vector<int64_t> OpenedModel::encode(std::string_view text, int64_t length, bool* cut) const {
   const std::vector<int32_t> ids = tokenizer->encode(text);
+  if (cut != nullptr) *cut = static_cast<int64_t>(ids.size()) > (model->config.causal() ? length : length - 2);
   const auto first = [&](int64_t count) { return ids.begin() + std::min(static_cast<int64_t>(ids.size()), count); };
   if (model->config.causal()) return {ids.begin(), first(length)};
   std::vector<int64_t> row = {*tokenizer->special().cls};

@@ -1,10 +1,13 @@
 #include "saobp/train/pretrain.h"
 
+#include <filesystem>
+
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
+#include "saobp/train/dry_run.h"
 
 namespace saobp::cli {
 namespace {
@@ -12,10 +15,12 @@ namespace {
 struct Pretrain {
   train::PretrainOptions options;
   std::string output, resume;
+  bool dry = false;
   Console console;
   CLI::App* app = nullptr;
 
   void run() {
+    if (dry) return run_dry();
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     if (!resume.empty())
       if (app->count("--config") > 0)
@@ -43,11 +48,32 @@ struct Pretrain {
     console.result(result);
   }
 
+  void run_dry() {
+    if (!resume.empty()) fail_usage("--dry-run: does not go with --resume; it looks at a run that is to begin");
+    if (!output.empty() && std::filesystem::exists(output))
+      fail_usage("--output: ", output, " exists already; choose another one");
+    drop_unused_strength();
+    const auto found = train::dry_run(options, report_to(console));
+    if (!found) throw ExitCode{kInterrupted};
+    const auto& run = *found;
+    const auto line = [&](const char* name, const std::string& text) { console.line(name + text); };
+    line("rows        ", concat(io::grouped(run.rows), " of ", options.train.length, " tokens, ",
+                                io::counted(run.tokens, "token"), " in all: ", io::in_short(run.epochs()), " × the ",
+                                io::counted(run.corpus_rows, "row"), " of the corpus"));
+    line("time        ", concat("about ", io::time_in_words(run.seconds), ", from ",
+                                io::counted(run.measured_steps, "step"), " of ", io::time_in_words(run.seconds_a_step),
+                                " each", run.validation_rows > 0 ? ", validations reckoned in" : ""));
+    line("memory      ",
+         concat(io::size_in_words(1e6 * static_cast<double>(run.peak_rss_mb)), " at most in these steps"));
+    line("disk        ", concat("about ", io::size_in_words(run.folder_bytes), " for the run folder"));
+    line("            ", "nothing was written");
+    console.result(run.to_json());
+  }
+
   // Strengths from --config are meant for the attention named there; those on the command line are not dropped.
   void drop_unused_strength() {
-    using attention::Variant;
     auto& m = options.model;
-    if (m.attention == Variant::high || m.attention == Variant::low) return;
+    if (attention::has_strength(m.attention)) return;
     if (!given("--strength")) m.strength.reset();
     if (!given("--strengths")) m.strengths.clear();
     if (!given("--strength-warmup-steps")) m.strength_warmup_steps = 0;
@@ -86,17 +112,27 @@ void add_pretrain_command(CLI::App& app) {
           "further, as if it had been of N steps from the start (the learning rate of the next step follows from "
           "that); intervals and --threads can be given anew too")
       ->type_name("FOLDER");
+  command->add_flag("--dry-run", state->dry,
+                    "only find out how many rows, epochs and tokens it would be, and how much time and memory, from a "
+                    "few steps; nothing is written");
   // Runs before the options below, which may overrule the file: CLI11 calls them in the order of their definition.
   command
       ->add_option_function<std::string>(
           "--config", [state](const std::string& file) { train::apply_settings(state->options, file); },
-          "settings to start from, such as configs/bert-mini.json; options given here overrule them")
+          "settings to start from: a file such as configs/bert-mini.json, or another run's run.json or folder; options "
+          "given here overrule them")
       ->type_name("FILE");
   train::PretrainOptions::sections(state->options, [&](const char* name, auto& section) {
     auto* group = command->add_option_group(name);
     add_flags(*group, section);
   });
   state->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n"
+              "  saobp pretrain --output runs/mini-high --config configs/bert-mini.json \\\n"
+              "    --tokenizer runs/my-tokenizer --corpus text/ --holdout 0.01\n"
+              "  saobp pretrain --config configs/bert-mini.json … --dry-run\n"
+              "  saobp pretrain --resume runs/mini-high");
   command->callback([state] { state->run(); });
 }
 

@@ -2,6 +2,7 @@
 
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
 #include "saobp/cli/outputs.h"
 
 namespace saobp::cli {
@@ -32,8 +33,9 @@ void add_report_command(CLI::App& app) {
   command->add_option("runs", state->runs, "run folders")->required()->type_name("RUN");
   command->add_option("--output", state->output, "the page; by default report.html in the first run")
       ->type_name("FILE.html");
-  command->add_option("--title", state->title, "of the page")->capture_default_str();
+  FieldsToFlags{*command}("title", state->title, "of the page");
   state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp report runs/demo/original runs/demo/high --output runs/both.html");
   command->callback([state] { state->run(); });
 }
 

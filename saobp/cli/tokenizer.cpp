@@ -57,7 +57,8 @@ std::vector<int32_t> parse_npy(const std::string& bytes, const std::string& sour
   auto has = [&](const char* text) { return header.find(text) != std::string::npos; };
   size_t width = has("'<i4'") ? 4 : has("'<i8'") ? 8 : 0;
   if (width == 0) fail(source, ": its element type is not <i4 or <i8 (int32, int64)");
-  if ((bytes.size() - data) % width != 0) fail(source, ": truncated: ", bytes.size() - data, " bytes of data");
+  if ((bytes.size() - data) % width != 0)
+    fail(source, ": truncated: ", io::counted(bytes.size() - data, "byte"), " of data");
   std::vector<int32_t> ids;
   for (size_t at = data; at < bytes.size(); at += width) {
     int64_t id = 0;
@@ -102,12 +103,14 @@ void decode(DecodeOptions& o) {
 void add_decode(CLI::App& parent) {
   auto o = std::make_shared<DecodeOptions>();
   auto* command = parent.add_subcommand("decode", "Ids to text");
-  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
-  command->add_option("ids", o->ids, "the ids");
-  command->add_option("--input", o->input,
-                      "a file of ids: a line a document, or one flat .npy array; - is standard input");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
+  command->add_option("ids", o->ids, "the ids")->type_name("ID");
+  command
+      ->add_option("--input", o->input, "a file of ids: a line a document, or one flat .npy array; - is standard input")
+      ->type_name("FILE");
   command->add_flag("--skip-special", o->skip_special, "leave special tokens out");
   o->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp tokenizer decode --tokenizer runs/my-tokenizer 17 23 5");
   command->callback([o] { decode(*o); });
 }
 
@@ -133,7 +136,7 @@ struct TrainOptions {
   std::vector<std::string> input;
   std::string output, text_field = "text";
   bool force = false;
-  int threads = 0;
+  int64_t threads = 0;
   text::TrainerOptions trainer;
   Console console;
 };
@@ -175,8 +178,13 @@ void train(TrainOptions& o) {
   auto tokenizer = trainer->train();
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   save(*tokenizer, path);
-  o.console.line(concat(path.string(), ": ", tokenizer->vocab_size(), " tokens learnt from ", mb, " MB of text in ",
-                        seconds, " s"));
+  o.console.line(concat(path.string(), ": ", io::counted(tokenizer->vocab_size(), "token"), " learnt from ",
+                        io::size_in_words(1e6 * mb), " of text in ", io::time_in_words(seconds)));
+  if (const auto asked = o.trainer.vocab_size.value_or(0); tokenizer->vocab_size() < asked)
+    o.console.line(concat(
+        "fewer than --vocab-size ", asked, ": no two pieces stand side by side ",
+        o.trainer.min_frequency > 1 ? concat("--min-frequency ", o.trainer.min_frequency, " times") : "in a word",
+        " any more; a longer text has more pairs"));
   o.console.result({{"path", path.string()},
                     {"vocab_size", tokenizer->vocab_size()},
                     {"kind", tokenizer->kind()},
@@ -188,13 +196,16 @@ void train(TrainOptions& o) {
 void add_train(CLI::App& parent) {
   auto o = std::make_shared<TrainOptions>();
   auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
-  command->add_option("--input", o->input, kInputHelp)->required();
-  command->add_option("--text-field", o->text_field, kTextFieldHelp)->capture_default_str();
-  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
+  command->add_option("--input", o->input, kInputHelp)->required()->type_name("FILE");
+  FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);
+  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required()->type_name("FILE");
   add_flags(*command, o->trainer);
-  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
+  add_threads(*command, o->threads);
   command->add_flag("--force", o->force, "replace a file that is there");
   o->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n  saobp tokenizer train --input text.txt --vocab-size 8000 --output runs/words\n  "
+              "saobp tokenizer train --kind bpe --input text.txt --output runs/my-bpe");
   command->callback([o, command] {
     refuse_options_of_other_kind(*command, o->trainer.kind);
     train(*o);
@@ -214,7 +225,7 @@ void convert(ConvertOptions& o) {
   prepare_output(path.string(), "--output", files_of(o.tokenizer));
   auto tokenizer = text::load_tokenizer(o.tokenizer);
   save(*tokenizer, path);
-  o.console.line(concat(path.string(), ": ", tokenizer->kind(), ", ", tokenizer->vocab_size(), " tokens"));
+  o.console.line(concat(path.string(), ": ", tokenizer->kind(), ", ", io::counted(tokenizer->vocab_size(), "token")));
   o.console.result({{"path", path.string()}, {"vocab_size", tokenizer->vocab_size()}, {"kind", tokenizer->kind()}});
 }
 
@@ -222,10 +233,11 @@ void add_convert(CLI::App& parent) {
   auto o = std::make_shared<ConvertOptions>();
   auto* command =
       parent.add_subcommand("convert", "Write a vocab.txt, or vocab.json and merges.txt, as one tokenizer.json");
-  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
-  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required();
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
+  command->add_option("--output", o->output, "the tokenizer.json, or the folder for it")->required()->type_name("FILE");
   command->add_flag("--force", o->force, "replace a file that is there");
   o->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp tokenizer convert --tokenizer vocab.txt --output runs/my-tokenizer");
   command->callback([o] { convert(*o); });
 }
 

@@ -6,20 +6,25 @@
 #include <thread>
 
 #include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/cli/tokenizer_parts.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/io/npy.h"
+#include "saobp/io/words.h"
 #include "saobp/text/batch.h"
 #include "saobp/text/tokenizer.h"
 
 namespace saobp::cli {
 
-int thread_count(int threads) {
-  if (threads < 0) fail_usage("--threads is ", threads, "; at least 1 was expected (0: all cores)");
-  return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+void add_threads(CLI::App& command, int64_t& threads) {
+  FieldsToFlags{command}("threads", threads, "threads; 0: one a core", io::between(0, 1024));
+}
+
+int thread_count(int64_t threads) {
+  return static_cast<int>(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency()));
 }
 
 void each_piece(const data::TextInput& input, const std::string& text_field,
@@ -42,7 +47,7 @@ using io::Json;
 struct EncodeOptions {
   std::string tokenizer, input, output, text_field = "text";
   std::optional<std::string> text;
-  int threads = 0;
+  int64_t threads = 0;
   Console console;
 };
 
@@ -112,8 +117,8 @@ class FileEncoder {
 };
 
 void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input, EncodeOptions& o) {
-  o.threads = thread_count(o.threads);
-  FileEncoder encoder(tokenizer, o.threads);
+  const int threads = thread_count(o.threads);
+  FileEncoder encoder(tokenizer, threads);
   each_piece(
       input, o.text_field, [&](std::string& text) { encoder.add_lines(text); },
       [&](std::string_view document) { encoder.add_document(document); });
@@ -130,14 +135,15 @@ void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input,
     return;
   }
   if (!o.output.empty()) write_ids(o.output, lines.ids);
-  o.console.line(concat(input.name(), ": ", lines.ends.size(), " lines, ", mb, " MB, ", lines.ids.size(), " tokens, ",
-                        rate, " MB/s with ", o.threads, o.threads == 1 ? " thread" : " threads"));
+  o.console.line(concat(input.name(), ": ", io::counted(lines.ends.size(), "line"), ", ",
+                        io::size_in_words(1e6 * mb), ", ", io::counted(lines.ids.size(), "token"), ", ",
+                        io::in_short(rate), " MB/s with ", io::counted(threads, "thread")));
   o.console.result({{"mb_per_s", rate},
                     {"mb", mb},
                     {"seconds", seconds},
                     {"tokens", lines.ids.size()},
                     {"lines", lines.ends.size()},
-                    {"threads", o.threads},
+                    {"threads", threads},
                     {"kind", tokenizer.kind()},
                     {"vocab_size", tokenizer.vocab_size()}});
 }
@@ -157,13 +163,16 @@ void add_tokenizer_encode(CLI::App& parent) {
   auto o = std::make_shared<EncodeOptions>();
   auto* command = parent.add_subcommand(
       "encode", "Text to ids, without special tokens; every line, JSON line or row is a document");
-  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
-  command->add_option("--input", o->input, kInputHelp);
-  command->add_option("--text-field", o->text_field, kTextFieldHelp)->capture_default_str();
-  command->add_option("--text", o->text, "encode this text instead, and show its tokens");
-  command->add_option("--output", o->output, "write all ids as one flat int32 array (.npy)");
-  command->add_option("--threads", o->threads, kThreadsHelp)->capture_default_str();
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
+  command->add_option("--input", o->input, kInputHelp)->type_name("FILE");
+  FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);
+  command->add_option("--text", o->text, "encode this text instead, and show its tokens")->type_name("TEXT");
+  command->add_option("--output", o->output, "write all ids as one flat int32 array")->type_name("FILE.npy");
+  add_threads(*command, o->threads);
   o->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n  saobp tokenizer encode --tokenizer runs/words --text \"the red key\"\n  saobp "
+              "tokenizer encode --tokenizer runs/words --input text.txt --output ids.npy");
   command->callback([o] { encode(*o); });
 }
 

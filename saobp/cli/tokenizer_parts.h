@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,10 +17,9 @@ inline constexpr const char* kTokenizerHelp =
 inline constexpr const char* kInputHelp =
     "text, JSON lines or Parquet, as in pretrain --corpus: a file, folder or glob; - is standard input";
 
-inline constexpr const char* kThreadsHelp = "0: all cores";
-
-// What --threads means; UsageError below 0.
-int thread_count(int threads);
+void add_threads(CLI::App& command, int64_t& threads);
+// What --threads means.
+int thread_count(int64_t threads);
 
 // Calls `lines` with plain text as it stands, in pieces of whole lines each of which is a document, and `document` with
 // each document of JSON lines and tables.

@@ -168,8 +168,8 @@ class SourceText {
     }
     flush(done);
     if (writer.tokens() == 0)
-      fail(name_, ": ", files(), files() == 1 ? " file" : " files", " of ", bytes_,
-           " bytes in all and not one token; text was expected");
+      fail(name_, ": ", io::counted(files(), "file"), " of ", io::counted(bytes_, "byte"),
+           " in all and not one token; text was expected");
     writer.commit();
   }
 

@@ -26,7 +26,7 @@ const std::vector<std::string>& enum_names(DocumentEnd) {
   return names;
 }
 
-CorpusSource parse_source(const std::string& text, DocumentEnd document) {
+CorpusSource parse_source(const std::string& text, DocumentEnd document, const std::string& flag) {
   CorpusSource source{text, std::nullopt, document};
   const auto& ends = enum_names(DocumentEnd{});
   std::error_code error;
@@ -39,28 +39,28 @@ CorpusSource parse_source(const std::string& text, DocumentEnd document) {
       source.document_given = true;
     } else if (auto number = parse_number(suffix); number && !source.weight) {
       if (!(*number > 0) || !std::isfinite(*number))
-        fail_usage("--corpus ", text, ": the weight is ", suffix, "; a positive number was expected");
+        fail_usage(flag, " ", text, ": the weight is ", suffix, "; a positive number was expected");
       source.weight = number;
     } else {
       if (fs::exists(source.path.substr(0, colon), error))
-        fail_usage("--corpus ", text, ": \"", suffix, "\" is neither a weight nor blank, file, line or jsonl");
+        fail_usage(flag, " ", text, ": \"", suffix, "\" is neither a weight nor blank, file, line or jsonl");
       break;
     }
     source.path.resize(colon);
   }
-  if (source.path.empty()) fail_usage("--corpus \"", text, "\": PATH[:WEIGHT][:blank|:file|:line|:jsonl] was expected");
+  if (source.path.empty()) fail_usage(flag, " \"", text, "\": PATH[:WEIGHT][:blank|:file|:line|:jsonl] was expected");
   return source;
 }
 
-std::vector<CorpusSource> parse_sources(const CorpusOptions& options) {
-  if (options.corpus.empty()) fail_usage("--corpus: no text was given; a file, a folder or a glob was expected");
+std::vector<CorpusSource> parse_sources(const CorpusOptions& options, const std::string& flag) {
+  if (options.corpus.empty()) fail_usage(flag, ": no text was given; a file, a folder or a glob was expected");
   std::vector<CorpusSource> sources;
   sources.reserve(options.corpus.size());
-  for (const auto& text : options.corpus) sources.push_back(parse_source(text, options.document));
+  for (const auto& text : options.corpus) sources.push_back(parse_source(text, options.document, flag));
   for (const auto& source : sources)
     if (source.weight.has_value() != sources.front().weight.has_value()) {
       const auto& bare = source.weight ? sources.front() : source;
-      fail_usage("--corpus ", bare.path, " has no weight but another source has; give all of them one, or none");
+      fail_usage(flag, " ", bare.path, " has no weight but another source has; give all of them one, or none");
     }
   return sources;
 }

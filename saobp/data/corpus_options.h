@@ -49,8 +49,10 @@ struct CorpusOptions {
           "rows run on from one document into the next; without, a row holds tokens of one document only and is "
           "filled up with padding");
     visit("holdout", self.holdout,
-          "share of the documents that is not trained but validated on, chosen by their content; 0: none");
-    visit("holdout_seed", self.holdout_seed, "of the choice of these documents, which --seed does not change");
+          "share of the documents that is not trained but validated on, chosen by their content; 0: none",
+          io::between(0, 0.5));
+    visit("holdout_seed", self.holdout_seed, "of the choice of these documents, which --seed does not change",
+          io::at_least(0));
   }
 };
 
@@ -63,10 +65,11 @@ struct CorpusSource {
 };
 
 // A path that exists as it is written wins over a suffix. UsageError when a weight is not a positive finite number.
-CorpusSource parse_source(const std::string& text, DocumentEnd document);
+// Messages call the option `flag`.
+CorpusSource parse_source(const std::string& text, DocumentEnd document, const std::string& flag = "--corpus");
 
 // Every --corpus value; UsageError when there is none, or when some have a weight and some have not.
-std::vector<CorpusSource> parse_sources(const CorpusOptions& options);
+std::vector<CorpusSource> parse_sources(const CorpusOptions& options, const std::string& flag = "--corpus");
 
 // What can be read once only: pipes, devices and "-", standard input.
 enum class Streams { refused, accepted };

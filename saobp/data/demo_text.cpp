@@ -172,11 +172,7 @@ std::string draw_document(Random& random) {
 
 }  // namespace
 
-void DemoTextOptions::validate() const {
-  if (seed < 0) fail_usage("seed is ", seed, "; 0 or more was expected");
-  if (documents < 1 || documents > 10'000'000)
-    fail_usage("documents is ", documents, "; a number from 1 to 10000000 was expected");
-}
+void DemoTextOptions::validate() const { io::check_limits(*this); }
 
 std::string generate_demo_text(const DemoTextOptions& options) {
   options.validate();

@@ -38,8 +38,8 @@ struct DemoTextOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("seed", self.seed, "seed of the made-up text, 0 or more");
-    visit("documents", self.documents, "documents of made-up text, about 270 bytes each");
+    visit("seed", self.seed, "seed of the made-up text", io::at_least(0));
+    visit("documents", self.documents, "documents of made-up text, about 270 bytes each", io::between(1, 1e7));
   }
 
   // Throws UsageError that names the field, its value and its range.

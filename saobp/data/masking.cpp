@@ -24,22 +24,17 @@ TokenRoles::TokenRoles(const text::Tokenizer& tokenizer) : vocab_size(tokenizer.
   std::sort(special.begin(), special.end());
   special.erase(std::unique(special.begin(), special.end()), special.end());
   if (vocab_size <= static_cast<int64_t>(special.size()))
-    fail("the vocabulary has ", vocab_size, " tokens, all of them special; ordinary ones were expected");
+    fail("the vocabulary has ", io::counted(vocab_size, "token"), ", all of them special; ordinary ones were expected");
 }
 
 bool TokenRoles::is_special(int32_t id) const { return std::binary_search(special.begin(), special.end(), id); }
 
 Masker::Masker(const MaskingOptions& options, const TokenRoles& roles, uint64_t seed)
     : options_(options), roles_(roles), seed_(seed) {
-  auto require_share = [](const char* name, double value, bool positive) {
-    if (!(value >= 0 && value <= 1) || (positive && value == 0))
-      fail_usage(name, " is ", value, "; a share ", positive ? "above 0 and up to 1" : "from 0 to 1", " was expected");
-  };
-  require_share("mask_probability", options.mask_probability, true);
-  require_share("mask_share", options.mask_share, false);
-  require_share("random_share", options.random_share, false);
+  io::check_limits(options);
   if (options.mask_share + options.random_share > 1 + 1e-12)
-    fail_usage("mask_share ", options.mask_share, " and random_share ", options.random_share, " sum to more than 1");
+    fail_usage("--mask-share ", options.mask_share, " and --random-share ", options.random_share,
+               " sum to more than 1");
 }
 
 // Uniform over the ids without a role: the special ids are stepped over in ascending order.
@@ -51,7 +46,7 @@ int32_t Masker::random_token(Random& random) const {
 
 void Masker::append(std::span<const int32_t> row, uint64_t row_number, Batch& batch) const {
   if (batch.rows > 0 && batch.length != static_cast<int64_t>(row.size()))
-    fail("a row of ", row.size(), " ids cannot join a batch of rows of ", batch.length);
+    fail("a row of ", io::counted(row.size(), "id"), " cannot join a batch of rows of ", batch.length);
   const auto start = static_cast<int64_t>(batch.input_ids.size());
   batch.length = static_cast<int64_t>(row.size());
   ++batch.rows;

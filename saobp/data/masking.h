@@ -19,9 +19,10 @@ struct MaskingOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("mask_probability", self.mask_probability, "share of the tokens that are to be predicted");
-    visit("mask_share", self.mask_share, "share of these that is shown as [MASK]");
-    visit("random_share", self.random_share, "share of these that is shown as a random token; the rest stays");
+    visit("mask_probability", self.mask_probability, "share of the tokens that are to be predicted", io::above(0, 1));
+    visit("mask_share", self.mask_share, "share of these that is shown as [MASK]", io::between(0, 1));
+    visit("random_share", self.random_share, "share of these that is shown as a random token; the rest stays",
+          io::between(0, 1));
   }
 };
 

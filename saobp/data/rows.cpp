@@ -37,8 +37,9 @@ TrainingRows::TrainingRows(const Corpus& corpus, const text::Tokenizer& tokenize
   }
   for (size_t i = 0; i < streams_.size(); ++i)
     if (streams_[i].pieces.trained() == 0)
-      fail(corpus.weighted() ? corpus.sources()[i].name : "the corpus", ": its ", streams_[i].pieces.ids(),
-           " tokens do not fill one row, which takes ", cut.width, "; more text or a smaller length is needed");
+      fail(corpus.weighted() ? corpus.sources()[i].name : "the corpus", ": its ",
+           io::counted(streams_[i].pieces.ids(), "token"), " do not fill one row, which takes ", cut.width,
+           "; more text or a smaller length is needed");
 }
 
 size_t TrainingRows::stream_of(uint64_t row) const {
@@ -99,8 +100,8 @@ ValidationRows::ValidationRows(const Corpus& corpus, const text::Tokenizer& toke
   if (part == Part::all && corpus.weighted())
     fail_usage("text to validate on has weights; every row of it is read once, so give none");
   if (rows_ == 0)
-    fail("the corpus: of its ", corpus.documents(),
-         " documents none is held out; a larger --holdout or shorter documents (--document) are needed");
+    fail("the corpus: of its ", io::counted(corpus.documents(), "document"),
+         " none is held out; a larger --holdout or shorter documents (--document) are needed");
 }
 
 Batch ValidationRows::batch(uint64_t first, int64_t count) const {

@@ -124,7 +124,7 @@ std::vector<fs::path> find_files(const CorpusSource& source, const std::vector<s
     fail(e.path1().empty() ? source.path : e.path1().string(), ": cannot be read: ", e.code().message());
   }
   if (finder.files.empty() && finder.excluded > 0)
-    fail(source.path, ": --exclude leaves none of its ", finder.excluded, " files");
+    fail(source.path, ": --exclude leaves none of its ", io::counted(finder.excluded, "file"));
   if (finder.files.empty()) fail(source.path, ": no file is in this folder; text files were expected");
   std::sort(finder.files.begin(), finder.files.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });

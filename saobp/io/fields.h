@@ -3,11 +3,12 @@
 //
 //   template <class Self, class Visitor>
 //   static void fields(Self& self, Visitor&& visit) {
-//     visit("steps", self.steps, "optimiser steps");
+//     visit("steps", self.steps, "optimiser steps", io::at_least(1));
 //   }
 //
-// and the visitors here (to and from JSON) and in cli/flags.h (command line) do the rest. Field types: bool, int64_t,
-// double, std::string, std::vector and std::optional of these, and enums with parse_enum / enum_names found by ADL.
+// (numbers may name their limits) and the visitors here (to and from JSON) and in cli/flags.h (command line) do the
+// rest. Field types: bool, int64_t, double, std::string, std::vector and std::optional of these, and enums with
+// parse_enum / enum_names found by ADL.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "saobp/io/json.h"
+#include "saobp/io/limits.h"
 
 namespace saobp::io {
 
@@ -33,9 +35,14 @@ E parse_enum(const std::string& text, const std::string& where) {
   const auto& names = enum_names(E{});
   for (size_t i = 0; i < names.size(); ++i)
     if (names[i] == text) return static_cast<E>(i);
-  std::string known;
-  for (const auto& name : names) known += (known.empty() ? "" : ", ") + name;
-  fail_usage(where, ": \"", text, "\" is not known; one of ", known, " was expected");
+  fail_usage(where, ": \"", text, "\" is not known; ", listed(names), " was expected", suggestion(text, names));
+}
+
+// How the command line calls a field: --learning-rate for learning_rate.
+inline std::string flag_of(std::string name) {
+  for (char& c : name)
+    if (c == '_') c = '-';
+  return "--" + name;
 }
 
 template <class T>
@@ -43,10 +50,21 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
+// What is wrong with a field's value; empty where nothing is, and for what is no number.
+template <class T>
+std::string complaint_about(const T& value, const Limits& limits) {
+  if constexpr (is_optional<T>)
+    return value ? complaint_about(*value, limits) : "";
+  else if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+    return limits.complaint(value);
+  else
+    return "";
+}
+
 struct FieldsToJson {
   Json& json;
   template <class T>
-  void operator()(const char* name, const T& value, const char*) {
+  void operator()(const char* name, const T& value, const char*, const Limits& = {}) {
     if constexpr (std::is_enum_v<T>)
       json[name] = enum_name(value);
     else if constexpr (is_optional<T>)
@@ -60,7 +78,7 @@ struct FieldsFromJson {
   const Json& json;
   std::string source;
   template <class T>
-  void operator()(const char* name, T& value, const char*) {
+  void operator()(const char* name, T& value, const char*, const Limits& limits = {}) {
     if constexpr (std::is_enum_v<T>) {
       value = parse_enum<T>(require<std::string>(json, name, source), source + ": \"" + name + "\"");
     } else if constexpr (is_optional<T>) {
@@ -69,6 +87,7 @@ struct FieldsFromJson {
     } else {
       value = require<T>(json, name, source);
     }
+    if (const auto wrong = complaint_about(value, limits); !wrong.empty()) fail(source, ": \"", name, "\": ", wrong);
   }
 };
 
@@ -92,12 +111,21 @@ template <class Options>
 void update_fields(Options& options, const Json& json, const std::string& source) {
   if (!json.is_object()) fail(source, ": found ", json.type_name(), "; an object of settings was expected");
   std::vector<std::string> known;
-  Options::fields(options, [&](const char* name, auto& value, const char* help) {
+  Options::fields(options, [&](const char* name, auto& value, const char* help, const Limits& limits = {}) {
     known.push_back(name);
-    if (json.contains(name)) FieldsFromJson{json, source}(name, value, help);
+    if (json.contains(name)) FieldsFromJson{json, source}(name, value, help, limits);
   });
   for (const auto& [name, value] : json.items())
-    if (std::find(known.begin(), known.end(), name) == known.end()) fail(source, ": \"", name, "\" is no setting");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail(source, ": \"", name, "\" is no setting", suggestion(name, known));
+}
+
+// UsageError naming the flag of the first field whose value is outside of its limits.
+template <class Options>
+void check_limits(const Options& options) {
+  Options::fields(options, [](const char* name, const auto& value, const char*, const Limits& limits = {}) {
+    if (const auto wrong = complaint_about(value, limits); !wrong.empty()) fail_usage(flag_of(name), ": ", wrong);
+  });
 }
 
 }  // namespace saobp::io

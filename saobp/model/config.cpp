@@ -136,8 +136,16 @@ ModelConfig model_preset(const std::string& name) {
     c.num_hidden_layers = 8;
     if (name == prefix + "medium") return c;
   }
-  fail_usage("--model: \"", name,
-             "\" is not known; bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small or gpt2-medium was expected");
+  const std::vector<std::string> names = {"bert-mini", "bert-small", "bert-medium",
+                                          "gpt2-mini", "gpt2-small", "gpt2-medium"};
+  fail_usage("--model: \"", name, "\" is not known; ", io::listed(names), " was expected", io::suggestion(name, names));
+}
+
+ModelConfig named_config(const std::string& name) {
+  const std::filesystem::path path = name;
+  if (std::filesystem::is_directory(path)) return read_config(path / "config.json");
+  if (path.extension() == ".json") return read_config(path);
+  return model_preset(name);
 }
 
 BertConfig bert_preset(const std::string& name) {

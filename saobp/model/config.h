@@ -81,6 +81,8 @@ void validate(const ModelConfig& config, const std::string& source);
 // "bert-mini", "bert-small", "bert-medium" of Table 4 in [SAOBP], and "gpt2-mini" … of the same shapes with GPT-2's
 // vocabulary, 1,024 positions and its other settings; UsageError lists them for any other name.
 ModelConfig model_preset(const std::string& name);
+// The same, or the config.json that is named, or that of a folder. What it says of attention is in it.
+ModelConfig named_config(const std::string& name);
 // The BERTs alone.
 BertConfig bert_preset(const std::string& name);
 

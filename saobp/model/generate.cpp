@@ -27,14 +27,7 @@ int64_t nucleus(const torch::Tensor& probabilities, double top_p) {
 
 }  // namespace
 
-void SamplingOptions::validate() const {
-  if (!(temperature >= 0 && temperature <= 1000))
-    fail_usage("--temperature: ", temperature, " was given; a number from 0 to 1000 was expected");
-  if (top_k < 0) fail_usage("--top-k: ", top_k, " was given; at least 0 was expected");
-  if (!(top_p > 0 && top_p <= 1)) fail_usage("--top-p: ", top_p, " was given; above 0 and at most 1 was expected");
-  if (seed < 0) fail_usage("--seed: ", seed, " was given; at least 0 was expected");
-  if (max_new_tokens < 1) fail_usage("--max-new-tokens: ", max_new_tokens, " was given; at least 1 was expected");
-}
+void SamplingOptions::validate() const { io::check_limits(*this); }
 
 Candidates candidates(const torch::Tensor& logits, const SamplingOptions& options) {
   const int64_t vocabulary = logits.size(0);

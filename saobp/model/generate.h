@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/io/fields.h"
 #include "saobp/model/gpt2.h"
 
 namespace saobp::model {
@@ -22,11 +23,13 @@ struct SamplingOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("temperature", self.temperature, "divides the logits; below 1 likely tokens gain; 0: always the likeliest");
-    visit("top_k", self.top_k, "draw from the k likeliest tokens only; 0: from all");
-    visit("top_p", self.top_p, "draw from the fewest likeliest tokens that together have this probability");
-    visit("seed", self.seed, "of the draws; the same seed gives the same text");
-    visit("max_new_tokens", self.max_new_tokens, "stop after so many tokens");
+    visit("temperature", self.temperature, "divides the logits; below 1 likely tokens gain; 0: always the likeliest",
+          io::between(0, 1000));
+    visit("top_k", self.top_k, "draw from the k likeliest tokens only; 0: from all", io::at_least(0));
+    visit("top_p", self.top_p, "draw from the fewest likeliest tokens that together have this probability",
+          io::above(0, 1));
+    visit("seed", self.seed, "of the draws; the same seed gives the same text", io::at_least(0));
+    visit("max_new_tokens", self.max_new_tokens, "stop after so many tokens", io::at_least(1));
   }
 
   // UsageError naming the flag, what was given and what was expected.

@@ -15,6 +15,10 @@ namespace saobp::text {
 // Ids of the tokens with a role; absent where the vocabulary has none.
 struct SpecialTokens {
   std::optional<int32_t> cls, sep, mask, pad, unk, eos;
+
+  // What ends a text of a causal model, and stands between two: <|endoftext|>, or [SEP] where there is none, as in a
+  // WordPiece vocabulary.
+  std::optional<int32_t> end_of_text() const { return eos ? eos : sep; }
 };
 
 class Tokenizer {

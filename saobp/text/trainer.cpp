@@ -1,6 +1,5 @@
 #include "saobp/text/trainer.h"
 
-#include "saobp/io/error.h"
 #include "saobp/text/bpe_trainer.h"
 #include "saobp/text/wordpiece_trainer.h"
 
@@ -12,9 +11,7 @@ const std::vector<std::string>& enum_names(TokenizerKind) {
 }
 
 std::unique_ptr<Trainer> make_trainer(const TrainerOptions& options, int threads) {
-  if (options.vocab_size && *options.vocab_size < 1)
-    fail_usage("--vocab-size is ", *options.vocab_size, "; at least 1 was expected");
-  if (options.min_frequency < 0) fail_usage("--min-frequency is ", options.min_frequency, "; at least 0 was expected");
+  io::check_limits(options);
   for (const std::string& token : options.special_tokens)
     if (token.empty()) fail_usage("--special-tokens: a special token may not be empty");
   return options.kind == TokenizerKind::bpe ? make_bpe_trainer(options, threads)

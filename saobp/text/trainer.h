@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "saobp/io/fields.h"
 #include "saobp/text/tokenizer.h"
 
 namespace saobp::text {
@@ -31,11 +32,14 @@ struct TrainerOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("kind", self.kind, "wordpiece (as in BERT) or bpe (byte-level, as in GPT-2)");
     visit("vocab_size", self.vocab_size,
-          "tokens at most, special ones included; fewer when the text has no more pairs [wordpiece 30522, bpe 50257]");
-    visit("min_frequency", self.min_frequency, "how often two pieces must be neighbours to become one");
+          "tokens at most, special ones included; fewer when the text has no more pairs [wordpiece 30522, bpe 50257]",
+          io::at_least(1));
+    visit("min_frequency", self.min_frequency, "how often two pieces must be neighbours to become one",
+          io::at_least(0));
     visit("special_tokens", self.special_tokens,
           "a special token; repeatable [wordpiece [PAD] [UNK] [CLS] [SEP] [MASK], bpe <|endoftext|>]");
-    visit("limit_alphabet", self.limit_alphabet, "wordpiece: characters at most, the most frequent ones");
+    visit("limit_alphabet", self.limit_alphabet, "wordpiece: characters at most, the most frequent ones",
+          io::at_least(1));
     visit("lowercase", self.lowercase, "wordpiece: lower-case the text and strip accents");
     visit("add_prefix_space", self.add_prefix_space, "bpe: a space before a line that does not start with one");
     visit("line_ends", self.line_ends, "bpe: a line's end belongs to it, as when `tokenizers` trains from files");

@@ -1,6 +1,7 @@
 #include "saobp/text/vocabulary.h"
 
 #include "saobp/io/error.h"
+#include "saobp/io/words.h"
 
 namespace saobp::text {
 
@@ -24,7 +25,7 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
 }
 
 const std::string& Vocabulary::token(int32_t id) const {
-  if (!has(id)) fail("id ", id, " is not in the vocabulary of ", size(), " tokens");
+  if (!has(id)) fail("id ", id, " is not in the vocabulary of ", io::counted(size(), "token"));
   return tokens_[static_cast<size_t>(id)];
 }
 

@@ -37,8 +37,6 @@ class WordPieceTrainer final : public Trainer {
       : options_(options),
         normalizer_({.strip_accents = options.lowercase, .lowercase = options.lowercase}),
         counts_(threads) {
-    if (options.limit_alphabet < 1)
-      fail_usage("--limit-alphabet is ", options.limit_alphabet, "; at least 1 was expected");
     auto& special = options_.special_tokens;
     if (special.empty()) special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
     if (std::find(special.begin(), special.end(), "[UNK]") == special.end())

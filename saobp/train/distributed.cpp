@@ -13,6 +13,7 @@
 #endif
 
 #include "saobp/io/error.h"
+#include "saobp/io/words.h"
 
 namespace saobp::train {
 namespace {
@@ -66,11 +67,7 @@ c10::intrusive_ptr<c10d::Backend> make_backend(const c10::intrusive_ptr<c10d::St
 
 }  // namespace
 
-void validate(const DistributedOptions& options) {
-  for (auto [flag, value, most] : {std::tuple{"--bucket-mb", options.bucket_mb, 4096},
-                                   std::tuple{"--rank-timeout", options.rank_timeout, 7 * 24 * 3600}})
-    if (value < 1 || value > most) fail_usage(flag, ": ", value, " was given; from 1 to ", most, " was expected");
-}
+void validate(const DistributedOptions& options) { io::check_limits(options); }
 
 Launch launch_from_environment() {
   const char* const names[] = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"};
@@ -94,7 +91,7 @@ Launch launch_from_environment() {
 
 void refuse_ranks(const char* command) {
   if (const int64_t ranks = launch_from_environment().world_size; ranks > 1)
-    fail(command, " was started as one of ", ranks, " ranks (WORLD_SIZE); it works in one process");
+    fail(command, " was started as one of ", io::counted(ranks, "rank"), " (WORLD_SIZE); it works in one process");
 }
 
 struct World::Group {

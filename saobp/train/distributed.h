@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "saobp/io/fields.h"
+
 namespace saobp::train {
 
 struct DistributedOptions {
@@ -17,8 +19,10 @@ struct DistributedOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("bucket_mb", self.bucket_mb, "under torchrun: megabytes of gradients that the ranks sum in one go");
-    visit("rank_timeout", self.rank_timeout, "under torchrun: seconds that ranks wait for each other");
+    visit("bucket_mb", self.bucket_mb, "under torchrun: megabytes of gradients that the ranks sum in one go",
+          io::between(1, 4096));
+    visit("rank_timeout", self.rank_timeout, "under torchrun: seconds that ranks wait for each other",
+          io::between(1, 7 * 24 * 3600));
   }
 };
 

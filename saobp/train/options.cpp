@@ -7,28 +7,9 @@
 namespace saobp::train {
 namespace {
 
-constexpr int64_t kMaxTokensAPass = int64_t{1} << 20;
+model::ModelConfig sizes_of(const ModelOptions& options) { return model::named_config(options.model); }
 
-void require_at_least(const char* flag, int64_t value, int64_t least) {
-  if (value < least) fail_usage(flag, ": ", value, " was given; at least ", least, " was expected");
-}
-
-void require_at_most(const char* flag, int64_t value, int64_t most) {
-  if (value > most) fail_usage(flag, ": ", value, " was given; at most ", most, " was expected");
-}
-
-void require_range(const char* flag, double value, double low, double high) {
-  if (!(value >= low && value <= high))
-    fail_usage(flag, ": ", value, " was given; a number from ", low, " to ", high, " was expected");
-}
-
-model::ModelConfig sizes_of(const ModelOptions& options) {
-  return options.model.ends_with(".json") ? model::read_config(options.model) : model::model_preset(options.model);
-}
-
-bool has_strength(attention::Variant attention) {
-  return attention == attention::Variant::high || attention == attention::Variant::low;
-}
+using attention::has_strength;
 
 double number_of(const std::string& text) {
   double number = 0;
@@ -94,8 +75,6 @@ void validate_strength_options(const ModelOptions& m, const OptimizerOptions& o)
   const auto refuse = [&](const char* flag, const auto& value) {
     fail_usage(flag, ": ", value, " was given, but ", io::enum_name(m.attention), " attention has no strength");
   };
-  require_at_least("--strength-warmup-steps", m.strength_warmup_steps, 0);
-  require_range("--strength-learning-rate", o.strength_learning_rate, 0, 1);
   if (m.strength) model::validate_strength(m.attention, *m.strength, "--strength");
   if (!m.strengths.empty()) parse_strengths(m.strengths);
   if (!has_strength(m.attention)) {
@@ -129,51 +108,24 @@ void validate(const PretrainOptions& options) {
   if (options.model.tokenizer.empty())
     fail_usage("--tokenizer is missing: a tokenizer.json, a vocab.txt, or a folder with one");
   if (options.corpus.corpus.empty()) fail_usage("--corpus is missing: a file, a folder or a glob of text");
-  for (auto [flag, value] :
-       {std::pair{"--steps", t.steps}, std::pair{"--batch", t.batch}, std::pair{"--accumulation", t.accumulation},
-        std::pair{"--log-every", t.log_every}, std::pair{"--validate-every", t.validate_every},
-        std::pair{"--checkpoint-every", t.checkpoint_every}, std::pair{"--keep-checkpoints", t.keep_checkpoints},
-        std::pair{"--max-skipped", t.max_skipped}})
-    require_at_least(flag, value, 1);
-  require_at_least("--length", t.length, 3);
-  for (auto [flag, value] :
-       {std::pair{"--seed", t.seed}, std::pair{"--threads", t.threads}, std::pair{"--warmup-steps", o.warmup_steps},
-        std::pair{"--validation-rows", t.validation_rows}})
-    require_at_least(flag, value, 0);
-  // Far beyond what a machine does; a slip of the keyboard should not end in the kernel's killing the program.
-  require_at_most("--threads", t.threads, 1024);
-  require_at_most("--steps", t.steps, 1'000'000'000);
-  require_at_most("--accumulation", t.accumulation, 1'000'000);
-  require_at_most("--batch", t.batch, kMaxTokensAPass / t.length);
-  require_range("--mask-probability", options.masking.mask_probability, 0, 1);
-  require_range("--mask-share", options.masking.mask_share, 0, 1);
-  require_range("--random-share", options.masking.random_share, 0, 1);
-  require_range("--learning-rate", o.learning_rate, 0, 1);
-  require_range("--weight-decay", o.weight_decay, 0, 1);
-  require_range("--beta1", o.beta1, 0, 0.999999);
-  require_range("--beta2", o.beta2, 0, 0.9999999);
-  require_range("--epsilon", o.epsilon, 1e-16, 1);
-  require_range("--clip", o.clip, 0, 1e9);
-  require_range("--dropout", options.model.dropout, 0, 0.99);
-  require_range("--holdout", options.corpus.holdout, 0, 0.5);
-  require_at_least("--holdout-seed", options.corpus.holdout_seed, 0);
+  PretrainOptions::sections(options, [](const char*, const auto& section) { io::check_limits(section); });
+  if (t.batch > kMaxTokensAPass / t.length)
+    fail_usage("--batch ", t.batch, " and --length ", t.length, ": ", t.batch, " · ", t.length,
+               " tokens a pass were given; at most ", kMaxTokensAPass,
+               " were expected (--accumulation makes a step of several passes)");
   if (options.corpus.holdout > 0 && !t.validation.empty())
     fail_usage("--holdout and --validation were both given; one of them says what to validate on");
-  options.monitor.validate();
-  require_at_most("--monitor-rows", options.monitor.monitor_rows, kMaxTokensAPass / t.length);
-  validate(options.distributed);
+  if (options.monitor.monitor_rows > kMaxTokensAPass / t.length)
+    fail_usage("--monitor-rows: ", options.monitor.monitor_rows, " was given; at most ", kMaxTokensAPass / t.length,
+               " rows of --length ", t.length, " were expected");
   if (options.monitor.monitor_every > 0 && t.validation.empty() && options.corpus.holdout == 0)
     fail_usage("--monitor-every: ", options.monitor.monitor_every,
                " was given; it looks at validation text, so --validation or --holdout is needed");
   data::parse_sources(options.corpus);
   if (!t.validation.empty())
-    for (const auto& source : data::parse_sources(validation_corpus(options)))
+    for (const auto& source : data::parse_sources(validation_corpus(options), "--validation"))
       if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
   validate_strength_options(options.model, o);
-  require_range("--entropy-reg", options.regularizers.entropy_reg, 0, 1e3);
-  require_range("--entropy-reg-tolerance", options.regularizers.entropy_reg_tolerance, 0, 1);
-  require_range("--eigen-reg", options.regularizers.eigen_reg, 0, 1e9);
-  require_range("--eigen-reg-mean", options.regularizers.eigen_reg_mean, 0, 1e9);
 }
 
 io::Json to_json(const PretrainOptions& options) {
@@ -191,7 +143,8 @@ void apply_settings(PretrainOptions& options, const io::Json& json, const std::s
     if (json.contains(name)) io::update_fields(section, json.at(name), concat(source, ": ", name));
   });
   for (const auto& [name, value] : json.items())
-    if (std::find(known.begin(), known.end(), name) == known.end()) fail(source, ": \"", name, "\" is no section");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail(source, ": \"", name, "\" is no section", io::suggestion(name, known));
 }
 
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source) {
@@ -201,7 +154,12 @@ PretrainOptions pretrain_options_from_json(const io::Json& json, const std::stri
 }
 
 void apply_settings(PretrainOptions& options, const std::filesystem::path& file) {
-  apply_settings(options, io::read_json(file), file.string());
+  const auto path = std::filesystem::is_directory(file) ? file / "run.json" : file;
+  const auto json = io::read_json(path);
+  // A run's record holds more than settings.
+  const bool record = json.is_object() && json.contains("command") && json.contains("options");
+  record ? apply_settings(options, json.at("options"), path.string() + ": options")
+         : apply_settings(options, json, path.string());
 }
 
 void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source) {

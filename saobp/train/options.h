@@ -40,19 +40,22 @@ struct ModelOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("model", self.model,
-          "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json of any other size "
-          "(attention and dropout "
-          "come from the options here)");
+    visit(
+        "model", self.model,
+        "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json of any other size or "
+        "a folder with one, whose sizes alone are taken: weights are new, attention and dropout those of the options "
+        "here");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
     visit("attention", self.attention, "original, high, low or elemmul");
-    visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)");
+    visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)",
+          io::between(0, 20));
     visit("strengths", self.strengths,
           "λ of each layer, such as 0.1,0.2; for each head of a layer numbers with colons: 0.1:0.3,0.2:0.2");
-    visit("strength_warmup_steps", self.strength_warmup_steps, "steps over which λ grows linearly from 0");
+    visit("strength_warmup_steps", self.strength_warmup_steps, "steps over which λ grows linearly from 0",
+          io::at_least(0));
     visit("learn_strength", self.learn_strength, "none, layer or head: learn a λ for each, from the given ones on");
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
-    visit("dropout", self.dropout, "of hidden states and attention weights");
+    visit("dropout", self.dropout, "of hidden states and attention weights", io::between(0, 0.99));
     visit(
         "sinusoidal_positions", self.sinusoidal_positions,
         "start the learned position embeddings from sines, which lets a small model leave the unigram plateau sooner");
@@ -73,15 +76,17 @@ struct OptimizerOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it towards 0");
-    visit("warmup_steps", self.warmup_steps, "steps of linear warm-up");
-    visit("weight_decay", self.weight_decay, "of AdamW; none on biases and LayerNorm");
-    visit("beta1", self.beta1, "of AdamW");
-    visit("beta2", self.beta2, "of AdamW");
-    visit("epsilon", self.epsilon, "of AdamW");
-    visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing");
+    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it towards 0",
+          io::between(0, 1));
+    visit("warmup_steps", self.warmup_steps, "steps of linear warm-up", io::at_least(0));
+    visit("weight_decay", self.weight_decay, "of AdamW; none on biases and LayerNorm", io::between(0, 1));
+    visit("beta1", self.beta1, "of AdamW", io::between(0, 0.999999));
+    visit("beta2", self.beta2, "of AdamW", io::between(0, 0.9999999));
+    visit("epsilon", self.epsilon, "of AdamW", io::between(1e-16, 1));
+    visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing", io::between(0, 1e9));
     visit("strength_learning_rate", self.strength_learning_rate,
-          "the highest of learned strengths, which follow the same warm-up and cosine, without decay");
+          "the highest of learned strengths, which follow the same warm-up and cosine, without decay",
+          io::between(0, 1));
   }
 };
 
@@ -96,6 +101,9 @@ inline const std::vector<std::string>& enum_names(Dtype) {
 
 // Makes a model of drawn or loaded weights compute in that type.
 void set_dtype(const model::LanguageModel& model, Dtype dtype);
+
+// A slip of the keyboard should not end in the kernel's killing the program.
+inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20;
 
 struct TrainOptions {
   int64_t steps = 1000;
@@ -118,27 +126,29 @@ struct TrainOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("steps", self.steps, "updates of the weights");
-    visit("batch", self.batch, "rows a pass");
-    visit("length", self.length, "tokens a row, [CLS] and [SEP] included");
-    visit("accumulation", self.accumulation, "passes a step; a step sees batch · length · accumulation tokens");
-    visit("seed", self.seed, "of weights, data order, masks and dropout");
-    visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits");
+    visit("steps", self.steps, "updates of the weights", io::between(1, 1e9));
+    visit("batch", self.batch, "rows a pass", io::between(1, kMaxTokensAPass));
+    visit("length", self.length, "tokens a row, [CLS] and [SEP] included", io::between(3, kMaxTokensAPass));
+    visit("accumulation", self.accumulation, "passes a step; a step sees batch · length · accumulation tokens",
+          io::between(1, 1e6));
+    visit("seed", self.seed, "of weights, data order, masks and dropout", io::at_least(0));
+    visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits", io::between(0, 1024));
     visit(
         "dtype", self.dtype,
         "f32; bf16: hidden states and products in bfloat16, weights and optimiser in f32; or f64, slow, for comparing");
-    visit("log_every", self.log_every, "steps between lines of metrics.jsonl");
-    visit("validate_every", self.validate_every, "steps between validations, and one at the end");
-    visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end");
-    visit("keep_checkpoints", self.keep_checkpoints, "newest checkpoints that are kept");
+    visit("log_every", self.log_every, "steps between lines of metrics.jsonl", io::at_least(1));
+    visit("validate_every", self.validate_every, "steps between validations, and one at the end", io::at_least(1));
+    visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints, and one at the end", io::at_least(1));
+    visit("keep_checkpoints", self.keep_checkpoints, "newest checkpoints that are kept", io::at_least(1));
     visit("keep_best", self.keep_best, "keep the model with the lowest validation loss in the run's folder best/");
     visit("max_skipped", self.max_skipped,
-          "steps in a row with a loss or gradient that is not finite, and no update, before the run stops");
+          "steps in a row with a loss or gradient that is not finite, and no update, before the run stops",
+          io::at_least(1));
     visit("tensorboard", self.tensorboard, "also write event files for TensorBoard into the run folder");
     visit("record_batches", self.record_batches,
           "also write what each step sees (token ids, masks, targets) to batches.jsonl in the run folder");
     visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
-    visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all");
+    visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all", io::at_least(0));
   }
 };
 
@@ -151,12 +161,14 @@ struct RegularizerOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("entropy_reg", self.entropy_reg, "coefficient of Entropy-Reg, such as 1e-5; 0: none");
+    visit("entropy_reg", self.entropy_reg, "coefficient of Entropy-Reg, such as 1e-5; 0: none", io::between(0, 1e3));
     visit("entropy_reg_tolerance", self.entropy_reg_tolerance,
-          "γ: how far a row's entropy may be from its threshold, as a share of the most that it could be");
-    visit("eigen_reg", self.eigen_reg, "ρ of Eigen-Reg, on the scale of the eigenspectrum of W_Q W_Kᵀ; 0: none");
+          "γ: how far a row's entropy may be from its threshold, as a share of the most that it could be",
+          io::between(0, 1));
+    visit("eigen_reg", self.eigen_reg, "ρ of Eigen-Reg, on the scale of the eigenspectrum of W_Q W_Kᵀ; 0: none",
+          io::between(0, 1e9));
     visit("eigen_reg_mean", self.eigen_reg_mean,
-          "κ of Eigen-Reg, on the distance of the spectrum's mean from its first");
+          "κ of Eigen-Reg, on the distance of the spectrum's mean from its first", io::between(0, 1e9));
   }
 };
 
@@ -197,7 +209,7 @@ io::Json to_json(const PretrainOptions& options);
 // option's default, which must therefore be what runs did before.
 void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source);
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
-// From a file of settings, such as those in configs/.
+// From a file of settings, such as those in configs/, or from the record of a run (run.json, or its folder).
 void apply_settings(PretrainOptions& options, const std::filesystem::path& file);
 
 // Error naming the first field in which a run's record differs from what the command says now.

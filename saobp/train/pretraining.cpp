@@ -4,6 +4,7 @@
 
 #include "saobp/io/file.h"
 #include "saobp/io/partial.h"
+#include "saobp/io/words.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/best_model.h"
 #include "saobp/train/interrupt.h"
@@ -109,7 +110,8 @@ class Pretraining {
     require_same_options(state_.options, options_, run_.string());
     if (state_.ranks != world_.size())
       reporter_.line(concat("ranks       ", world_.size(), ", and ", state_.ranks, " before: a step sees ",
-                            rows_a_step(), " rows from here on, not ", rows_a_step() / world_.size() * state_.ranks));
+                            io::counted(rows_a_step(), "row"), " from here on, not ",
+                            rows_a_step() / world_.size() * state_.ranks));
   }
 
   int64_t rows_a_step() const { return options_.train.batch * options_.train.accumulation * world_.size(); }

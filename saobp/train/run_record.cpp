@@ -24,12 +24,13 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
   const auto& t = options.train;
   const auto& r = config.refined_attention;
   const std::string attention = io::enum_name(r.attention);
-  reporter.line(concat("model       ", options.model.model, ", ", config.parameters(), " parameters, ", attention,
-                       " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : "",
+  reporter.line(concat("model       ", options.model.model, ", ", io::counted(config.parameters(), "parameter"), ", ",
+                       attention, " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : "",
                        strength_changes(options.model) ? " at the start" : ""));
   text.announce(reporter);
-  reporter.line(concat("training    ", t.steps, " steps of ", t.batch * t.accumulation * world.size() * t.length,
-                       " tokens, ", at::get_num_threads(), " threads",
+  reporter.line(concat("training    ", io::counted(t.steps, "step"), " of ",
+                       io::counted(t.batch * t.accumulation * world.size() * t.length, "token"), ", ",
+                       io::counted(at::get_num_threads(), "thread"),
                        world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "", ", into ",
                        run.string()));
 }

@@ -42,7 +42,7 @@ void set_threads(const PretrainOptions& options) {
 
 VocabularyFacts vocabulary_facts(const ModelOptions& options, const text::Tokenizer& tokenizer) {
   if (family_of(options) == model::Family::bert) return {tokenizer.vocab_size(), data::TokenRoles(tokenizer).pad, {}};
-  return {tokenizer.vocab_size(), 0, tokenizer.special().eos};
+  return {tokenizer.vocab_size(), 0, tokenizer.special().end_of_text()};
 }
 
 }  // namespace saobp::train

@@ -38,8 +38,9 @@ std::string description_of(const data::Corpus& corpus, const text::Tokenizer& to
   uint64_t files = 0;
   bool cached = true;
   for (const auto& source : corpus.sources()) files += source.files, cached = cached && source.cached;
-  return concat(corpus.tokens(), " tokens", unknown_share(corpus, tokenizer), ", ", corpus.documents(), " documents, ",
-                files, " files", cached ? " (from the cache)" : "");
+  return concat(io::counted(corpus.tokens(), "token"), unknown_share(corpus, tokenizer), ", ",
+                io::counted(corpus.documents(), "document"), ", ", io::counted(files, "file"),
+                cached ? " (from the cache)" : "");
 }
 
 }  // namespace
@@ -82,13 +83,13 @@ std::vector<std::string> RunText::validation_keys() const {
 }
 
 void RunText::announce(const Reporter& reporter) const {
-  reporter.line(
-      concat("corpus      ", about_corpus_, ", ", training_->rows_per_epoch(), " rows of ", training_->length()));
+  reporter.line(concat("corpus      ", about_corpus_, ", ", io::counted(training_->rows_per_epoch(), "row"), " of ",
+                       training_->length()));
   if (validation_)
-    reporter.line(
-        concat("validation  ",
-               validation_corpus_ ? about_validation_ : concat(validation_->documents(), " documents held out"), ", ",
-               validation_->rows(), " rows"));
+    reporter.line(concat("validation  ",
+                         validation_corpus_ ? about_validation_
+                                            : concat(io::counted(validation_->documents(), "document"), " held out"),
+                         ", ", io::counted(validation_->rows(), "row")));
 }
 
 }  // namespace saobp::train

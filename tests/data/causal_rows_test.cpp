@@ -165,11 +165,14 @@ TEST_F(CausalRows, ErrorsSayWhatIsMissing) {
             "the corpus: its 4 tokens do not fill one row, which takes 5; more text or a smaller length is needed");
   EXPECT_EQ(TrainingRows(text, tokenizer_, causal(5, false), 0).rows_per_epoch(), 1u);
   EXPECT_EQ(error_of([&] { ValidationRows(text, tokenizer_, causal(5, true), Part::held_out); }),
-            "the corpus: of its 1 documents none is held out; a larger --holdout or shorter documents (--document) are "
+            "the corpus: of its 1 document none is held out; a larger --holdout or shorter documents (--document) are "
             "needed");
   tokenizer_.special_.eos.reset();
+  TrainingRows(text, tokenizer_, causal(2, true), 0);  // [SEP] ends a text where there is no <|endoftext|>
+  tokenizer_.special_.sep.reset();
   EXPECT_EQ(error_of([&] { TrainingRows(text, tokenizer_, causal(2, true), 0); }),
-            "the vocabulary has no <|endoftext|>; causal language modelling needs it between documents");
+            "the vocabulary has neither <|endoftext|> nor [SEP]; causal language modelling needs one of them between "
+            "documents");
 }
 
 }  // namespace

@@ -160,11 +160,11 @@ TEST(Masking, OtherSharesAndBadOnes) {
   for (int64_t at : all_masked.positions) EXPECT_EQ(all_masked.input_ids[at], Fake::kMask);
 
   auto error = [&](MaskingOptions options) { return error_of([&] { Masker(options, roles, 1); }); };
-  EXPECT_EQ(error({0, 0.8, 0.1}), "usage: mask_probability is 0; a share above 0 and up to 1 was expected");
-  EXPECT_EQ(error({NAN, 0.8, 0.1}), "usage: mask_probability is nan; a share above 0 and up to 1 was expected");
-  EXPECT_EQ(error({0.15, 1.1, 0}), "usage: mask_share is 1.1; a share from 0 to 1 was expected");
-  EXPECT_EQ(error({0.15, 0.8, -0.1}), "usage: random_share is -0.1; a share from 0 to 1 was expected");
-  EXPECT_EQ(error({0.15, 0.8, 0.3}), "usage: mask_share 0.8 and random_share 0.3 sum to more than 1");
+  EXPECT_EQ(error({0, 0.8, 0.1}), "usage: --mask-probability: 0 was given; above 0 and at most 1 was expected");
+  EXPECT_EQ(error({NAN, 0.8, 0.1}), "usage: --mask-probability: nan was given; above 0 and at most 1 was expected");
+  EXPECT_EQ(error({0.15, 1.1, 0}), "usage: --mask-share: 1.1 was given; a number from 0 to 1 was expected");
+  EXPECT_EQ(error({0.15, 0.8, -0.1}), "usage: --random-share: -0.1 was given; a number from 0 to 1 was expected");
+  EXPECT_EQ(error({0.15, 0.8, 0.3}), "usage: --mask-share 0.8 and --random-share 0.3 sum to more than 1");
   EXPECT_EQ(error({0.15, 0.9, 0.1}), "no error");
 }
 

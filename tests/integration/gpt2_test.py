@@ -214,5 +214,7 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path, saobp, setting):
     one_line(saobp("generate", "gpt2", "--prompt", "tom", "--top-p", 1.5, code=2), "--top-p", "1.5")
     one_line(saobp("generate", "gpt2", "--prompt", "tom", "--temperature", -1, code=2), "--temperature", "-1")
     one_line(saobp("analyze", "gpt2", "--text", "text.txt", "--length", 65, code=2), "65", "64")
+    vocabulary = (tmp_path / "vocab.txt").read_text()
+    (tmp_path / "vocab.txt").write_text(vocabulary.replace("[SEP]", "sep"))
     one_line(saobp("pretrain", *setting[1:2], "gpt2/config.json", *setting[3:], "--output", "other", code=1),
-             "<|endoftext|>")
+             "<|endoftext|>", "[SEP]")

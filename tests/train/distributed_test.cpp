@@ -117,9 +117,9 @@ TEST(Launch, NamesAMalformedVariable) {
 TEST(DistributedOptions, NameTheFlag) {
   EXPECT_EQ(error_of([] { validate(DistributedOptions{}); }), "no error");
   EXPECT_EQ(error_of([] { validate(DistributedOptions{.bucket_mb = 0}); }),
-            "usage: --bucket-mb: 0 was given; from 1 to 4096 was expected");
+            "usage: --bucket-mb: 0 was given; a number from 1 to 4096 was expected");
   EXPECT_EQ(error_of([] { validate(DistributedOptions{.rank_timeout = -5}); }),
-            "usage: --rank-timeout: -5 was given; from 1 to 604800 was expected");
+            "usage: --rank-timeout: -5 was given; a number from 1 to 604800 was expected");
 }
 
 TEST(GradientReducer, CostsNothingAlone) {

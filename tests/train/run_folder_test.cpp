@@ -86,7 +86,7 @@ TEST(PretrainOptions, WhatAFileSaysWrongIsNamed) {
   };
   EXPECT_EQ(error("train", "steps", "many"), "run.json: train: \"steps\" is a string; an integer was expected");
   EXPECT_EQ(error("train", "stairs", 3), "run.json: train: \"stairs\" is no setting");
-  EXPECT_EQ(error("trains", nullptr, Json::object()), "run.json: \"trains\" is no section");
+  EXPECT_EQ(error("trains", nullptr, Json::object()), "run.json: \"trains\" is no section; did you mean train?");
 }
 
 TEST(PretrainOptions, AnotherOptionThanTheRecordsIsNamed) {
@@ -110,13 +110,24 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
   EXPECT_EQ(with([](auto& o) { o.corpus.corpus.clear(); }),
             "usage: --corpus is missing: a file, a folder or a glob of text");
 
+  const std::tuple<const char*, int64_t TrainOptions::*, int64_t, int64_t> both_ends[] = {
+      {"--steps", &TrainOptions::steps, 1, 1'000'000'000},
+      {"--batch", &TrainOptions::batch, 1, 1 << 20},
+      {"--length", &TrainOptions::length, 3, 1 << 20},
+      {"--accumulation", &TrainOptions::accumulation, 1, 1'000'000},
+      {"--threads", &TrainOptions::threads, 0, 1024}};
+  for (auto [flag, member, least, most] : both_ends) {
+    EXPECT_EQ(with([&](auto& o) { o.train.batch = 1, o.train.*member = least; }), "no error") << flag;
+    for (int64_t bad : {least - 1, most + 1})
+      EXPECT_EQ(with([&](auto& o) { o.train.*member = bad; }),
+                concat("usage: ", flag, ": ", bad, " was given; a number from ", least, " to ", most, " was expected"));
+  }
+  EXPECT_EQ(with([](auto& o) { o.train.batch = 16385, o.train.length = 64; }),
+            "usage: --batch 16385 and --length 64: 16385 · 64 tokens a pass were given; at most 1048576 were expected "
+            "(--accumulation makes a step of several passes)");
+
   const std::tuple<const char*, int64_t TrainOptions::*, int64_t> numbers[] = {
-      {"--steps", &TrainOptions::steps, 1},
-      {"--batch", &TrainOptions::batch, 1},
-      {"--length", &TrainOptions::length, 3},
-      {"--accumulation", &TrainOptions::accumulation, 1},
       {"--seed", &TrainOptions::seed, 0},
-      {"--threads", &TrainOptions::threads, 0},
       {"--log-every", &TrainOptions::log_every, 1},
       {"--validate-every", &TrainOptions::validate_every, 1},
       {"--checkpoint-every", &TrainOptions::checkpoint_every, 1},
@@ -142,10 +153,12 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
     for (double good : {low, high}) EXPECT_EQ(with([&](auto& o) { o.optimizer.*member = good; }), "no error") << flag;
     for (double bad : {low - 0.5, high * 2, std::nan(""), std::numeric_limits<double>::infinity()})
       EXPECT_EQ(with([&](auto& o) { o.optimizer.*member = bad; }),
-                concat("usage: ", flag, ": ", bad, " was given; a number from ", low, " to ", high, " was expected"));
+                concat("usage: ", flag, ": ", io::between(low, high).complaint(bad)));
   }
+  EXPECT_EQ(with([](auto& o) { o.optimizer.beta2 = 1; }),
+            "usage: --beta2: 1 was given; a number from 0 to 0.9999999 was expected");
   EXPECT_EQ(with([](auto& o) { o.distributed.rank_timeout = 0; }),
-            "usage: --rank-timeout: 0 was given; from 1 to 604800 was expected");
+            "usage: --rank-timeout: 0 was given; a number from 1 to 604800 was expected");
   EXPECT_EQ(with([](auto& o) { o.model.dropout = 1; }),
             "usage: --dropout: 1 was given; a number from 0 to 0.99 was expected");
   EXPECT_EQ(with([](auto& o) { o.model.attention = attention::Variant::elemmul, o.model.strength = 0.1; }),
