@@ -9,7 +9,8 @@
 namespace saobp::report {
 namespace {
 
-constexpr int kPalette = 6;  // colours in the style sheet
+constexpr int kPalette = 6, kRhythms = 4;  // colours and rhythms in the style sheet
+constexpr int kShapes = 4;
 constexpr double kLeft = 62, kRight = 26, kTop = 30, kBottom = 46;
 
 struct Frame {
@@ -36,10 +37,13 @@ Frame frame_of(const Chart& chart) {
           {chart.y_ticks.front(), chart.y_ticks.back()}};
 }
 
-// Runs differ by shape as well as by colour: circle, square, triangle, diamond.
+// Runs differ by shape as well as by colour: circle, square, triangle, diamond. Six colours and four shapes make
+// twelve pairs; then the shapes begin with the next one, so that 24 runs differ.
+int shape_of(int run) { return (run + run / (2 * kPalette)) % kShapes; }
+
 std::string mark(int run, double x, double y, double radius) {
   const auto c = coordinate;
-  switch (run % 4) {
+  switch (shape_of(run)) {
     case 0:
       return "<circle cx='" + c(x) + "' cy='" + c(y) + "' r='" + c(radius) + "'";
     case 1:
@@ -78,7 +82,7 @@ bool has_marks(Series::Look look) {
 }
 
 std::string draw_series(const Series& series, const Frame& frame) {
-  std::string out = concat("<g class='series ", class_of(series.look), " run-", series.run % kPalette, "'>");
+  std::string out = concat("<g class='series ", class_of(series.look), " ", run_classes(series.run), "'>");
   if (!series.title.empty()) out += "<title>" + escape(series.title) + "</title>";
   if (has_line(series.look) && series.points.size() > 1) {
     out += "<polyline points='";
@@ -92,9 +96,9 @@ std::string draw_series(const Series& series, const Frame& frame) {
       out += mark(series.run, frame.to_x(point.x), frame.to_y(point.y), series.look == Series::Look::dots ? 2.4 : 4.2);
       out += point.title.empty() ? "/>"
                                  : "><title>" + escape(point.title) + "</title></" +
-                                       (series.run % 4 == 0   ? "circle"
-                                        : series.run % 4 == 1 ? "rect"
-                                                              : "path") +
+                                       (shape_of(series.run) == 0   ? "circle"
+                                        : shape_of(series.run) == 1 ? "rect"
+                                                                    : "path") +
                                        ">";
     }
   return out + "</g>\n";
@@ -147,9 +151,14 @@ std::string render_chart(const Chart& chart) {
   return out + "</g></svg>\n";
 }
 
+std::string run_classes(int run) {
+  const int round = run / kPalette;
+  return concat("run-", run % kPalette, round > 0 ? concat(" rhythm-", 1 + (round - 1) % (kRhythms - 1)) : "");
+}
+
 std::string legend_mark(int run, Series::Look look) {
   std::string out = concat("<svg class='legend-mark' aria-hidden='true' viewBox='0 0 34 14'><g class='series ",
-                           class_of(look), " run-", run % kPalette, "'>");
+                           class_of(look), " ", run_classes(run), "'>");
   if (has_line(look)) out += "<polyline points='1,7 33,7'/>";
   if (has_marks(look)) out += mark(run, 17, 7, look == Series::Look::dots ? 2.4 : 4.2) + "/>";
   return out + "</g></svg>";

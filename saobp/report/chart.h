@@ -34,7 +34,7 @@ struct Series {
     dots,    // small pale marks without a line
   };
   std::string title;  // for readers of screens and for hovering
-  int run = 0;        // colour and shape of its marks
+  int run = 0;        // colour, shape of its marks, and from the seventh run on the rhythm of its lines
   Look look = Look::line;
   std::vector<Point> points;
 };
@@ -59,6 +59,9 @@ struct Chart {
 };
 
 std::string render_chart(const Chart& chart);
+
+// The classes of a run's series: one of six colours, and from the seventh run on a rhythm of its lines.
+std::string run_classes(int run);
 
 // A mark and a piece of line as in the chart, for legends.
 std::string legend_mark(int run, Series::Look look);

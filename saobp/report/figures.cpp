@@ -27,6 +27,26 @@ double mean(const Layers& layers) {
   return static_cast<double>(sum / static_cast<long double>(layers.size()));
 }
 
+namespace {
+
+bool same_measurements(const Analysis& a, const Analysis& b) {
+  const auto same = [](const MatrixMetrics& x, const MatrixMetrics& y) {
+    return x.attention_entropy == y.attention_entropy && x.gtd == y.gtd && x.indirect_entropy == y.indirect_entropy &&
+           x.sparsity == y.sparsity;
+  };
+  return a.sequences == b.sequences && a.tokens == b.tokens && a.gtd_discount == b.gtd_discount &&
+         a.gtd_hops == b.gtd_hops && same(a.raw, b.raw) && same(a.refined, b.refined);
+}
+
+// Whatever a run has in `part` it has in `whole`.
+bool is_part_of(const AnalysisGroup& part, const AnalysisGroup& whole) {
+  for (size_t i = 0; i < part.of_run.size(); ++i)
+    if (part.of_run[i] && (!whole.of_run[i] || !same_measurements(*part.of_run[i], *whole.of_run[i]))) return false;
+  return true;
+}
+
+}  // namespace
+
 std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
   std::map<std::string, AnalysisGroup> groups;
   for (size_t i = 0; i < runs.size(); ++i)
@@ -37,7 +57,21 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
       group.of_run[i] = &analysis;
     }
   std::vector<AnalysisGroup> out;
-  for (auto& [name, group] : groups) out.push_back(std::move(group));
+  for (auto& [name, group] : groups) {
+    const auto holds = [&](const AnalysisGroup& other) { return is_part_of(group, other); };
+    const auto held_by = [&](const AnalysisGroup& other) { return is_part_of(other, group); };
+    if (auto twin = std::find_if(out.begin(), out.end(), holds); twin != out.end()) {
+      twin->same_as.push_back(name);
+      continue;
+    }
+    if (auto part = std::find_if(out.begin(), out.end(), held_by); part != out.end()) {
+      group.same_as = std::move(part->same_as);
+      group.same_as.push_back(part->name);
+      *part = std::move(group);
+      continue;
+    }
+    out.push_back(std::move(group));
+  }
   return out;
 }
 

@@ -19,8 +19,9 @@ std::string monitor_figure(const std::vector<RunInput>& runs);
 struct AnalysisGroup {
   std::string name;
   std::vector<const Analysis*> of_run;
+  std::vector<std::string> same_as;  // other names under which runs have the same measurements
 };
-// In alphabetical order of their names.
+// In alphabetical order of their names. Measurements that are there twice, under two names, are one group.
 std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs);
 
 // Entropy and GTD of each layer, before and after refinement.

@@ -61,13 +61,6 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  const int first = value < 0 ? 1 : 0;
-  for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), ",");
-  return digits;
-}
-
 std::string coordinate(double value) {
   std::string text = fixed(value, 2);
   text.erase(text.find_last_not_of('0') + 1);

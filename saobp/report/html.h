@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "saobp/io/json.h"
+#include "saobp/io/words.h"
 
 namespace saobp::report {
 
@@ -15,8 +16,7 @@ std::string escape(std::string_view text);
 
 // "%.{digits}f"; "not finite" where it is not.
 std::string fixed(double value, int digits);
-// 1234567 → "1,234,567".
-std::string grouped(int64_t value);
+using io::grouped;
 // Coordinates inside an SVG: at most two decimals, no trailing zeros.
 std::string coordinate(double value);
 // A value from a JSON file as plain text: strings without quotes, numbers short, null as "none", lists and objects as

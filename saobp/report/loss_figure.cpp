@@ -62,8 +62,9 @@ struct LossChart {
           concat(run.name, ": ", what, " from ", fixed(points.front().y, 3), " at step ", coordinate(points.front().x),
                  " to ", fixed(points.back().y, 3), " at step ", coordinate(points.back().x), ". ");
     };
+    const Look training = smooth.size() > 1 ? Look::line : Look::marked;  // a single value is no line
     if (!smooth.empty()) {
-      legend += legend_entry(index, Look::line, run.name + ", training");
+      legend += legend_entry(index, training, run.name + ", training");
       describe("smoothed training loss", smooth);
     }
     if (!validation.empty()) {
@@ -71,7 +72,7 @@ struct LossChart {
       describe("validation loss", validation);
     }
     chart.series.push_back({"", index, Look::faint, thinned(raw, 400)});
-    front.push_back({run.name + ", training loss, smoothed", index, Look::line, thinned(smooth, 400)});
+    front.push_back({run.name + ", training loss, smoothed", index, training, thinned(smooth, 400)});
     front.push_back({run.name + ", validation loss", index, Look::hollow, validation});
   }
 };
@@ -128,9 +129,18 @@ std::string loss_figure(const std::vector<RunInput>& runs) {
       loss_chart(runs, "loss", "Loss", {0, last},
                  "Lower is better." + smoothing_caption(runs) + " Marks on dashes: loss on the validation text.");
   if (whole.empty()) return "<p class='missing'>Losses were not recorded.</p>\n";
+  // Nothing would be seen more closely where the second half holds one value or none.
+  const auto values_from = [&](const RunInput& run, double from) {
+    return std::count_if(run.train_loss.begin(), run.train_loss.end(),
+                         [&](const LossPoint& point) { return static_cast<double>(point.step) >= from; });
+  };
+  const bool late =
+      std::any_of(runs.begin(), runs.end(), [&](const RunInput& run) { return values_from(run, last / 2) > 1; });
   return "<div class='pair'>\n" + whole +
-         loss_chart(runs, "late-loss", "Loss, second half", {last / 2, last},
-                    "The same curves from the middle on, with an axis of their own that does not start at zero.") +
+         (late
+              ? loss_chart(runs, "late-loss", "Loss, second half", {last / 2, last},
+                           "The same curves from the middle on, with an axis of their own that does not start at zero.")
+              : "") +
          "</div>\n";
 }
 

@@ -4,6 +4,8 @@
 
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/report/differences.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/style.h"
@@ -35,22 +37,42 @@ std::string caution(const std::vector<RunInput>& runs) {
          escape(seeds_text) + "</p>\n";
 }
 
+// Before any curve of one run stands beside one of another.
+std::string warnings(const std::vector<RunInput>& runs) {
+  std::string out;
+  for (const auto& sentence : differences(runs)) out += "<p class='mind'><strong>Mind:</strong> " + sentence + "</p>\n";
+  return out;
+}
+
+// The analyses that are the same measurements as this group's, under another name, are not shown twice.
+std::string names_of(const AnalysisGroup& group) {
+  std::vector<std::string> names = {group.name};
+  names.insert(names.end(), group.same_as.begin(), group.same_as.end());
+  return joined(names);
+}
+
 std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t index) {
   std::vector<std::string> measured;
   std::set<std::pair<std::string, int64_t>> texts;
+  std::set<int64_t> tokens;
   for (size_t i = 0; i < runs.size(); ++i) {
     const Analysis* analysis = group.of_run[i];
     if (!analysis) continue;
     texts.emplace(analysis->text, analysis->sequences);
-    measured.push_back(concat(runs[i].name, " on ", analysis->text, " (", grouped(analysis->sequences), " sequences, ",
-                              grouped(analysis->tokens), " tokens)"));
+    tokens.insert(analysis->tokens);
+    measured.push_back(concat(runs[i].name, " on ", analysis->text, " (", io::counted(analysis->sequences, "sequence"),
+                              ", ", io::counted(analysis->tokens, "token"), ")"));
   }
-  std::string out = "<section><h2>Attention, layer by layer: " + escape(group.name) + "</h2>\n";
+  std::string out = "<section><h2>Attention, layer by layer: " + escape(names_of(group)) + "</h2>\n";
   out +=
       "<p>A is the attention matrix before refinement, B the one after it, which the layer uses; with original "
       "attention both are "
       "the same. Every value is the mean over sequences, of their real tokens.</p>\n";
-  if (texts.size() > 1) out += "<p><strong>Mind that the texts differ.</strong></p>\n";
+  if (texts.size() > 1) out += "<p class='mind'><strong>Mind that the texts differ.</strong></p>\n";
+  if (texts.size() == 1 && tokens.size() > 1)
+    out +=
+        "<p class='mind'><strong>Mind that the same text has other tokens in each</strong> (another tokenizer, or "
+        "sequences cut at another length).</p>\n";
   out += layer_figures(runs, group, index);
   out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
   return out + layer_table(runs, group) + "</section>\n";
@@ -87,7 +109,7 @@ std::string render_comparison_page(const std::vector<RunInput>& runs, const std:
   page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + "</style></head>\n<body><main>\n";
   page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
           "</header>\n";
-  page += "<section><h2>Training</h2>\n" + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
+  page += "<section><h2>Training</h2>\n" + warnings(runs) + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
   page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
   for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
   if (groups.empty()) page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";

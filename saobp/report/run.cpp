@@ -5,6 +5,7 @@
 
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
+#include "saobp/io/words.h"
 
 namespace saobp::report {
 namespace {
@@ -94,7 +95,8 @@ struct MetricsReader {
       read_monitor(json, where);
     }
     if (not_finite > 0)
-      run.remarks.push_back(concat(not_finite, " logged losses were not finite; they are not drawn."));
+      run.remarks.push_back(
+          concat(io::counted(not_finite, "logged loss was", "logged losses were"), " not finite and not drawn."));
     if (resumed) run.remarks.push_back("The run was resumed; steps that were logged twice show their later record.");
     if (run.train_loss.empty()) run.remarks.push_back("metrics.jsonl holds no training loss.");
   }
@@ -103,7 +105,7 @@ struct MetricsReader {
 void require_equal_layers(const Analysis& analysis, const std::string& source) {
   const auto compare = [&](const Layers& raw, const Layers& refined, const char* metric) {
     if (raw.size() != refined.size())
-      fail(source, ": \"", metric, "\" has ", raw.size(), " layers in A and ", refined.size(), " in B");
+      fail(source, ": \"", metric, "\" has ", io::counted(raw.size(), "layer"), " in A and ", refined.size(), " in B");
   };
   compare(analysis.raw.attention_entropy, analysis.refined.attention_entropy, "attention_entropy");
   compare(analysis.raw.gtd, analysis.refined.gtd, "gtd");
@@ -154,6 +156,11 @@ RunInput read_run(const fs::path& folder) {
     if (!run.record.is_object()) fail(record.string(), ": ", io::type_name(run.record), "; an object was expected");
   } else {
     run.remarks.push_back("run.json is missing: settings and final figures were not recorded.");
+  }
+  if (const fs::path config = folder / "config.json"; fs::exists(config)) {
+    const auto json = io::read_json(config);
+    const auto block = io::get_or<Json>(json, "refined_attention", nullptr, config.string());
+    run.strengths = io::get_or<Json>(block, "strengths", nullptr, config.string());
   }
   if (fs::exists(metrics))
     MetricsReader{run}.read(metrics);

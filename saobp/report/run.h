@@ -40,6 +40,7 @@ struct RunInput {
   std::string name;  // the folder's name
   std::filesystem::path folder;
   io::Json record;                    // run.json as it is; null when there is none
+  io::Json strengths;                 // λ of each layer or head where config.json has them; else null
   std::vector<LossPoint> train_loss;  // in the order of the file, as logged
   std::vector<LossPoint> validation_loss;
   std::vector<MonitorPoint> monitored;

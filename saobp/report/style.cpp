@@ -36,6 +36,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .35rem; letter-spacing: -.
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .7rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1rem; margin: 0 0 .35rem; }
 p { margin: 0 0 .8rem; max-width: 75ch; }
+.mind { border-left: 4px solid var(--run-1); padding-left: .7rem; }
 .lead, .missing, .fine, figcaption { color: var(--soft); }
 .lead { font-size: 1.05rem; }
 .fine, figcaption { font-size: .86rem; }
@@ -65,6 +66,12 @@ svg text.reference-label { fill: var(--ink); paint-order: stroke; stroke: var(--
 .series circle, .series rect, .series path { fill: currentColor; stroke: var(--page); stroke-width: 1; }
 .faint polyline { stroke-width: 1; opacity: .28; }
 .hollow polyline, .dashed polyline { stroke-dasharray: 6 5; stroke-width: 1.7; }
+.rhythm-1 polyline { stroke-dasharray: 14 4; }
+.rhythm-2 polyline { stroke-dasharray: 2 5; }
+.rhythm-3 polyline { stroke-dasharray: 14 4 2 4; }
+.rhythm-1.hollow polyline, .rhythm-1.dashed polyline { stroke-dasharray: 6 4 2 4; }
+.rhythm-2.hollow polyline, .rhythm-2.dashed polyline { stroke-dasharray: 6 4 2 4 2 4; }
+.rhythm-3.hollow polyline, .rhythm-3.dashed polyline { stroke-dasharray: 2 8; }
 .hollow circle, .hollow rect, .hollow path { fill: var(--page); stroke: currentColor; stroke-width: 1.8; }
 .dots { opacity: .45; }
 .dots circle, .dots rect, .dots path { stroke: none; }

@@ -96,6 +96,33 @@ const Json* find_setting(const RunInput& run, const std::vector<std::string>& na
   return find_in(run.record, names);
 }
 
+namespace {
+
+// "λ = 0.21, 0.19 (layers 0 to 1)", of learned or given strengths; where each head has its own, their range too. Empty
+// without any.
+std::string strengths_of_layers(const Json& strengths) {
+  if (!strengths.is_array() || strengths.empty()) return "";
+  std::string layers;
+  double low = INFINITY, high = -INFINITY;
+  bool heads = false;
+  for (const auto& layer : strengths) {
+    const auto values = layer.is_array() ? layer : Json::array({layer});
+    double sum = 0;
+    for (const auto& value : values) {
+      if (!value.is_number()) return "";
+      sum += value.get<double>();
+      low = std::min(low, value.get<double>()), high = std::max(high, value.get<double>());
+    }
+    heads = heads || values.size() > 1;
+    layers += (layers.empty() ? "" : ", ") + io::in_short(sum / static_cast<double>(values.size()));
+  }
+  return concat(
+      "λ = ", layers, " (layers 0 to ", strengths.size() - 1,
+      heads ? concat("; means over heads, which run from ", io::in_short(low), " to ", io::in_short(high)) : "", ")");
+}
+
+}  // namespace
+
 std::string run_cards(const std::vector<RunInput>& runs) {
   std::string out = "<div class='cards'>\n";
   for (size_t i = 0; i < runs.size(); ++i) {
@@ -107,7 +134,10 @@ std::string run_cards(const std::vector<RunInput>& runs) {
     const auto variant = text_of({"variant", "attention"}), strength = text_of({"strength"});
     std::string attention = "Attention: " + (variant ? "<strong>" + escape(*variant) + "</strong>" : kAbsent);
     // Original attention has a strength in its settings too, but does not use it.
-    if (variant && strength && *variant != "original" && *variant != "elemmul")
+    const bool has_strength = variant && *variant != "original" && *variant != "elemmul";
+    if (const auto own = strengths_of_layers(run.strengths); has_strength && !own.empty())
+      attention += ", " + escape(own);
+    else if (has_strength && strength)
       attention += ", λ = " + escape(*strength);
     const auto layers = text_of({"num_hidden_layers", "layers"}), hidden = text_of({"hidden_size", "hidden"}),
                heads = text_of({"num_attention_heads", "heads"});

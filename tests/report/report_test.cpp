@@ -278,7 +278,7 @@ TEST_F(Report, LossesThatAreNotFiniteAreCountedNotDrawn) {
   write("a/metrics.jsonl", "{\"step\": 1, \"loss\": 3}\n{\"step\": 2, \"loss\": null}\n{\"step\": 3, \"loss\": 2}\n");
   const RunInput run = read_run(root_ / "a");
   EXPECT_EQ(run.train_loss.size(), 2u);
-  EXPECT_TRUE(contains(concat(run.remarks[0], run.remarks[1]), "1 logged losses were not finite"));
+  EXPECT_TRUE(contains(concat(run.remarks[0], run.remarks[1]), "1 logged loss was not finite"));
   EXPECT_FALSE(contains(render_comparison_page({run}, "t"), "nan"));
 }
 
