@@ -29,6 +29,7 @@ timed "format" scripts/lint.sh --format
 timed "build" scripts/build.sh release
 timed "made-up files" scripts/fuzz.sh 10
 timed "tests under sanitizers" scripts/sanitize.sh asan
+timed "as other processors" scripts/processors.sh --few attention model train
 timed "lint of changed files" scripts/lint.sh --changed --budget 120
 echo "== tests"
 ctest --preset release 2>&1 | with_table

@@ -146,8 +146,7 @@ struct Analyze {
     const std::string table = compare.empty()
                                   ? analysis::metrics_table(records[0], detail, model)
                                   : analysis::comparison_table(records[0], records[1], detail, model, compare);
-    const io::Json result =
-        compare.empty() ? records[0] : io::Json{{"first", records[0]}, {"second", records[1]}};
+    const io::Json result = compare.empty() ? records[0] : io::Json{{"first", records[0]}, {"second", records[1]}};
     // Files first: nobody may listen to the rest.
     if (!output.empty()) io::write_json(output, result);
     for (size_t i = 0; i < records.size(); ++i) keep(records[i], folders[i].string());

@@ -277,14 +277,13 @@ nlohmann::json measure(const BenchAttentionOptions& options) {
 
 std::string sentence(const nlohmann::json& r) {
   char line[240];
-  std::snprintf(line, sizeof line,
-                "%s attention, %s, %s, %s%s, %s: %.3f ms (best %.3f), %.1f GFLOP/s, %.1f MB, %s; checked: %s",
-                r["variant"].get<std::string>().c_str(), r["shape"].dump().c_str(),
-                r["dtype"].get<std::string>().c_str(), r["pass"].get<std::string>().c_str(),
-                r["causal"].get<bool>() ? ", causal" : "", io::counted(r["threads"].get<int64_t>(), "thread").c_str(),
-                r["median_ms"].get<double>(), r["min_ms"].get<double>(), r["gflops"].get<double>(),
-                r["peak_bytes"].get<double>() / 1e6, r["kernel"].get<std::string>().c_str(),
-                r["checked"].get<std::string>().c_str());
+  std::snprintf(
+      line, sizeof line, "%s attention, %s, %s, %s%s, %s: %.3f ms (best %.3f), %.1f GFLOP/s, %.1f MB, %s; checked: %s",
+      r["variant"].get<std::string>().c_str(), r["shape"].dump().c_str(), r["dtype"].get<std::string>().c_str(),
+      r["pass"].get<std::string>().c_str(), r["causal"].get<bool>() ? ", causal" : "",
+      io::counted(r["threads"].get<int64_t>(), "thread").c_str(), r["median_ms"].get<double>(),
+      r["min_ms"].get<double>(), r["gflops"].get<double>(), r["peak_bytes"].get<double>() / 1e6,
+      r["kernel"].get<std::string>().c_str(), r["checked"].get<std::string>().c_str());
   std::string text = line;
   const std::pair<std::string, std::string> peers[] = {
       {"sdpa", "plain SDPA's time"},

@@ -3,6 +3,7 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/info_folder.h"
+#include "saobp/cli/openmp_waits.h"
 #include "saobp/model/config.h"
 #include "saobp/train/run_folder.h"
 
@@ -15,6 +16,7 @@ void run(Console& console) {
   options.strength = 0.2;
   auto x = torch::zeros({1, 1, 8, 64});
   info["attention_kernel"] = attention::kernel_for(x, x, x, options);
+  info["waiting_threads"] = openmp_waits();
   for (const auto& [key, value] : info.items()) {
     std::string line = key + std::string(18 - std::min<size_t>(17, key.size()), ' ');
     console.line(line + (value.is_string() ? value.get<std::string>() : value.dump()));

@@ -135,9 +135,9 @@ void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input,
     return;
   }
   if (!o.output.empty()) write_ids(o.output, lines.ids);
-  o.console.line(concat(input.name(), ": ", io::counted(lines.ends.size(), "line"), ", ",
-                        io::size_in_words(1e6 * mb), ", ", io::counted(lines.ids.size(), "token"), ", ",
-                        io::in_short(rate), " MB/s with ", io::counted(threads, "thread")));
+  o.console.line(concat(input.name(), ": ", io::counted(lines.ends.size(), "line"), ", ", io::size_in_words(1e6 * mb),
+                        ", ", io::counted(lines.ids.size(), "token"), ", ", io::in_short(rate), " MB/s with ",
+                        io::counted(threads, "thread")));
   o.console.result({{"mb_per_s", rate},
                     {"mb", mb},
                     {"seconds", seconds},

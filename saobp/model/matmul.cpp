@@ -22,6 +22,22 @@ bool multiplies_bfloat16() {
 #endif
 }
 
+#ifdef SAOBP_MKLDNN_MATMUL
+// LibTorch's function refuses floats, too, where oneDNN has no AVX-512: tried once.
+bool onednn_multiplies_floats() {
+  static const bool answer = [] {
+    const auto one = torch::ones({1, 1}), out = torch::empty({1, 1});
+    try {
+      at::native::mkldnn_matmul(one, one, out, 0.0f, 1.0f);
+      return true;
+    } catch (const c10::Error&) {
+      return false;
+    }
+  }();
+  return answer;
+}
+#endif
+
 torch::Tensor as_rows(const torch::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
 struct Dense : torch::autograd::Function<Dense> {
@@ -71,7 +87,8 @@ void matmul_into(const torch::Tensor& out, const torch::Tensor& a, const torch::
     return;
   }
 #ifdef SAOBP_MKLDNN_MATMUL
-  if (out.is_cpu() && out.scalar_type() == torch::kFloat && out.numel() > 0 && a.size(1) > 0)
+  if (out.is_cpu() && out.scalar_type() == torch::kFloat && out.numel() > 0 && a.size(1) > 0 &&
+      onednn_multiplies_floats())
     return at::native::mkldnn_matmul(a, b, out, add ? 1.0f : 0.0f, 1.0f);
 #endif
   auto target = out;

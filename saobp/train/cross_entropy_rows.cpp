@@ -7,6 +7,7 @@
 #include <numbers>
 #include <vector>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -124,6 +125,7 @@ namespace saobp::train {
   void cross_entropy_rows<T>(T * logits, const float* bias, int64_t rows, int64_t columns, int64_t stride,        \
                              const int64_t* targets, bool gradient, float scale, double* losses,                  \
                              float* bias_partial) {                                                               \
+    attention::cpu::apply_environment();                                                                          \
     at::parallel_for(0, row_blocks(rows), 1, [&](int64_t begin, int64_t end) {                                    \
       std::vector<float> x(static_cast<size_t>(columns));                                                         \
       for (int64_t block = begin; block < end; ++block) {                                                         \

@@ -86,10 +86,10 @@ void RunText::announce(const Reporter& reporter) const {
   reporter.line(concat("corpus      ", about_corpus_, ", ", io::counted(training_->rows_per_epoch(), "row"), " of ",
                        training_->length()));
   if (validation_)
-    reporter.line(concat("validation  ",
-                         validation_corpus_ ? about_validation_
-                                            : concat(io::counted(validation_->documents(), "document"), " held out"),
-                         ", ", io::counted(validation_->rows(), "row")));
+    reporter.line(concat(
+        "validation  ",
+        validation_corpus_ ? about_validation_ : concat(io::counted(validation_->documents(), "document"), " held out"),
+        ", ", io::counted(validation_->rows(), "row")));
 }
 
 }  // namespace saobp::train

@@ -42,7 +42,7 @@ struct Reordered {
   at::Tensor row_places;
 };
 
-inline constexpr uint64_t kOrders = 5;  // that are tried: seeds 0 to 4
+inline constexpr uint64_t kOrders = 4;  // that are tried: seeds 0 to 3
 
 // The plain path's output for the problem in that order.
 at::Tensor plain_in_order(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/targets.h"
 #include "saobp/model/cpu/rows.h"
 
@@ -153,6 +154,7 @@ namespace saobp::model::cpu {
   HWY_EXPORT(ActivationBackward##NAME);                                                                         \
   template <>                                                                                                   \
   void activation<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias, T* out) {  \
+    attention::cpu::apply_environment();                                                                        \
     at::parallel_for(0, rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                \
       for (int64_t row = begin; row < end; ++row)                                                               \
         HWY_DYNAMIC_DISPATCH(Activation##NAME)(kind, channels, x + row * channels, bias, out + row * channels); \
@@ -161,6 +163,7 @@ namespace saobp::model::cpu {
   template <>                                                                                                   \
   void activation_backward<T>(Activation kind, int64_t rows, int64_t channels, const T* x, const float* bias,   \
                               const T* out_gradient, T* x_gradient, float* partial) {                           \
+    attention::cpu::apply_environment();                                                                        \
     at::parallel_for(0, blocks_of(rows), 1, [&](int64_t begin, int64_t end) {                                   \
       for (int64_t block = begin; block < end; ++block) {                                                       \
         float* sums = partial + block * channels;                                                               \

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/targets.h"
 #include "saobp/model/cpu/rows.h"
 
@@ -170,12 +171,14 @@ namespace saobp::model::cpu {
   HWY_EXPORT(AddNormBackward##NAME);                                                                              \
   template <>                                                                                                     \
   void add_norm<T>(const AddNorm<T>& p, T* sum, T* normed, float* means, float* inverse_deviations) {             \
+    attention::cpu::apply_environment();                                                                          \
     at::parallel_for(0, p.rows, kRowsABlock / 2, [&](int64_t begin, int64_t end) {                                \
       HWY_DYNAMIC_DISPATCH(AddNorm##NAME)(p, begin, end, sum, normed, means, inverse_deviations);                 \
     });                                                                                                           \
   }                                                                                                               \
   template <>                                                                                                     \
   void add_norm_backward<T>(const AddNorm<T>& p, const AddNormGradients<T>& g) {                                  \
+    attention::cpu::apply_environment();                                                                          \
     at::parallel_for(0, blocks_of(p.rows), 1, [&](int64_t begin, int64_t end) {                                   \
       for (int64_t block = begin; block < end; ++block) HWY_DYNAMIC_DISPATCH(AddNormBackward##NAME)(p, g, block); \
     });                                                                                                           \
