@@ -15,8 +15,9 @@ RowMaker::RowMaker(const RowFormat& format, const text::Tokenizer& tokenizer, ui
   } else {
     const auto end_of_text = tokenizer.special().end_of_text();
     if (!end_of_text)
-      fail("the vocabulary has neither <|endoftext|> nor [SEP]; causal language modelling needs one of them between "
-           "documents");
+      fail(
+          "the vocabulary has neither <|endoftext|> nor [SEP]; causal language modelling needs one of them between "
+          "documents");
     end_of_text_ = *end_of_text;
     if (format.length < 1) fail_usage("a row of length ", format.length, " has no room for text; at least 1 is needed");
   }

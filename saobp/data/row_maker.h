@@ -2,7 +2,8 @@
 //
 // masked  (BERT) [CLS] piece [SEP]: the piece has length − 2 ids, packed documents are parted by [SEP]. Token type is 0
 //         everywhere, there is no next-sentence task. Positions and targets are those of masked tokens (masking.h).
-// causal  (GPT-2; with a WordPiece vocabulary, [SEP] is what <|endoftext|> is here) The text is one stream, <|endoftext|> document <|endoftext|> document <|endoftext|> …, and a row is
+// causal  (GPT-2; with a WordPiece vocabulary, [SEP] is what <|endoftext|> is here) The text is one stream,
+// <|endoftext|> document <|endoftext|> document <|endoftext|> …, and a row is
 //         `length` ids of it. Position t predicts the stream's id t + 1, at a row's end too: there it is the first id
 //         of the next row. So an epoch predicts each id of each document, and its end, exactly once.
 //

@@ -102,7 +102,7 @@ def test_what_training_refuses(saobp, tmp_path):
     assert "256 bytes alone are 257" in refused(1, tmp_path / "text.txt", "--kind", "bpe", "--vocab-size", 256)
     assert "--lowercase: does not go with --kind bpe" in refused(2, tmp_path / "text.txt", "--kind", "bpe", "--lowercase")
     assert "--line-ends: does not go with --kind wordpiece" in refused(2, tmp_path / "text.txt", "--no-line-ends")
-    assert "one of wordpiece, bpe" in refused(2, tmp_path / "text.txt", "--kind", "unigram")
+    assert "wordpiece or bpe was expected" in refused(2, tmp_path / "text.txt", "--kind", "unigram")
     assert not (tmp_path / "out").exists()
 
 

@@ -61,21 +61,26 @@ void PackPairs(const Rows<const BFloat16>& rows, const uint32_t* indices, int64_
 
 void PackPairsTransposed(const Rows<const BFloat16>& rows, const uint32_t* indices, int64_t count, int64_t channels,
                          BFloat16* target) {
-  const int64_t depth = depth_of<BFloat16>(channels), words = channels / 2;
+  const int64_t depth = depth_of<BFloat16>(channels);
+  // Two neighbours of a row go together as one float, where all of them lie as floats do.
+  const bool as_floats = channels % 2 == 0 && rows.stride % 2 == 0 && reinterpret_cast<uintptr_t>(rows.data) % 4 == 0;
+  const int64_t words = as_floats ? channels / 2 : 0;
   for (int64_t start = 0; start < count; start += kTileColumns) {
-    const int64_t columns = std::min(kTileColumns, count - start);
-    auto* tile = reinterpret_cast<float*>(target + start * depth);
+    const int64_t columns = std::min(kTileColumns, count - start), padded = round_up(columns, kLanes);
+    BFloat16* tile = target + start * depth;
+    auto* floats = reinterpret_cast<float*>(tile);
     transpose(
         columns, words, Unchanged(),
         [&](int64_t n) { return reinterpret_cast<const float*>(rows[indices[start + n]]); },
-        [&](int64_t d) { return tile + d * kTileColumns; });
+        [&](int64_t d) { return floats + d * kTileColumns; });
     for (int64_t d = 0; d < words; ++d) {
-      std::fill(tile + d * kTileColumns + columns, tile + d * kTileColumns + round_up(columns, kLanes), 0.0f);
+      std::fill(floats + d * kTileColumns + columns, floats + d * kTileColumns + padded, 0.0f);
     }
-    std::fill(tile + words * kTileColumns, tile + depth / 2 * kTileColumns, 0.0f);
-    if (channels % 2 == 0) continue;
-    auto* last = reinterpret_cast<BFloat16*>(tile + words * kTileColumns);
-    for (int64_t n = 0; n < columns; ++n) last[2 * n] = rows[indices[start + n]][channels - 1];
+    std::fill(tile + 2 * words * kTileColumns, tile + depth * kTileColumns, BFloat16(0));
+    for (int64_t d = 2 * words; d < channels; ++d) {
+      BFloat16* pairs = tile + d / 2 * 2 * kTileColumns + d % 2;
+      for (int64_t n = 0; n < columns; ++n) pairs[2 * n] = rows[indices[start + n]][d];
+    }
   }
 }
 
