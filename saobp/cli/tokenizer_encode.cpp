@@ -162,7 +162,7 @@ void encode(EncodeOptions& o) {
 void add_tokenizer_encode(CLI::App& parent) {
   auto o = std::make_shared<EncodeOptions>();
   auto* command = parent.add_subcommand(
-      "encode", "Text to ids, without special tokens; every line, JSON line or row is a document");
+      "encode", "Text to ids, without special tokens; a line, JSON line or row is a document");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
   command->add_option("--input", o->input, kInputHelp)->type_name("FILE");
   FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);

@@ -60,7 +60,7 @@ def test_encode_and_analyze_read_what_a_corpus_is(saobp, run_folder, tmp_path, t
         analysis = saobp("analyze", "run", "--text", name, "--json").json
         assert analysis["matrices"] == first["matrices"] and analysis["tokens"] == first["tokens"], name
         out = saobp(*corpus, "--corpus", name, "--output", f"new{number}").out
-        assert f"corpus      {len(ids.split())} tokens, 3 documents" in out, name
+        assert f"corpus      {len(ids.split())} tokens, 0 % [UNK], 3 documents" in out, name
         if os.path.isfile(tmp_path / name):
             whole = (tmp_path / name).read_bytes()
             suffix = ":jsonl" if "row" in name else ""  # there is no name to tell it by
@@ -100,7 +100,7 @@ def test_links_in_a_folder(saobp, setting, tmp_path):
     (folder / "outside").symlink_to("../outside")
     (folder / "real/round").symlink_to("..")
     done = saobp(*with_flags(setting, corpus="texts", length=6, batch=1), "--steps", 1, "--output", "run")
-    assert "6 tokens, 3 documents, 3 files" in done.out
+    assert "6 tokens, 0 % [UNK], 3 documents, 3 files" in done.out
     (folder / "dead.txt").symlink_to("nowhere")
     done = saobp(*with_flags(setting, corpus="texts"), "--steps", 1, "--output", "other", code=1)
     one_line(done, "texts/dead.txt: is a link that leads nowhere", "--exclude")

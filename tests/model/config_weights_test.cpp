@@ -114,8 +114,8 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
   EXPECT_EQ(with("/pad_token_id", 50), "c.json: \"pad_token_id\" is 50, outside of the vocabulary of 50");
   EXPECT_EQ(with("/hidden_act", "silu"), "c.json: \"hidden_act\" is \"silu\"; gelu, gelu_new or relu was expected");
   EXPECT_EQ(with("/refined_attention/attention", "hgih"),
-            "c.json: refined_attention: \"attention\": \"hgih\" is not known; one of original, high, low, elemmul "
-            "was expected");
+            "c.json: refined_attention: \"attention\": \"hgih\" is not known; original, high, low or elemmul was "
+            "expected; did you mean high?");
   EXPECT_EQ(with("/refined_attention/strength", nullptr),
             "c.json: refined_attention: \"strength\" is null; a number was expected");
   EXPECT_EQ(with("/refined_attention/strength", 21),

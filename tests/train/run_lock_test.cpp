@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "saobp/train/interrupt.h"
 #include "saobp/train/run_folder.h"
 #include "saobp/train/run_setup.h"
 #include "tests/tools.h"
@@ -23,6 +24,7 @@ std::string this_process() {
 }
 
 TEST(RunLock, OneHasItUntilItEnds) {
+  const InterruptGuard guard;  // whatever signals came before
   TempFolder folder;
   EXPECT_FALSE(holder_of(folder.path())) << "there is no lock file";
   {
