@@ -161,8 +161,8 @@ void encode(EncodeOptions& o) {
 
 void add_tokenizer_encode(CLI::App& parent) {
   auto o = std::make_shared<EncodeOptions>();
-  auto* command = parent.add_subcommand(
-      "encode", "Text to ids, without special tokens; a line, JSON line or row is a document");
+  auto* command =
+      parent.add_subcommand("encode", "Text to ids, without special tokens; a line, JSON line or row is a document");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
   command->add_option("--input", o->input, kInputHelp)->type_name("FILE");
   FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);
@@ -172,7 +172,7 @@ void add_tokenizer_encode(CLI::App& parent) {
   o->console.add_flag(*command);
   add_example(*command,
               "Examples:\n  saobp tokenizer encode --tokenizer runs/words --text \"the red key\"\n  saobp "
-              "tokenizer encode --tokenizer runs/words --input text.txt --output ids.npy");
+              "tokenizer encode --tokenizer runs/words --input a.txt --output ids.npy");
   command->callback([o] { encode(*o); });
 }
 

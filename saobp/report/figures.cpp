@@ -58,8 +58,8 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
     }
   std::vector<AnalysisGroup> out;
   for (auto& [name, group] : groups) {
-    const auto holds = [&](const AnalysisGroup& other) { return is_part_of(group, other); };
-    const auto held_by = [&](const AnalysisGroup& other) { return is_part_of(other, group); };
+    const auto holds = [&, &group = group](const AnalysisGroup& other) { return is_part_of(group, other); };
+    const auto held_by = [&, &group = group](const AnalysisGroup& other) { return is_part_of(other, group); };
     if (auto twin = std::find_if(out.begin(), out.end(), holds); twin != out.end()) {
       twin->same_as.push_back(name);
       continue;

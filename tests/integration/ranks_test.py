@@ -81,7 +81,7 @@ def test_two_ranks_equal_one_process_with_twice_the_batch(tmp_path, saobp, ranks
     out, _ = torchrun(tmp_path, 2, with_flags(common, batch=4, accumulation=2, bucket_mb=1, output="two"))
     saobp(*with_flags(common, batch=8, accumulation=2, output="one"))
     assert_equal_to_rounding(tmp_path / "one", tmp_path / "two")
-    assert out.count("model  ") == out.count("done  ") == 1 and "1 threads on each of 2 ranks" in out
+    assert out.count("model  ") == out.count("done  ") == 1 and "1 thread on each of 2 ranks" in out
     records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two")]
     assert [record["ranks"] for record in records] == [1, 2]
     assert records[1]["final"]["loss"] == metrics(tmp_path / "two")[-2]["loss"]

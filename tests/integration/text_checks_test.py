@@ -23,7 +23,7 @@ def test_unknown_tokens_are_told(tmp_path, saobp, setting, share, warned):
     done = saobp(*setting, "--steps", 1, "--output", "run")
     lines = {line.split()[0]: line for line in done.out.splitlines() if line}
     for name in ("corpus", "validation"):
-        assert f"2000 tokens, {100 * share:.3g} % [UNK], " in lines[name], done.out
+        assert f"2,000 tokens, {100 * share:.3g} % [UNK], " in lines[name], done.out
     warnings = [line for line in done.out.splitlines() if line.startswith("warning")]
     assert len(warnings) == (2 if warned else 0), done.out
     if warned:
