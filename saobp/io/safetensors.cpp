@@ -61,6 +61,10 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
     const std::string source = where + ": tensor " + name;
     TensorEntry tensor;
     tensor.dtype = require<std::string>(entry, "dtype", source);
+    for (const char* numbers : {"shape", "data_offsets"})
+      for (const auto& number : require<std::vector<Json>>(entry, numbers, source))
+        if (!number.is_number_integer())
+          fail(source, ": \"", numbers, "\" holds ", number.dump(), "; whole numbers were expected");
     tensor.shape = require<std::vector<int64_t>>(entry, "shape", source);
     auto offsets = require<std::vector<uint64_t>>(entry, "data_offsets", source);
     size_t element = dtype_size(tensor.dtype);

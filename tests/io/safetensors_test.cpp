@@ -71,6 +71,9 @@ TEST_F(SafetensorsTest, RefusesAHeaderThatLies) {
   EXPECT_NE(error().find("needs -1 bytes"), std::string::npos) << error();
   write_raw(R"({"w":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}})", std::string(8, 'x'));
   EXPECT_NE(error().find("\"Q4\" is not supported"), std::string::npos) << error();
+  write_raw(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,1e30]}})", std::string(8, 'x'));
+  EXPECT_NE(error().find("tensor w: \"data_offsets\" holds 1e+30; whole numbers were expected"), std::string::npos)
+      << error();
   write_raw("[1]", "");
   EXPECT_NE(error().find("header is a list"), std::string::npos) << error();
   write_raw("{\"w\":", "");
