@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that has to hold before a change goes in: set-up, format, build, what handles memory itself under
-# sanitizers, what reads files against made-up ones, lint of what changed, all tests.
+# sanitizers, some of it as on other processors, lint of what changed, all tests.
 # The tests come last, so that ctest's summary closes the output; before it stands how long each step took.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -27,7 +27,6 @@ with_table() {
 timed "set-up" scripts/setup.sh --test
 timed "format" scripts/lint.sh --format
 timed "build" scripts/build.sh release
-timed "made-up files" scripts/fuzz.sh 10
 timed "tests under sanitizers" scripts/sanitize.sh asan
 timed "as other processors" scripts/processors.sh --few attention model train
 timed "lint of changed files" scripts/lint.sh --changed --budget 120
