@@ -10,6 +10,7 @@
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/tables.h"
+#include "tests/report/search.h"
 #include "tests/tools.h"
 
 namespace saobp::report {
@@ -76,14 +77,6 @@ class Report : public ::testing::Test {
 
   tests::TempFolder root_;
 };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
 
 // Every start tag has its end tag, in the right order; the check that a browser would not make.
 void expect_balanced(const std::string& page) {

@@ -8,6 +8,7 @@
 #include "saobp/report/figures.h"
 #include "saobp/report/report.h"
 #include "saobp/report/tables.h"
+#include "tests/report/search.h"
 #include "tests/tools.h"
 
 namespace saobp::report {
@@ -43,14 +44,6 @@ class SideBySide : public ::testing::Test {
 
   tests::TempFolder root_;
 };
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
 
 TEST_F(SideBySide, SaysWhereTextsAndTokenizersDiffer) {
   const auto of = [&](const std::function<void(Json&)>& change, bool with_keys = true) {
