@@ -7,10 +7,11 @@
 
 namespace saobp {
 
-// The work failed: exit code 1.
+// The work failed: exit code 1. Messages quote what files hold, so that the text is made one line: control characters
+// and bytes that are not UTF-8 are written as escapes, and of a very long one the middle is left out.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& message);
 };
 
 // The command was used wrongly (flags, option values): exit code 2.

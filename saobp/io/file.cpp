@@ -90,13 +90,13 @@ void make_folder(const fs::path& path) {
     fail(path.string(), ": this folder cannot be made: ", error ? error.message() : "a file has that name");
 }
 
-namespace {
-
-// The length of the well-formed UTF-8 sequence at the front of `s` (Unicode 15, table 3-7), or 0.
-size_t utf8_sequence(const unsigned char* s, size_t left) {
+// Unicode 15, table 3-7.
+size_t utf8_sequence(std::string_view text) {
+  const auto* s = reinterpret_cast<const unsigned char*>(text.data());
   auto continues = [&](size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return i < left && s[i] >= low && s[i] <= high;
+    return i < text.size() && s[i] >= low && s[i] <= high;
   };
+  if (text.empty()) return 0;
   unsigned char b = s[0];
   if (b < 0x80) return 1;
   if (b >= 0xC2 && b <= 0xDF) return continues(1) ? 2 : 0;
@@ -107,8 +107,6 @@ size_t utf8_sequence(const unsigned char* s, size_t left) {
   return 0;
 }
 
-}  // namespace
-
 void require_utf8(std::string_view text, std::string_view source, const TextPosition& start) {
   const auto* s = reinterpret_cast<const unsigned char*>(text.data());
   size_t i = 0, n = text.size();
@@ -117,7 +115,7 @@ void require_utf8(std::string_view text, std::string_view source, const TextPosi
     uint64_t word;
     while (i + 8 <= n && (std::memcpy(&word, s + i, 8), (word & 0x8080808080808080ull) == 0)) i += 8;
     if (i >= n) break;
-    size_t length = utf8_sequence(s + i, n - i);
+    size_t length = utf8_sequence(text.substr(i));
     if (length == 0) {
       const auto lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
       char byte[8];

@@ -112,6 +112,9 @@ struct TextPosition {
   uint64_t line = 1, offset = 0;  // line from 1, in bytes from 0
 };
 
+// The length of the well-formed UTF-8 sequence at the front of `text`, or 0.
+size_t utf8_sequence(std::string_view text);
+
 // Throws Error naming byte offset and line (both of the first bad byte; line from 1, offset from 0) when `text` is
 // not UTF-8. `source` is what the message calls it, usually the path; `start` is where it has `text`.
 void require_utf8(std::string_view text, std::string_view source, const TextPosition& start = {});

@@ -25,7 +25,13 @@ bool attempt(const std::function<void()>& work) {
     message = error.what();
   }
   // Outside of the handler, where an Error of this function's own would be lost.
-  require(!message.empty(), "an error says what is wrong");
+  bool control = false;
+  for (char c : message) control = control || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  if (control || message.empty() || message.size() > 4096) {
+    std::fprintf(stderr, "message of %zu bytes: %.300s\n", message.size(), message.c_str());
+    require(false, "an error is one line of bounded length");
+  }
+  io::require_utf8(message, "an error's message");
   return false;
 }
 

@@ -16,7 +16,8 @@ namespace saobp::fuzz {
 // Ends the program, which libFuzzer takes for a finding, with the promise that was broken.
 void require(bool kept, std::string_view promise);
 
-// Calls `work`; false when it threw an Error, which must say something.
+// Calls `work`; false when it threw an Error. That must be one line of bounded length, in UTF-8 without control
+// characters, as a user is shown it.
 bool attempt(const std::function<void()>& work);
 
 // The input cut at NUL bytes into `count` parts; parts that it has not are empty, the last one has the rest.

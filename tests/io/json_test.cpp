@@ -47,5 +47,37 @@ TEST(Json, RefusesWhatIsNestedTooDeeply) {
   EXPECT_EQ(error(std::string(1 << 20, '[')), "f.json: not valid JSON: nested deeper than 512 levels");
 }
 
+TEST(Json, NumbersAreTakenWholeOrRefused) {
+  const Json json =
+      parse_json(R"({"big": 18446744073709551615, "wide": 4294967296, "real": 1.5, "list": [1, 2.5], "no": -1,
+                                   "flag": true})",
+                 "f");
+  EXPECT_EQ(require<uint64_t>(json, "big", "f"), UINT64_MAX);
+  EXPECT_EQ(require<int64_t>(json, "wide", "f"), int64_t{1} << 32);
+  EXPECT_EQ(
+      error_of([&] { require<int64_t>(json, "big", "f"); }),
+      "f: \"big\" is 18446744073709551615; an integer from -9223372036854775808 to 9223372036854775807 was expected");
+  EXPECT_EQ(error_of([&] { require<int32_t>(json, "wide", "f"); }),
+            "f: \"wide\" is 4294967296; an integer from -2147483648 to 2147483647 was expected");
+  EXPECT_EQ(error_of([&] { require<uint64_t>(json, "no", "f"); }),
+            "f: \"no\" is -1; an integer from 0 to 18446744073709551615 was expected");
+  EXPECT_EQ(error_of([&] { require<int64_t>(json, "real", "f"); }), "f: \"real\" is a number; an integer was expected");
+  EXPECT_EQ(error_of([&] { require<std::vector<int64_t>>(json, "list", "f"); }),
+            "f: \"list\": an item is a number; an integer was expected");
+  EXPECT_EQ(require<std::vector<double>>(json, "list", "f"), (std::vector<double>{1, 2.5}));
+  EXPECT_EQ(error_of([&] { require<std::vector<double>>(json, "flag", "f"); }),
+            "f: \"flag\" is a boolean; a list was expected");
+  EXPECT_EQ(error_of([&] { require<double>(json, "flag", "f"); }), "f: \"flag\" is a boolean; a number was expected");
+}
+
+TEST(ErrorMessage, IsOneLineOfBoundedLength) {
+  EXPECT_EQ(std::string(Error("a\nb\tc\x01\x7F \xFF é").what()), "a\\nb\\tc\\x01\\x7F \\xFF é");
+  const std::string end = " was found; nothing was expected";
+  const std::string message = Error("f.json: " + std::string(100000, 'x') + end).what();
+  EXPECT_LT(message.size(), 2100u);
+  EXPECT_TRUE(message.starts_with("f.json: xxx")) << message;
+  EXPECT_TRUE(message.ends_with(end)) << message;
+}
+
 }  // namespace
 }  // namespace saobp::io

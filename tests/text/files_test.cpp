@@ -152,6 +152,9 @@ TEST_F(Files, RefusesDamagedFiles) {
   expect_has(refusal(json), "merge 1 (\"ab c\") needs the token \"c\"");
   json["model"]["merges"] = {"ab"};
   expect_has(refusal(json), "merge 0");
+  json = wordpiece();
+  json["added_tokens"][0]["id"] = 4'294'967'296 + 1;
+  expect_has(refusal(json), "\"id\" is 4294967297; an integer from");
 }
 
 TEST_F(Files, VocabTxtTakesSettingsFromTheConfigBeside) {
