@@ -37,9 +37,10 @@ function(saobp_room_test name)
   if(name IN_LIST SAOBP_PCH_ROOMS)
     saobp_use_torch_pch(test_${name})
   endif()
-  # The precompiled header is made with -fPIC, and the compiler takes it only where that is the same.
+  # The precompiled header is made with -fPIC, and the compiler takes it only where that is the same. Optimising tests
+  # takes longer than it saves.
   set_target_properties(test_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-  target_compile_options(test_${name} PRIVATE -fPIC)
+  target_compile_options(test_${name} PRIVATE -fPIC -O1)
   add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT 900
     # Waiting threads sleep: on a busy machine spinning ones take the cores from the working ones.
