@@ -26,13 +26,14 @@ LIMITS=(-timeout=1 -rss_limit_mb=512 -malloc_limit_mb=4096 -max_len=65536)
 # Freed memory that is kept to find later uses of it counts as used.
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
 declare -A dictionaries=([text]="json compressed" [compressed]="compressed" [vocabulary]="json tokenizer"
-  [parquet]="parquet")
+  [parquet]="parquet" [npy]="npy")
 
 # fuzz TARGET: one run; libFuzzer's report goes to TARGET.log, new findings to findings/TARGET.
 fuzz() {
   local target="$1" name
   local corpus="${WORK}/corpus/$1" findings="${WORK}/findings/$1" log="${WORK}/$1.log"
   mkdir -p "${corpus}" "${findings}"
+  dismiss "${target}" "${findings}"/*
   for name in ${dictionaries[${target}]:-json ${target}}; do
     [[ ! -f "tests/fuzz/${name}.dict" ]] || cat "tests/fuzz/${name}.dict"
   done >"${WORK}/${target}.dict"
@@ -40,14 +41,15 @@ fuzz() {
   "${WORK}/bin/fuzz_${target}" "${LIMITS[@]}" -max_total_time="${seconds}" -print_final_stats=1 \
     -dict="${WORK}/${target}.dict" -artifact_prefix="${findings}/" "${corpus}" "${WORK}/seeds/${target}" \
     >"${log}" 2>&1 || true
-  dismiss_busy "${target}" "${findings}"
+  dismiss "${target}" "${findings}"/timeout-*
   minimise "${target}" "${corpus}"
 }
 
-# On a busy machine any input may take a second: it is a finding when it does so again.
-dismiss_busy() {
+# dismiss TARGET FILE...: files that are no findings (any longer) go: what earlier calls found may be mended, and on a busy
+# machine any input may take a second.
+dismiss() {
   local target="$1" file
-  for file in "$2"/timeout-*; do
+  for file in "${@:2}"; do
     [[ -f "${file}" ]] || continue
     if "${WORK}/bin/fuzz_${target}" "${LIMITS[@]}" "${file}" >/dev/null 2>&1 ||
       "${WORK}/bin/fuzz_${target}" "${LIMITS[@]}" "${file}" >/dev/null 2>&1; then

@@ -1,7 +1,6 @@
 // saobp tokenizer train | decode | convert
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <sstream>
@@ -15,6 +14,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/input_file.h"
 #include "saobp/io/json.h"
+#include "saobp/io/npy.h"
 #include "saobp/io/paths.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/text/trainer.h"
@@ -43,29 +43,10 @@ struct DecodeOptions {
   Console console;
 };
 
-// A flat array of little-endian int32 or int64, as `encode --output` and numpy.save write it.
-std::vector<int32_t> parse_npy(const std::string& bytes, const std::string& source) {
-  auto size_at = [&](size_t at, size_t length) {
-    size_t value = 0;
-    if (bytes.size() >= at + length) std::memcpy(&value, bytes.data() + at, length);
-    return value;
-  };
-  bool first_version = bytes.size() > 6 && bytes[6] == 1;
-  size_t prefix = first_version ? 10 : 12, data = prefix + size_at(8, first_version ? 2 : 4);
-  if (data > bytes.size()) fail(source, ": truncated: its header ends at byte ", data, ", the file at ", bytes.size());
-  const std::string header = bytes.substr(prefix, data - prefix);
-  auto has = [&](const char* text) { return header.find(text) != std::string::npos; };
-  size_t width = has("'<i4'") ? 4 : has("'<i8'") ? 8 : 0;
-  if (width == 0) fail(source, ": its element type is not <i4 or <i8 (int32, int64)");
-  if ((bytes.size() - data) % width != 0)
-    fail(source, ": truncated: ", io::counted(bytes.size() - data, "byte"), " of data");
+// Of a flat array, as `encode --output` and numpy.save write it.
+std::vector<int32_t> ids_of_npy(const std::string& bytes, const std::string& source) {
   std::vector<int32_t> ids;
-  for (size_t at = data; at < bytes.size(); at += width) {
-    int64_t id = 0;
-    if (width == 8)
-      std::memcpy(&id, bytes.data() + at, 8);
-    else
-      id = static_cast<int32_t>(size_at(at, 4));
+  for (const int64_t id : io::parse_npy_integers(bytes, source)) {
     if (id < 0 || id > INT32_MAX) fail(source, ": ", id, " is not an id");
     ids.push_back(static_cast<int32_t>(id));
   }
@@ -75,7 +56,7 @@ std::vector<int32_t> parse_npy(const std::string& bytes, const std::string& sour
 // Each line of numbers is a document; an .npy file is one.
 std::vector<std::vector<int32_t>> read_ids(const std::string& path) {
   const std::string bytes = read_input(path), source = name_of(path);
-  if (bytes.starts_with("\x93NUMPY")) return {parse_npy(bytes, source)};
+  if (bytes.starts_with("\x93NUMPY")) return {ids_of_npy(bytes, source)};
   std::vector<std::vector<int32_t>> documents;
   std::istringstream lines(bytes);
   for (std::string line; std::getline(lines, line);) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "saobp/io/error.h"
+#include "saobp/io/words.h"
 
 namespace saobp::data {
 namespace {
@@ -30,7 +31,7 @@ std::string find_damage(std::span<const std::byte> bytes, uint64_t key, Trailer&
     return "its trailer is not what was written";
   uint64_t expected = kMagic.size() + trailer.tokens * sizeof(int32_t) + padding(trailer.tokens) +
                       (trailer.documents + 1) * sizeof(uint64_t) + sizeof trailer;
-  if (expected != size) return concat("it has ", size, " bytes where ", expected, " were written");
+  if (expected != size) return concat("it has ", io::counted(size, "byte"), " where ", expected, " were written");
   io::Hash64 hash;
   hash.add(bytes.data(), size - sizeof trailer + kChecked);
   return hash.value() == trailer.checksum ? "" : "its checksum is wrong";

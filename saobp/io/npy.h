@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "saobp/io/file.h"
@@ -13,5 +14,9 @@ namespace saobp::io {
 // `descr` is NumPy's name of the element type: "<i4", "<i8", "<f4", … `bytes` must hold the product of `shape` of them.
 void write_npy(const fs::path& path, const std::string& descr, const std::vector<int64_t>& shape,
                std::span<const std::byte> bytes);
+
+// The numbers of a flat array of int32 or int64, as write_npy and numpy.save write it. `source` is what errors name:
+// bytes that are no such array, a shape of other than one dimension, more or fewer bytes than it says.
+std::vector<int64_t> parse_npy_integers(std::string_view bytes, const std::string& source);
 
 }  // namespace saobp::io

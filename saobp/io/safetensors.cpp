@@ -5,6 +5,7 @@
 
 #include "saobp/io/hash.h"
 #include "saobp/io/json.h"
+#include "saobp/io/words.h"
 
 namespace saobp::io {
 namespace {
@@ -87,7 +88,7 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
     end = to;
   }
   if (end != data.size())
-    fail(where, ": ", data.size(), " bytes of data, but the header describes ", end,
+    fail(where, ": ", counted(data.size(), "byte"), " of data, but the header describes ", end,
          " (truncated, or the header lies)");
 }
 

@@ -9,11 +9,11 @@
 #include "saobp/train/best_model.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/prepared_batches.h"
+#include "saobp/train/resume.h"
 #include "saobp/train/run_change.h"
 #include "saobp/train/run_log.h"
 #include "saobp/train/run_record.h"
 #include "saobp/train/run_setup.h"
-#include "saobp/train/run_state.h"
 #include "saobp/train/run_text.h"
 #include "saobp/train/same_on_ranks.h"
 #include "saobp/train/skipped_step.h"
@@ -200,8 +200,8 @@ class Pretraining {
     reporter_.line(skipped.text());
     if (state_.skipped_in_a_row < options_.train.max_skipped) return;
     save();
-    fail(run_.string(), ": ", skipped.text(), ", the ", state_.skipped_in_a_row,
-         " th in a row; the state is saved; a lower --learning-rate or a longer --warmup-steps may help");
+    fail(run_.string(), ": ", skipped.text(), "; ", io::counted(state_.skipped_in_a_row, "step"),
+         " in a row; the state is saved; a lower --learning-rate or a longer --warmup-steps may help");
   }
 
   // To the log, which is rank 0's.

@@ -1,4 +1,4 @@
-// A run folder: run.json, metrics.jsonl and checkpoints/.
+// A run folder: its checkpoints, and what every record of a run says about where it was made.
 #pragma once
 
 #include <cstdint>
@@ -23,25 +23,6 @@ std::string timestamp();
 
 // Versions of this program and of LibTorch, the host's name, processor and threads: what a figure depends on.
 io::Json describe_host();
-
-// One JSON object a line, each written whole or not at all.
-class MetricsLog {
- public:
-  // Keeps the lines whose "step" is at most `last_step` and appends to them. A last line that was cut off while being
-  // written goes. A file with other lines that are not understood is kept aside, and the log goes on without these.
-  MetricsLog(const fs::path& path, int64_t last_step);
-
-  void write(const io::Json& line) { file_->append(line.dump() + "\n"); }
-  // The lines that were kept.
-  const std::vector<io::Json>& kept() const { return kept_; }
-  // What was not understood, and where the file is now; empty where all was.
-  const std::string& damage() const { return damage_; }
-
- private:
-  std::vector<io::Json> kept_;
-  std::string damage_;
-  std::optional<io::AppendedFile> file_;
-};
 
 // Replaces the folder `target`, or makes it: write(aside) fills a folder beside it, which then takes its place in one
 // step.

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "saobp/io/tensorboard.h"
-#include "saobp/train/run_folder.h"
+#include "saobp/train/metrics_log.h"
 
 namespace saobp::train {
 

@@ -1,10 +1,18 @@
 #include "saobp/train/run_state.h"
 
 namespace saobp::train {
-namespace {
+
+io::Json to_json(const RunState& state) {
+  return {{"step", state.step},
+          {"rows", state.rows},
+          {"ranks", state.ranks},
+          {"skipped", state.skipped},
+          {"skipped_in_a_row", state.skipped_in_a_row},
+          {"seconds", state.seconds},
+          {"options", state.options}};
+}
 
 RunState run_state_from_json(const io::Json& json, int64_t steps, const std::string& source) {
-  io::require<std::vector<std::string>>(json, "corpus", source);
   for (const char* key : {"step", "rows", "skipped", "skipped_in_a_row"})
     if (const auto value = io::require<int64_t>(json, key, source); value < 0)
       fail(source, ": \"", key, "\" is ", value, "; at least 0 was expected");
@@ -19,58 +27,6 @@ RunState run_state_from_json(const io::Json& json, int64_t steps, const std::str
           .ranks = io::get_or<int64_t>(json, "ranks", 1, source),
           .seconds = io::require<double>(json, "seconds", source),
           .options = io::get_or<io::Json>(json, "options", io::Json::object(), source)};
-}
-
-}  // namespace
-
-io::Json to_json(const RunState& state, const RunKeys& keys) {
-  io::Json json = {{"step", state.step},
-                   {"rows", state.rows},
-                   {"ranks", state.ranks},
-                   {"skipped", state.skipped},
-                   {"skipped_in_a_row", state.skipped_in_a_row},
-                   {"seconds", state.seconds}};
-  json.update(to_json(keys));
-  json["options"] = state.options;
-  return json;
-}
-
-RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
-                           const RunKeys& keys, const model::LanguageModel& model, AdamW& optimizer,
-                           const Reporter& reporter) {
-  for (size_t i = 0;; ++i) {
-    const auto name = newest_first[i].filename().string(), source = (newest_first[i] / "state.json").string();
-    io::SealedJson loaded;
-    RunState state;
-    try {
-      loaded = Checkpoints::load(newest_first[i], model, optimizer);
-      state = run_state_from_json(loaded.json, steps, source);
-    } catch (const Error& error) {
-      if (i + 1 == newest_first.size()) throw;
-      reporter.line(concat("checkpoint  ", name, " is passed over: ", error.what()));
-      continue;
-    }
-    if (!loaded.sealed)
-      reporter.line(concat("checkpoint  ", name,
-                           " carries no checksums, as older versions wrote them: whether it is damaged, or the "
-                           "validation text was changed, is not known"));
-    require_same(loaded.json, keys, source, run);
-    return state;
-  }
-}
-
-void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state) {
-  if (world.size() == 1) return;
-  const auto numbers =
-      torch::tensor({state.step, static_cast<int64_t>(state.rows), state.skipped, state.skipped_in_a_row, state.ranks});
-  const auto moments = optimizer.state();
-  world.broadcast({numbers});
-  for (const auto& list : {parameters_of(*model), moments}) world.broadcast(model::tensors_of(list));
-  world.broadcast(model->buffers());
-  optimizer.load_state(moments, "rank 0");  // not all of it is a view
-  const auto* number = numbers.const_data_ptr<int64_t>();
-  state.step = number[0], state.rows = static_cast<uint64_t>(number[1]), state.skipped = number[2],
-  state.skipped_in_a_row = number[3], state.ranks = number[4];
 }
 
 }  // namespace saobp::train

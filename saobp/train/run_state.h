@@ -1,10 +1,10 @@
-// Where a run stands: what state.json of a checkpoint holds beside weights and moments.
+// Where a run stands: what state.json of a checkpoint holds beside the keys of what the run reads.
 #pragma once
 
-#include "saobp/train/distributed.h"
-#include "saobp/train/reporter.h"
-#include "saobp/train/run_folder.h"
-#include "saobp/train/run_keys.h"
+#include <cstdint>
+#include <string>
+
+#include "saobp/io/json.h"
 
 namespace saobp::train {
 
@@ -17,16 +17,9 @@ struct RunState {
   io::Json options = io::Json::object();      // that the newest step was made with, as shared_options has them
 };
 
-// The state as state.json has it, with the keys of what the run reads.
-io::Json to_json(const RunState& state, const RunKeys& keys);
+io::Json to_json(const RunState& state);
 
-// Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is: files that are
-// damaged, a step beyond the run's `steps`; and when the newest sound one was made from something else than `keys`.
-RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
-                           const RunKeys& keys, const model::LanguageModel& model, AdamW& optimizer,
-                           const Reporter& reporter);
-
-// Weights, moments and state (but for seconds and options, which only rank 0 saves) as rank 0 has them.
-void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state);
+// Error naming `source` when a member is missing, has another type or is out of range; a step beyond the run's `steps`.
+RunState run_state_from_json(const io::Json& json, int64_t steps, const std::string& source);
 
 }  // namespace saobp::train

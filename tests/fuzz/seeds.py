@@ -10,6 +10,7 @@ import pathlib
 import struct
 import sys
 
+import numpy
 import pyarrow
 import pyarrow.parquet
 
@@ -197,9 +198,31 @@ def report_folders():
     yield joined(log)
 
 
+def arrays():
+    for numbers in ([], [3, 5, 32767], list(range(40))):
+        for dtype in ("<i4", "<i8", "<i2"):
+            file = io.BytesIO()
+            numpy.save(file, numpy.array(numbers, dtype))
+            yield file.getvalue()
+    file = io.BytesIO()
+    numpy.lib.format.write_array(file, numpy.arange(6).reshape(2, 3), version=(2, 0))
+    yield file.getvalue()
+
+
+def run_folders():
+    state = {"step": 10, "rows": 80, "ranks": 1, "skipped": 0, "skipped_in_a_row": 0, "seconds": 12.5,
+             "corpus": ["a.ids"], "tokenizer": "17", "options": {"train": {"steps": 30}}}
+    sealed = state | {"checksums": {"model.safetensors": "ef46db3751d8e999"}, "checksum": "44bc2cf5ad770999"}
+    lines = "".join(json.dumps({"step": step, "loss": 10 - step / 10}) + "\n" for step in range(1, 12))
+    for log in (lines, lines[:-9], lines + '{"step": 12, "loss": null}\n', "\n\n" + lines, ""):
+        for last in (0, 5, 99):
+            yield joined(str(last), log, text_of(state))
+            yield joined(str(last), log, json.dumps(sealed, indent=1))
+
+
 SEEDS = {"safetensors": safetensors_files, "tokenizer": tokenizer_inputs, "vocabulary": vocabularies,
          "text": text_files, "compressed": compressed_files, "parquet": parquet_files, "config": model_configs,
-         "settings": settings, "report": report_folders}
+         "settings": settings, "report": report_folders, "npy": arrays, "run": run_folders}
 
 
 def main(folder):

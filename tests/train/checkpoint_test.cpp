@@ -5,7 +5,7 @@
 
 #include "saobp/io/sealed_json.h"
 #include "saobp/train/best_model.h"
-#include "saobp/train/run_state.h"
+#include "saobp/train/resume.h"
 #include "tests/model/tools.h"
 
 namespace saobp::train {
