@@ -1,7 +1,7 @@
 # One room = one folder below saobp/ = one static library that links only the rooms it may include.
 
-# LibTorch's umbrella header takes 17 s a unit; one precompiled header serves every unit that wants it.
-# Sources ask for it by including <torch/torch.h>; narrow units in attention/ do without.
+# LibTorch's headers take 17 s a unit; one precompiled header, model/libtorch.h, serves every unit of the rooms that build on
+# it. Narrow units in attention/ do without.
 function(saobp_room name)
   cmake_parse_arguments(ROOM "" "SOURCES_IN" "USES;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/saobp/${name}/*.cpp)
@@ -83,7 +83,7 @@ function(saobp_use_torch_pch target)
     file(WRITE ${CMAKE_BINARY_DIR}/${pch}.cpp "")
     add_library(${pch} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/${pch}.cpp)
     target_link_libraries(${pch} PUBLIC saobp_flags torch OpenMP::OpenMP_CXX Threads::Threads)
-    target_precompile_headers(${pch} PRIVATE <torch/torch.h>)
+    target_precompile_headers(${pch} PRIVATE ${CMAKE_SOURCE_DIR}/saobp/model/libtorch.h)
     target_compile_options(${pch} PRIVATE -fpch-preprocess ${ARGN})
   endif()
   target_compile_options(${target} PRIVATE -fpch-preprocess)

@@ -97,7 +97,7 @@ def test_a_violation_is_found(room, line, what):
     [
         ("text", '#include "saobp/io/error.h"'),
         ("io", '#include "saobp/io/error.h"'),
-        ("model", "#include <torch/torch.h>"),
+        ("model", "#include <torch/types.h>"),
         ("attention", '#include "hwy/foreach_target.h"'),
         ("io", "#include <string>"),
     ],

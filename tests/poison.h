@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "saobp/attention/cpu/head.h"
+#include "saobp/attention/cpu/scratch.h"
 
 namespace saobp::tests {
 

@@ -1,11 +1,11 @@
 // Tensors that verbs make from texts and write for other programs.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <vector>
+
+#include "saobp/model/libtorch.h"
 
 namespace saobp::cli {
 

@@ -5,10 +5,10 @@
 // Shapes: x, residual [..., C]; bias, weight [C].
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
+
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

@@ -2,11 +2,10 @@
 // run draws what the uninterrupted one would have drawn, and the number of threads does not matter.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "saobp/model/cpu/rows.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

@@ -1,8 +1,6 @@
 // Continuing a text with a GPT-2, one token after the other.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -11,6 +9,7 @@
 
 #include "saobp/io/fields.h"
 #include "saobp/model/gpt2.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

@@ -3,8 +3,6 @@
 // Shapes: B sequences, L tokens, C hidden channels, H heads, V vocabulary.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +14,7 @@
 #include "saobp/attention/refined_attention.h"
 #include "saobp/model/config.h"
 #include "saobp/model/layer.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

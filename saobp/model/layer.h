@@ -3,13 +3,12 @@
 // Shapes: B sequences, L tokens, C hidden channels, H heads.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "saobp/model/config.h"
+#include "saobp/model/libtorch.h"
 #include "saobp/model/sigma_reparam.h"
 
 namespace saobp::model {

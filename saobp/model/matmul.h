@@ -1,7 +1,7 @@
 // Matrix products of the models: the CPU's by oneDNN where LibTorch hands it out.
 #pragma once
 
-#include <torch/torch.h>
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

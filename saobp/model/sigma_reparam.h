@@ -3,9 +3,9 @@
 // learned: Ŵ's largest singular value is γ, however long W grows.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
+
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

@@ -1,8 +1,6 @@
 // Weights between modules and safetensors files, under transformers' names.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -10,6 +8,7 @@
 
 #include "saobp/io/safetensors.h"
 #include "saobp/model/language_model.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::model {
 

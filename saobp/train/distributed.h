@@ -1,8 +1,6 @@
 // Data-parallel processes, over PyTorch's own c10d: who they are (torchrun's environment) and what they do together.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "saobp/io/fields.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::train {
 

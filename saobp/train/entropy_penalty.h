@@ -2,9 +2,9 @@
 // most that it could be.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <optional>
+
+#include "saobp/model/libtorch.h"
 
 namespace saobp::train {
 

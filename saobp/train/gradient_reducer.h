@@ -3,12 +3,11 @@
 // them.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <functional>
 #include <vector>
 
+#include "saobp/model/libtorch.h"
 #include "saobp/train/distributed.h"
 
 namespace saobp::train {

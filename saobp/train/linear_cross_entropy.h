@@ -4,7 +4,7 @@
 // Shapes: N rows, C hidden channels, V vocabulary.
 #pragma once
 
-#include <torch/torch.h>
+#include "saobp/model/libtorch.h"
 
 namespace saobp::train {
 

@@ -1,12 +1,11 @@
 // AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine, over ATen's fused CPU kernel.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "saobp/model/libtorch.h"
 #include "saobp/model/weights.h"
 #include "saobp/train/options.h"
 

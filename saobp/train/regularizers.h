@@ -2,11 +2,10 @@
 // Entropy-Reg (Jha & Reagen 2025), and Eigen-Reg in the manner of LocAteR (Bao et al. 2024).
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "saobp/model/language_model.h"
+#include "saobp/model/libtorch.h"
 #include "saobp/train/options.h"
 
 namespace saobp::train {

@@ -1,9 +1,9 @@
 #include "saobp/analysis/accumulator.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "saobp/analysis/table.h"
+#include "saobp/model/libtorch.h"
 
 namespace saobp::analysis {
 namespace {

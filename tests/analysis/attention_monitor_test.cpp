@@ -1,12 +1,12 @@
 #include "saobp/analysis/attention_monitor.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <map>
 
 #include "saobp/analysis/analyze.h"
+#include "saobp/model/libtorch.h"
 #include "tests/model/tools.h"
 
 namespace saobp::analysis {

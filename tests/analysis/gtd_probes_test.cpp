@@ -1,11 +1,11 @@
 #include "saobp/analysis/gtd_probes.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "saobp/analysis/metrics.h"
+#include "saobp/model/libtorch.h"
 #include "tests/tools.h"
 
 namespace saobp::analysis {

@@ -1,10 +1,11 @@
 #include "saobp/analysis/metrics.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <limits>
+
+#include "saobp/model/libtorch.h"
 
 namespace saobp::analysis {
 namespace {

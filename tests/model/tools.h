@@ -1,12 +1,11 @@
 // What tests of models and of their training share.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstring>
 
 #include "saobp/model/bert.h"
 #include "saobp/model/gpt2.h"
+#include "saobp/model/libtorch.h"
 #include "tests/tools.h"
 
 namespace saobp::model::testing {

@@ -5,6 +5,8 @@
 #include "saobp/train/distributed.h"
 
 #include <gtest/gtest.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 #include <csignal>
 #include <cstdlib>

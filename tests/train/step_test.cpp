@@ -1,5 +1,7 @@
 // The optimiser against LibTorch's own, and one update of a model: gradients, accumulation, dropout, failures.
 #include <gtest/gtest.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adamw.h>
 
 #include <cmath>
 #include <limits>

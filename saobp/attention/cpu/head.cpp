@@ -1,13 +1,8 @@
 #include "saobp/attention/cpu/head.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <new>
 #include <numeric>
 
 #include "saobp/attention/cpu/dispatch.h"
@@ -15,11 +10,6 @@
 
 namespace saobp::attention::cpu {
 namespace {
-
-constexpr int64_t kHugePage = int64_t{1} << 21;
-constexpr int kNotANumber = 0xFF;  // in every byte
-
-std::atomic<bool> poison{false};
 
 // Whole vectors may be loaded from the result: behind its end there is memory up to a multiple of 16.
 Indices real_positions(const bool* mask, int64_t length) {
@@ -87,29 +77,6 @@ int64_t RealRows::block_columns(int64_t block) const {
 
 int64_t RealRows::block_rows(int64_t block) const {
   return std::min<int64_t>(kTileRows, static_cast<int64_t>(queries.size()) - block * kTileRows);
-}
-
-void poison_scratch(bool on) { poison = on; }
-
-Scratch::Scratch(int64_t floats) : size_(round_up(std::max<int64_t>(floats, 1), kLanes)) {
-  const int64_t bytes = size_ * static_cast<int64_t>(sizeof(float));
-  const bool huge = bytes >= 2 * kHugePage;
-  memory_.reset(static_cast<float*>(huge ? std::aligned_alloc(kHugePage, round_up(bytes, kHugePage))
-                                         : std::aligned_alloc(64, bytes)));
-  if (!memory_) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-  if (huge) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: it spares thousands of page faults a call
-#endif
-  if (poison) std::memset(memory_.get(), kNotANumber, bytes);
-}
-
-void Scratch::Free::operator()(float* p) const { std::free(p); }
-
-float* Scratch::floats(int64_t count) {
-  float* part = memory_.get() + used_;
-  used_ += round_up(count, kLanes);
-  if (used_ > size_) throw std::bad_alloc();
-  return part;
 }
 
 template <class E, class T>

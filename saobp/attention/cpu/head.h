@@ -1,10 +1,8 @@
-// What the forward and the backward kernel share: which rows of a head are real, the derived constants and scratch
-// memory.
+// What the forward and the backward kernel share: which rows of a head are real, and the derived constants.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "saobp/attention/cpu/forward_rows.h"
@@ -13,6 +11,7 @@
 #include "saobp/attention/cpu/operands.h"
 #include "saobp/attention/cpu/packing.h"
 #include "saobp/attention/cpu/products.h"
+#include "saobp/attention/cpu/scratch.h"
 #include "saobp/attention/dropout.h"
 
 namespace saobp::attention::cpu {
@@ -58,24 +57,6 @@ struct RealRows {
   const int64_t* block_visible(int64_t block) const {
     return visible.empty() ? nullptr : visible.data() + block * kTileRows;
   }
-};
-
-// For tests: from now on new scratch memory is filled with NaN, so that it shows who reads what was never written.
-void poison_scratch(bool on);
-
-// One aligned allocation that hands out parts of itself.
-class Scratch {
- public:
-  explicit Scratch(int64_t floats);
-  float* floats(int64_t count);
-  double* doubles(int64_t count) { return reinterpret_cast<double*>(floats(2 * count)); }
-
- private:
-  struct Free {
-    void operator()(float* p) const;
-  };
-  std::unique_ptr<float, Free> memory_;
-  int64_t used_ = 0, size_;
 };
 
 // The real rows from `first` on, `count` of them and zero rows up to `padded`, as a left operand (float: also as a
