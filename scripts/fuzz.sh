@@ -41,7 +41,7 @@ fuzz() {
   "${WORK}/bin/fuzz_${target}" "${LIMITS[@]}" -max_total_time="${seconds}" -print_final_stats=1 \
     -dict="${WORK}/${target}.dict" -artifact_prefix="${findings}/" "${corpus}" "${WORK}/seeds/${target}" \
     >"${log}" 2>&1 || true
-  dismiss "${target}" "${findings}"/timeout-*
+  dismiss "${target}" "${findings}"/timeout-* "${findings}"/slow-unit-*
   minimise "${target}" "${corpus}"
 }
 

@@ -28,6 +28,7 @@ timed "set-up" scripts/setup.sh --test
 timed "format" scripts/lint.sh --format
 timed "build" scripts/build.sh release
 timed "tests under sanitizers" scripts/sanitize.sh asan
+timed "made-up files" scripts/fuzz.sh 10
 timed "as other processors" scripts/processors.sh --few attention model train
 timed "lint of changed files" scripts/lint.sh --changed --budget 120
 echo "== tests"
