@@ -9,6 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_LINES = 400
+MAX_COLUMNS = 120
 # Folders of one machine, which no file of the project may know. Put together here, so that this file passes itself.
 _MACHINE = re.compile(r"(?<![\w.~$}-])/(?:%s)/" % "|".join(["work", "root", "farm"]))
 _PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib"}
@@ -50,6 +51,17 @@ def header_problem(name, text):
     return None if re.search(r"^#pragma once$", text, re.MULTILINE) else "no #pragma once"
 
 
+def wide_lines(text):
+    """Lines of Markdown that are wider than an editor's window; code and tables may be."""
+    code, found = False, []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            code = not code
+        elif not code and not line.startswith("|") and len(line) > MAX_COLUMNS:
+            found.append(number)
+    return found
+
+
 def problems(check, *suffixes):
     found = []
     for path in tracked_files():
@@ -68,6 +80,10 @@ def test_files_are_short():
         return [f"{lines} lines, at most {MAX_LINES}"] if lines > MAX_LINES else []
 
     assert problems(check, ".cpp", ".h", ".py", ".sh") == []
+
+
+def test_markdown_is_narrow():
+    assert problems(lambda _, text: [f"line {number}" for number in wide_lines(text)], ".md") == []
 
 
 def test_no_paths_of_one_machine():
@@ -93,6 +109,8 @@ def test_the_checks_find_what_they_look_for():
     assert pickles("import pickle\nfrom torch import save\nx = torch.load('f')\n") == [
         "pickle", "torch.save", "torch.load"]
     assert pickles("import torch\nx = torch.zeros(2)\n'pickle'\n") == []
+    wide = "x " * 61
+    assert wide_lines(f"{wide}\n```\n{wide}\n```\n| {wide}\n{wide}") == [1, 6]
     assert header_problem("a.h", "// #pragma once is missing\n")
     assert header_problem("a.h", "// A\n#pragma once\n") is None
     assert header_problem("a-inl.h", "#pragma once\n")

@@ -1,7 +1,7 @@
 // Decoding with a key-value cache: the causal form, some tokens at a time, without going back over the rows before.
 //
 // What the tokens before leave behind, besides their keys and values, is one number per key and head, the column sum
-// c_k = Σ_i m_ik over the rows so far (docs/method.md, section 3); with several steps of belief propagation one for
+// c_k = Σ_i m_ik over the rows so far (docs/method.md, "Causal form"); with several steps of belief propagation one for
 // each step. The elemmul variant keeps W = Σ_i a_iᵀ v_i, [keys, channels], and s = Σ_i a_i in place of the values. A
 // row costs O(L·D), and the results equal those of refined_attention with causal = true over the whole sequence, to
 // rounding.

@@ -58,7 +58,7 @@ at::Tensor make_scores(const at::Tensor& query, const at::Tensor& key, const Pai
   return at::matmul(zero_where(query, pairs.padded_query) * scale, zero_where(key, pairs.padded_key).transpose(-1, -2));
 }
 
-// c_jk − m_jk of docs/method.md, section 2 and 3: [B, H, 1 or L_q, L_k].
+// c_jk − m_jk of docs/method.md, "Refinement is a bias on the scores" and "Causal form": [B, H, 1 or L_q, L_k].
 at::Tensor refinement_bias(const at::Tensor& attention, const AttentionOptions& options) {
   const auto messages = make_messages(attention, options);
   if (!options.causal) {  // leaky_causal too: its messages come from all rows

@@ -1,6 +1,6 @@
 // What models and trainers take of LibTorch: tensors and their functions, modules, autograd. <torch/torch.h> brings
-// optimisers, loaders of data and much else besides, which costs every unit two seconds; this header is precompiled, with
-// what nearly every unit includes as well.
+// optimisers, loaders of data and much else besides, which costs every unit two seconds; this header is precompiled,
+// with what nearly every unit includes as well.
 #pragma once
 
 #include <torch/csrc/autograd/autograd.h>

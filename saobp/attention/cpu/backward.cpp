@@ -1,4 +1,4 @@
-// Fused backward pass (docs/method.md, section 4). For each head, g = ∂L/∂O:
+// Fused backward pass (docs/method.md, "Gradients"). For each head, g = ∂L/∂O:
 //   sweep 1, by blocks of 64 rows: S = Q Kᵀ and g Vᵀ are made; A, B and dZ = B ⊙ (dB − D) from them;
 //                                  dVᵀ += gᵀ (B ⊙ R);  dc += columns of dZ
 //   sweep 2, by blocks:            dS = dZ + A ⊙ (dA − E);  dQ = dS K;  dKᵀ += Qᵀ dS

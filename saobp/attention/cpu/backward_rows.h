@@ -1,4 +1,4 @@
-// Element-wise work of the backward pass on one block of rows (layout.h), vectorised. docs/method.md, section 4.
+// Element-wise work of the backward pass on one block of rows (layout.h), vectorised. docs/method.md, "Gradients".
 #pragma once
 
 #include <cstdint>

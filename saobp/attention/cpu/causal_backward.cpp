@@ -1,4 +1,4 @@
-// Backward pass of the causal form with a strength (docs/method.md, section 4), in one sweep over blocks of 64 rows
+// Backward pass of the causal form with a strength (docs/method.md, "Gradients"), in one sweep over blocks of 64 rows
 // from the last to the first: c before a block is what it was after it less the block's column sums; the sums of dZ
 // over the later rows go the other way. Both are carried in double. For each block
 //   S = Q Kᵀ, g Vᵀ;  A, u and the columns' products, row by row;  B and dZ;  back from the last row to the first

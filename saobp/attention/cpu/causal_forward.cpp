@@ -1,5 +1,5 @@
-// The causal form with a strength (docs/method.md, section 3), in one sweep over blocks of 64 rows, against the columns
-// that they see:
+// The causal form with a strength (docs/method.md, "Causal form"), in one sweep over blocks of 64 rows, against the
+// columns that they see:
 //   S = Q Kᵀ;  e = 2^(S − max), row sums;  row by row p = e · 2^c and u = 1 − tA into c;  O = p V / Σ p
 // c is carried along in double, by blocks. Where the chunks of a head go to several threads, a sweep before makes their
 // column sums.

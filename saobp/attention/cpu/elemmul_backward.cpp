@@ -1,4 +1,5 @@
-// Fused backward pass of ElemMul, encoder form (docs/method.md, section 5). For each head, g = ∂L/∂O:
+// Fused backward pass of ElemMul, encoder form (docs/method.md, "Refinement is a bias on the scores"). For each head,
+// with g = ∂L/∂O:
 //   dN = g / z,  dz_j = −g_j · O_j / z_j
 //   sweep 1, by blocks of 64 rows: A from S = Q Kᵀ;  dTᵀ += dNᵀ (A ⊙ R);  ds += Aᵀ dz
 //   sweep 2, by blocks:            x = ∂L/∂A = R ⊙ (dN Tᵀ) + dz s + V dTᵀ + ds;  dV = A dT

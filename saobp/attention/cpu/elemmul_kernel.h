@@ -1,5 +1,6 @@
 // The fused CPU kernels of ElemMul: B = A Aᵀ with its rows normalised, as two products of size L²·D
-// (docs/method.md, section 5), encoder and causal form, float, with padding, dropout and grouped key-value heads.
+// (docs/method.md, "Refinement is a bias on the scores"), encoder and causal form, float, with padding, dropout and
+// grouped key-value heads.
 //   T = Aᵀ V,  s = Aᵀ 1,  z = A s,  O = (A ⊙ R) T / z           causal: T and s over the rows i ≤ j
 // The problem has as many queries as keys and no strength.
 #pragma once
