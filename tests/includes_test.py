@@ -26,6 +26,9 @@ MAY_INCLUDE["cli"] = set(MAY_INCLUDE)
 WITHOUT_TORCH = {"io", "text", "data", "report"}
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+# Operators throw as LibTorch's own do; everything above them throws saobp::Error. The command line prints, and no library.
+_THROWS = re.compile(r"\bTORCH_CHECK\w*\(")
+_PRINTS = re.compile(r"\bstd::(cout|cerr|clog)\b|\b(std::)?(printf|fprintf|puts|fputs|putchar)\(")
 _TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 
 
@@ -43,6 +46,10 @@ def violations(room, folder, text):
             found.append(f"give the path from the project's root: {name}")
         elif room in WITHOUT_TORCH and _TORCH.match(name):
             found.append(f"{room} does without LibTorch: {name}")
+    if room != "attention" and _THROWS.search(text):
+        found.append(f"{room} throws by fail() of io/error.h")
+    if room != "cli" and _PRINTS.search(text):
+        found.append(f"{room} may not print")
     return found
 
 
@@ -85,6 +92,9 @@ def test_linked_rooms():
         ("io", '#include "error.h"', "give the path from the project's root"),
         ("text", '#include "../io/error.h"', "give the path from the project's root"),
         ("text", '#include "saobp/io/no_such_header.h"', "there is no"),
+        ("train", "TORCH_CHECK(x);", "train throws by fail()"),
+        ("data", 'std::fprintf(stderr, "x");', "data may not print"),
+        ("train", "std::cerr << 1;", "train may not print"),
     ],
 )
 def test_a_violation_is_found(room, line, what):
@@ -100,6 +110,9 @@ def test_a_violation_is_found(room, line, what):
         ("model", "#include <torch/types.h>"),
         ("attention", '#include "hwy/foreach_target.h"'),
         ("io", "#include <string>"),
+        ("attention", "TORCH_CHECK(x);"),
+        ("cli", 'std::fprintf(stderr, "x");'),
+        ("io", 'std::snprintf(text, sizeof text, "x");'),
     ],
 )
 def test_what_is_allowed(room, line):

@@ -4,7 +4,7 @@ namespace saobp::analysis {
 
 MetricAccumulator::MetricAccumulator(int64_t num_layers, int64_t num_heads, const MetricOptions& options)
     : num_layers_(num_layers), num_heads_(num_heads), options_(options) {
-  options_.validate();
+  options_.check();
   if (num_layers < 1 || num_heads < 1)
     fail("analysis of ", num_layers, " layers with ", num_heads, " heads; at least one of both was expected");
   const std::vector<double> heads(num_heads, 0.0);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "saobp/analysis/values.h"
 #include "saobp/model/dropout.h"
 
 namespace saobp::analysis {
@@ -31,22 +32,11 @@ struct LayerSums {
   int64_t sequences = 0, passes = 0;
 };
 
-std::vector<double> to_vector(const torch::Tensor& tensor) {
-  const auto values = tensor.to(torch::kCPU, torch::kDouble).contiguous();
-  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
-}
-
 void append_means(const Sums& sums, int64_t sequences, MonitoredMatrix& matrix) {
   const auto n = static_cast<double>(sequences);
   if (sums.entropy.defined()) matrix.attention_entropy.push_back(to_vector(sums.entropy / n));
   matrix.gtd.push_back(to_vector(sums.gtd / n));
   matrix.gtd_standard_error.push_back(to_vector(sums.variance.sqrt() / n));  // probes of sequences are independent
-}
-
-double mean(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
 }
 
 io::Json rounded(const Layers& layers) {
@@ -68,7 +58,7 @@ io::Json to_json(const MonitoredMatrix& matrix) {
 
 }  // namespace
 
-void MonitorOptions::validate() const { io::check_limits(*this); }
+void MonitorOptions::check() const { io::check_limits(*this); }
 
 io::Json MonitoredAttention::to_json(int64_t step) const {
   return {{"step", step},
@@ -120,7 +110,7 @@ std::string MonitoredAttention::summary() const {
 std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
                                                     const std::function<void(const model::AttentionProbe&)>& forward,
                                                     const std::function<bool()>& stop) {
-  options.validate();
+  options.check();
   std::vector<LayerSums> layers;
   const torch::NoGradGuard no_grad;
   const auto look = [&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,

@@ -39,7 +39,7 @@ struct MonitorOptions {
   }
 
   // Throws UsageError that names the flag, its value and its range.
-  void validate() const;
+  void check() const;
 };
 
 // Of A or B, [layer][head]: means over the sequences of the batch.

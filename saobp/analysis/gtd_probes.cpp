@@ -128,7 +128,7 @@ std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& qu
                                                             const AttentionOptions& options_in,
                                                             const MetricOptions& metrics, int64_t probes, uint64_t seed,
                                                             const std::function<bool()>& stop) {
-  metrics.validate();
+  metrics.check();
   if (probes < 2)
     fail_usage("GTD from ", probes, " probes; at least 2, which an error can be told from, were expected");
   const at::NoGradGuard no_grad;

@@ -4,14 +4,10 @@
 
 #include <cmath>
 
+#include "saobp/analysis/values.h"
+
 namespace saobp::analysis {
 namespace {
-
-std::vector<double> to_vector(const at::Tensor& per_head) {
-  const at::Tensor values = per_head.to(at::kDouble).contiguous();
-  const auto* first = values.const_data_ptr<double>();
-  return {first, first + values.numel()};
-}
 
 // Mean over rows of −Σ p log p, with 0·log 0 = 0. [num_heads]
 at::Tensor mean_row_entropy(const at::Tensor& rows) { return at::special_entr(rows).sum(-1).mean(-1); }
@@ -58,7 +54,7 @@ at::Tensor indirect_of(const at::Tensor& attention, const MetricOptions& options
 
 }  // namespace
 
-void MetricOptions::validate() const { io::check_limits(*this); }
+void MetricOptions::check() const { io::check_limits(*this); }
 
 double indirect_weight(const MetricOptions& options) {
   double power = 1, sum = 0;

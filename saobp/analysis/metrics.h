@@ -31,7 +31,7 @@ struct MetricOptions {
   }
 
   // Throws UsageError that names the field, its value and its range.
-  void validate() const;
+  void check() const;
 };
 
 // Σ_{t=2..K} β^{t−1}: what the rows of G sum to when those of A sum to one. 2.439 by default.

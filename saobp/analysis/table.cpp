@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 #include <optional>
 #include <vector>
 
+#include "saobp/analysis/values.h"
 #include "saobp/io/words.h"
 
 namespace saobp::analysis {
@@ -95,10 +95,6 @@ Analysis read_analysis(const io::Json& json, const std::string& source) {
   }
   if (out.columns.empty()) fail(source, ": no known metric in \"matrices\"");
   return out;
-}
-
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 double mean_of_layers(const Layers& layers) {

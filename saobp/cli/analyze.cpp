@@ -13,7 +13,7 @@
 namespace saobp::cli {
 
 AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options) {
-  options.metrics.validate();
+  options.metrics.check();
   return {text.name(), analysis::read_sequences(text, options.limit)};
 }
 

@@ -72,7 +72,7 @@ struct BenchCost {
   void run() {
     if (models.empty())
       for (const auto& entry : kPaper) models.push_back(entry.name);
-    for (const auto& name : models) options_of(name, Variant::original, train_batch).validate();
+    for (const auto& name : models) options_of(name, Variant::original, train_batch).check();
     console.line(concat("ms a step of ", train_batch, "×", length, " tokens in training and ms a batch of ",
                         infer_batch, "×", length, " in inference,\nmedians of ", steps,
                         " each, the variants in turn; × is the ratio to Original.\n"

@@ -15,7 +15,7 @@ struct BenchInfer {
   Console console;
 
   void run() {
-    options.validate();
+    options.check();
     TimedInference inference(options);
     inference.pass();  // warms up
     std::vector<double> seconds;

@@ -59,8 +59,8 @@ void BenchModelOptions::add_flags(CLI::App& command, const char* dtypes) {
   flags("threads", threads, "threads; 0: one a core", io::between(0, 1024));
 }
 
-void BenchModelOptions::validate() const {
-  if (strength) model::validate_strength(attention, *strength, "--strength");
+void BenchModelOptions::check() const {
+  if (strength) model::check_strength(attention, *strength, "--strength");
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }
 

@@ -25,7 +25,7 @@ struct BenchModelOptions {
 
   void add_flags(CLI::App& command, const char* dtypes);
   // UsageError naming the flag; then the threads are set.
-  void validate() const;
+  void check() const;
 };
 
 // One update, as the trainer makes it: forward with dropout 0.1, backward, AdamW; no clipping. Every rank of `world`

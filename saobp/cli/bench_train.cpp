@@ -18,7 +18,7 @@ struct BenchTrain {
   Console console;
 
   void run() {
-    options.validate();
+    options.check();
     train::among_ranks(distributed, [&](const train::World& world) {
       train::require_same_on_ranks(shared_options(), world);
       compare.empty() ? time_one(world) : time_two(world);

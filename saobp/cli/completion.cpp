@@ -46,12 +46,6 @@ bool is_number(const CLI::Option& option) {
   return option.get_type_name() == "N" || option.get_type_name() == "NUMBER";
 }
 
-std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands) {
-  std::vector<std::string> names;
-  for (const auto* command : commands) names.push_back(command->get_name());
-  return names;
-}
-
 // The words that arguments without a flag may be: other commands, or what one of them chooses from.
 std::vector<std::string> argument_choices(const CLI::App& command) {
   std::vector<std::string> words = names_of(commands_of(command));

@@ -15,8 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Two models small enough that both learn within about three minutes on two cores.
-model::BertConfig demo_model() {
-  model::BertConfig config;
+model::ModelConfig demo_model() {
+  model::ModelConfig config;
   config.hidden_size = 128;
   config.num_hidden_layers = 3;
   config.num_attention_heads = 4;
@@ -80,7 +80,7 @@ struct Demo {
   void run() {
     train::refuse_ranks("demo");
     if (fs::exists(folder())) fail(output, ": exists already; choose another --output");
-    data::DemoTextOptions{seed, documents}.validate();
+    data::DemoTextOptions{seed, documents}.check();
     io::make_folder(folder());
     console.line(concat("making a text of ", io::counted(documents, "short story", "short stories"),
                         " in which answers take several facts: ", output, "/train.txt"));

@@ -81,7 +81,7 @@ struct Generate {
   }
 
   void run() {
-    sampling.validate();
+    sampling.check();
     prepare_output(logits_file, "--logits", files_of(model) + (tokenizer.empty() ? Paths() : files_of(tokenizer)));
     const auto opened = open_model(model, tokenizer, model::Family::gpt2, "generate");
     const auto ending = ending_of(opened);

@@ -96,13 +96,13 @@ std::string with_capital(std::string text) {
   return text;
 }
 
+}  // namespace
+
 std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string> names;
   for (const auto* command : commands) names.push_back(command->get_name());
   return names;
 }
-
-}  // namespace
 
 std::vector<std::string> wrapped(const std::string& text, size_t width) {
   std::vector<std::string> lines;

@@ -18,6 +18,7 @@ std::vector<const CLI::Option*> options_of(const CLI::App& command, bool positio
 std::vector<std::string> flags_of(const CLI::Option& option);
 // What is below it, without unnamed groups.
 std::vector<const CLI::App*> commands_of(const CLI::App& app);
+std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands);
 // The command that words such as "bench", "train" lead to; UsageError naming the word that leads nowhere.
 const CLI::App& find_command(const CLI::App& root, const std::vector<std::string>& words);
 // "saobp bench train".

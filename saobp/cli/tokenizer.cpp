@@ -113,7 +113,7 @@ void save(const text::Tokenizer& tokenizer, const std::filesystem::path& path) {
   io::write_file(path, tokenizer.to_json());
 }
 
-struct TrainOptions {
+struct TokenizerTrainOptions {
   std::vector<std::string> input;
   std::string output, text_field = "text";
   bool force = false;
@@ -130,7 +130,7 @@ void refuse_options_of_other_kind(const CLI::App& command, text::TokenizerKind k
     if (command.count(flag) > 0) fail_usage(flag, ": does not go with --kind ", io::enum_name(kind));
 }
 
-void train(TrainOptions& o) {
+void train(TokenizerTrainOptions& o) {
   const auto path = new_tokenizer_json(o.output, o.force);
   std::vector<data::TextInput> inputs;
   Paths files;
@@ -175,7 +175,7 @@ void train(TrainOptions& o) {
 }
 
 void add_train(CLI::App& parent) {
-  auto o = std::make_shared<TrainOptions>();
+  auto o = std::make_shared<TokenizerTrainOptions>();
   auto* command = parent.add_subcommand("train", "Learn a vocabulary from text and write a tokenizer.json");
   command->add_option("--input", o->input, kInputHelp)->required()->type_name("FILE");
   FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <deque>
 #include <exception>
 #include <thread>
@@ -202,15 +201,14 @@ Corpus::Corpus(const CorpusOptions& options, const text::Tokenizer& tokenizer, c
     auto cache = TokenCache::open(path, key, damage);
     const bool cached = cache.has_value();
     if (!cached) {
-      if (!damage.empty())
-        std::fprintf(stderr, "note: %s: %s; the text is tokenised again\n", path.c_str(), damage.c_str());
       io::make_folder(folder);
       io::sweep_partial(folder);
       text.tokenize(path, key, tokenizer, progress, threads);
-      cache = TokenCache::open(path, key, damage);
-      if (!cache) fail(path.string(), ": cannot be read back after it was written: ", damage);
+      std::string still;
+      cache = TokenCache::open(path, key, still);
+      if (!cache) fail(path.string(), ": cannot be read back after it was written: ", still);
     }
-    sources_.push_back({source.path, source.weight, text.files(), text.bytes(), cached, std::move(*cache)});
+    sources_.push_back({source.path, source.weight, text.files(), text.bytes(), cached, damage, std::move(*cache)});
   }
 }
 

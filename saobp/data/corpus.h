@@ -36,6 +36,7 @@ class Corpus {
     std::optional<double> weight;  // share of the rows; all sources have one or none has
     uint64_t files, bytes;         // as they are stored
     bool cached;                   // the cache was there already
+    std::string damage;            // what was wrong with it, so that it was made again; empty where nothing was
     TokenCache tokens;             // tokens.documents(), tokens.tokens(), tokens.document(i), tokens.path()
   };
 

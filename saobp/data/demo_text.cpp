@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "saobp/data/random.h"
 #include "saobp/io/error.h"
 
 namespace saobp::data {
@@ -52,16 +53,11 @@ const Level kLevels[] = {{"item", &kColours, &kItems, "lies in"},
 constexpr size_t kMinWords = 36, kMaxWords = 62, kMinQuestions = 1;
 
 // SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, the same on every platform.
-class Random {
+class StoryDice {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
+  explicit StoryDice(uint64_t seed) : state_(seed) {}
 
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-  }
+  uint64_t next() { return mix64(state_ += kMix64Step); }
   // 0 … n − 1. Scaling 32 bits is off from uniform by less than n / 2^32.
   size_t below(size_t n) { return static_cast<size_t>(((next() >> 32) * n) >> 32); }
   bool once_in(size_t n) { return below(n) == 0; }
@@ -84,7 +80,7 @@ class Random {
 
 using Chain = Words;  // its entities, from the item upwards
 
-std::vector<Chain> draw_chains(Random& random) {
+std::vector<Chain> draw_chains(StoryDice& random) {
   std::vector<Chain> chains(random.once_in(3) ? 1 : 2);
   for (auto& chain : chains) chain.resize(1 + 2 + random.below(3));  // 2 to 4 links
   for (size_t level = 0; level < std::size(kLevels); ++level) {
@@ -98,7 +94,7 @@ std::vector<Chain> draw_chains(Random& random) {
   return chains;
 }
 
-void tell_chain(const Chain& chain, Random& random, Words& facts) {
+void tell_chain(const Chain& chain, StoryDice& random, Words& facts) {
   for (size_t level = 0; level + 1 < chain.size(); ++level)
     facts.push_back(chain[level] + " " + (random.once_in(2) ? "is in" : kLevels[level].verb) + " " + chain[level + 1] +
                     " .");
@@ -113,7 +109,7 @@ void ask_chain(const Chain& chain, Words& questions) {
 }
 
 // `people` from the oldest to the youngest.
-void tell_order(const Words& people, Random& random, Words& facts, Words& questions) {
+void tell_order(const Words& people, StoryDice& random, Words& facts, Words& questions) {
   for (size_t i = 0; i + 1 < people.size(); ++i)
     facts.push_back(random.once_in(2) ? people[i] + " is older than " + people[i + 1] + " ."
                                       : people[i + 1] + " is younger than " + people[i] + " .");
@@ -132,7 +128,7 @@ size_t count_words(const std::string& sentence) {
 }
 
 // One draw, or nothing when its length is out of bounds.
-std::string draw_document(Random& random) {
+std::string draw_document(StoryDice& random) {
   const auto chains = draw_chains(random);
   Words people = random.sample(kPeople, kPeople.size()), facts, questions;
   const auto take_people = [&](size_t count) {
@@ -172,12 +168,12 @@ std::string draw_document(Random& random) {
 
 }  // namespace
 
-void DemoTextOptions::validate() const { io::check_limits(*this); }
+void DemoTextOptions::check() const { io::check_limits(*this); }
 
 std::string generate_demo_text(const DemoTextOptions& options) {
-  options.validate();
+  options.check();
   // One step of the generator parts the streams of neighbouring seeds.
-  Random random(Random(static_cast<uint64_t>(options.seed)).next());
+  StoryDice random(StoryDice(static_cast<uint64_t>(options.seed)).next());
   std::string text;
   for (int64_t written = 0; written < options.documents;) {
     const std::string document = draw_document(random);

@@ -43,7 +43,7 @@ struct DemoTextOptions {
   }
 
   // Throws UsageError that names the field, its value and its range.
-  void validate() const;
+  void check() const;
 };
 
 // The same options give the same bytes on every platform: 64-bit integer arithmetic only, none of the standard

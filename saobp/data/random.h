@@ -17,17 +17,19 @@ constexpr uint64_t mix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+inline constexpr uint64_t kMix64Step = 0x9E3779B97F4A7C15ull;  // of its generator: 2^64 / golden ratio
+
 // What a generator is for; two purposes never share numbers.
 enum class Purpose : uint64_t { document_order = 1, row_order, source_choice, masks };
 
 class Random {
  public:
   Random(uint64_t seed, Purpose purpose, uint64_t index = 0)
-      : key_(mix64(mix64(mix64(seed + kGolden) + static_cast<uint64_t>(purpose) * kGolden) ^
-                   (index * kOdd + kGolden))) {}
+      : key_(mix64(mix64(mix64(seed + kMix64Step) + static_cast<uint64_t>(purpose) * kMix64Step) ^
+                   (index * kOdd + kMix64Step))) {}
 
   // 64 uniform bits.
-  uint64_t bits() { return mix64(key_ + kGolden * ++counter_); }
+  uint64_t bits() { return mix64(key_ + kMix64Step * ++counter_); }
 
   // Uniform in [0, 1), 53 bits.
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
@@ -42,7 +44,6 @@ class Random {
   }
 
  private:
-  static constexpr uint64_t kGolden = 0x9E3779B97F4A7C15ull;  // 2^64 / golden ratio
   static constexpr uint64_t kOdd = 0xD1342543DE82EF95ull;
   uint64_t key_, counter_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "saobp/model/add_norm.h"
 
+#include "saobp/io/error.h"
 #include "saobp/model/cpu/rows.h"
 #include "saobp/model/dropout.h"
 
@@ -45,8 +46,9 @@ Tensor total(const Tensor& partial, const Tensor& like) {
 }
 
 void check_channels(const char* name, const Tensor& vector, const Tensor& x) {
-  TORCH_CHECK(!vector.defined() || (vector.dim() == 1 && vector.size(0) == x.size(-1)), name, " has shape ",
-              vector.defined() ? vector.sizes() : torch::IntArrayRef(), "; [", x.size(-1), "] was expected");
+  if (!(!vector.defined() || (vector.dim() == 1 && vector.size(0) == x.size(-1))))
+    fail(name, " has shape ", vector.defined() ? vector.sizes() : torch::IntArrayRef(), "; [", x.size(-1),
+         "] was expected");
 }
 
 // What is undefined is left out, as in cpu::AddNorm.
@@ -148,8 +150,8 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
 variable_list add_norm(const Tensor& x, const Tensor& bias, const Tensor& residual, double p, uint64_t seed,
                        const Norm& norm, bool keep_sum) {
   const auto& like = x.defined() ? x : residual;
-  TORCH_CHECK(!x.defined() || !residual.defined() || x.sizes() == residual.sizes(), "dropout_add: x has shape ",
-              x.sizes(), ", residual has ", residual.sizes(), "; they must agree");
+  if (!(!x.defined() || !residual.defined() || x.sizes() == residual.sizes()))
+    fail("dropout_add: x has shape ", x.sizes(), ", residual has ", residual.sizes(), "; they must agree");
   check_channels("bias", bias, like), check_channels("LayerNorm's weight", norm.weight, like);
   check_channels("LayerNorm's bias", norm.bias, like);
   if (has_kernels(like))

@@ -7,7 +7,7 @@
 
 namespace saobp::model {
 
-BertImpl::BertImpl(const BertConfig& c, std::optional<uint64_t> seed, bool with_head) : LanguageModelImpl(c) {
+BertImpl::BertImpl(const ModelConfig& c, std::optional<uint64_t> seed, bool with_head) : LanguageModelImpl(c) {
   const int64_t h = c.hidden_size;
   token_type_embeddings =
       register_parameter("embeddings_token_type_embeddings_weight", torch::empty({c.type_vocab_size, h}));

@@ -9,7 +9,7 @@ struct BertImpl : LanguageModelImpl {
   // Weights are drawn from N(0, initializer_range²) with `seed`; biases 0, LayerNorm 1 and 0, the padding row 0.
   // Without the head only encode() and hidden_states() can be used.
   // Without a seed they are left as memory held them, to be loaded.
-  BertImpl(const BertConfig& config, std::optional<uint64_t> seed, bool with_head = true);
+  BertImpl(const ModelConfig& config, std::optional<uint64_t> seed, bool with_head = true);
 
   // hidden_states() with token types: token_type_ids [B, L]; undefined: all 0.
   torch::Tensor encode(const torch::Tensor& input_ids, const torch::Tensor& attention_mask = {},
@@ -21,7 +21,6 @@ struct BertImpl : LanguageModelImpl {
   }
   torch::Tensor head_states(const torch::Tensor& hidden) override;
   OutputProjection projection() override;
-  torch::Tensor mlm_logits(const torch::Tensor& hidden) { return logits(hidden); }
   TensorList named_weights() override;
 
   bool has_head() const override { return head_bias.defined(); }

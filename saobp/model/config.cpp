@@ -58,7 +58,7 @@ ModelConfig defaults(Family family) {
 
 RefinedAttentionConfig read_refined_attention(const io::Json& json, const std::string& block) {
   auto refined = io::fields_from_json<RefinedAttentionConfig>(json, block);
-  validate_strength(refined.attention, refined.strength, block + ": \"strength\"");
+  check_strength(refined.attention, refined.strength, block + ": \"strength\"");
   if (json.contains("strengths")) refined.strengths = strengths_from_json(json.at("strengths"), block);
   refined.qk_norm = io::get_or(json, "qk_norm", false, block);
   return refined;
@@ -99,7 +99,7 @@ int64_t ModelConfig::parameters() const {
   return causal() ? body : body + type_vocab_size * h + h * h + h + norm + vocab_size;
 }
 
-void validate(const ModelConfig& c, const std::string& source) {
+void check(const ModelConfig& c, const std::string& source) {
   for_each(kSizes, c, [&](const char* name, const auto& key) {
     if (const int64_t value = c.*key.field; value < 1 || value > key.most)
       fail(source, ": \"", name, "\" is ", value, "; a number from 1 to ", key.most, " was expected");
@@ -148,11 +148,6 @@ ModelConfig named_config(const std::string& name) {
   return model_preset(name);
 }
 
-BertConfig bert_preset(const std::string& name) {
-  if (name == "bert-mini" || name == "bert-small" || name == "bert-medium") return model_preset(name);
-  fail_usage("--model: \"", name, "\" is not known; bert-mini, bert-small or bert-medium was expected");
-}
-
 double default_strength(int64_t parameters) { return std::min(0.2, 0.2 * 11e6 / static_cast<double>(parameters)); }
 
 double default_strength(const ModelConfig& config) {
@@ -163,7 +158,7 @@ double default_strength(const ModelConfig& config) {
   return default_strength(bert.parameters());
 }
 
-void validate_strength(attention::Variant variant, double strength, const std::string& flag) {
+void check_strength(attention::Variant variant, double strength, const std::string& flag) {
   using attention::Variant;
   if (!(strength >= 0 && strength <= 20))
     fail_usage(flag, ": ", strength, " was given; a number from 0 to 20 was expected (low turns the sign by itself)");
@@ -189,7 +184,7 @@ io::Json to_json(const Strengths& strengths) {
   return json;
 }
 
-void validate_strengths(const ModelConfig& c, const std::string& flag) {
+void check_strengths(const ModelConfig& c, const std::string& flag) {
   const auto& strengths = c.refined_attention.strengths;
   if (strengths.empty()) return;
   if (strengths.size() != static_cast<size_t>(c.num_hidden_layers))
@@ -199,7 +194,7 @@ void validate_strengths(const ModelConfig& c, const std::string& flag) {
     if (heads.size() != 1 && heads.size() != static_cast<size_t>(c.num_attention_heads))
       fail_usage(flag, ": layer ", layer, " was given ", heads.size(), " numbers; 1, or one for each of its ",
                  c.num_attention_heads, " heads, was expected");
-    for (double strength : heads) validate_strength(c.refined_attention.attention, strength, flag);
+    for (double strength : heads) check_strength(c.refined_attention.attention, strength, flag);
   }
 }
 
@@ -227,27 +222,17 @@ ModelConfig config_from_json(const io::Json& json, const std::string& source) {
     const std::string block = source + ": refined_attention";
     try {
       c.refined_attention = read_refined_attention(json.at("refined_attention"), block);
-      validate_strengths(c, block + ": \"strengths\"");
+      check_strengths(c, block + ": \"strengths\"");
     } catch (const UsageError& e) {
       throw Error(e.what());  // a damaged file, not a wrong flag
     }
   }
-  validate(c, source);
+  check(c, source);
   return c;
 }
 
 ModelConfig read_config(const std::filesystem::path& path) {
   return config_from_json(io::read_json(path), path.string());
-}
-
-BertConfig bert_config_from_json(const io::Json& json, const std::string& source) {
-  const auto type = io::require<std::string>(json, "model_type", source);
-  if (type != "bert") fail(source, ": \"model_type\" is \"", type, "\"; \"bert\" was expected");
-  return config_from_json(json, source);
-}
-
-BertConfig read_bert_config(const std::filesystem::path& path) {
-  return bert_config_from_json(io::read_json(path), path.string());
 }
 
 io::Json to_json(const RefinedAttentionConfig& refined) {

@@ -72,19 +72,16 @@ struct ModelConfig {
   // Every learned number in the model's file, tied ones once, with the language-model head.
   int64_t parameters() const;
 };
-using BertConfig = ModelConfig;  // where only a BERT is meant
 
 // Throws Error that begins with `source` and names both numbers, under the names of the family's files, when sizes do
 // not fit together or are not positive.
-void validate(const ModelConfig& config, const std::string& source);
+void check(const ModelConfig& config, const std::string& source);
 
 // "bert-mini", "bert-small", "bert-medium" of Table 4 in [SAOBP], and "gpt2-mini" … of the same shapes with GPT-2's
 // vocabulary, 1,024 positions and its other settings; UsageError lists them for any other name.
 ModelConfig model_preset(const std::string& name);
 // The same, or the config.json that is named, or that of a folder. What it says of attention is in it.
 ModelConfig named_config(const std::string& name);
-// The BERTs alone.
-BertConfig bert_preset(const std::string& name);
 
 // λ = min(0.2, 0.2 · 11 M / parameters): the rule behind the paper's 0.2, 0.08 and 0.05.
 double default_strength(int64_t parameters);
@@ -95,18 +92,15 @@ double default_strength(const ModelConfig& config);
 // [λ, …] with one λ a layer, or a list of one λ a head in its place. Error naming `source`.
 Strengths strengths_from_json(const io::Json& json, const std::string& source);
 io::Json to_json(const Strengths& strengths);
-// UsageError unless there is one entry a layer with one λ or one a head, each as validate_strength wants it.
-void validate_strengths(const ModelConfig& config, const std::string& flag);
+// UsageError unless there is one entry a layer with one λ or one a head, each as check_strength wants it.
+void check_strengths(const ModelConfig& config, const std::string& flag);
 
 // UsageError unless 0 ≤ strength ≤ 20 (and 0 for variants without one); `flag` is what the message calls it.
-void validate_strength(attention::Variant variant, double strength, const std::string& flag);
+void check_strength(attention::Variant variant, double strength, const std::string& flag);
 
 // Error when "model_type" is of no known family, when something in it is not supported, or when the sizes do not fit.
 ModelConfig config_from_json(const io::Json& json, const std::string& source);
 ModelConfig read_config(const std::filesystem::path& path);
-// The same, and Error when the file is not a BERT's.
-BertConfig bert_config_from_json(const io::Json& json, const std::string& source);
-BertConfig read_bert_config(const std::filesystem::path& path);
 // The block alone.
 io::Json to_json(const RefinedAttentionConfig& refined);
 // As transformers writes it for BertForMaskedLM or GPT2LMHeadModel.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "saobp/attention/dropout.h"
+
 namespace saobp::model {
 
 cpu::Dropout kernel_dropout(double p, uint64_t seed) {
@@ -26,11 +28,7 @@ torch::Tensor dropout_mask(const torch::Tensor& like, double p, uint64_t seed) {
 }
 
 uint64_t derive_seed(uint64_t seed, uint64_t site) {
-  // SplitMix64 (Steele et al. 2014).
-  uint64_t z = seed + 0x9E3779B97F4A7C15ull * (site + 1);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
+  return attention::dropout_mix(seed + attention::kDropoutStep * (site + 1));  // SplitMix64 (Steele et al. 2014)
 }
 
 }  // namespace saobp::model

@@ -27,7 +27,7 @@ int64_t nucleus(const torch::Tensor& probabilities, double top_p) {
 
 }  // namespace
 
-void SamplingOptions::validate() const { io::check_limits(*this); }
+void SamplingOptions::check() const { io::check_limits(*this); }
 
 Candidates candidates(const torch::Tensor& logits, const SamplingOptions& options) {
   const int64_t vocabulary = logits.size(0);

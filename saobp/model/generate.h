@@ -32,7 +32,7 @@ struct SamplingOptions {
   }
 
   // UsageError naming the flag, what was given and what was expected.
-  void validate() const;
+  void check() const;
 };
 
 // Tokens that may come next, likeliest first where top_k or top_p cut the vocabulary, else all of it in its order.

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "saobp/io/error.h"
 #include "saobp/model/add_norm.h"
 #include "saobp/model/dropout.h"
 #include "saobp/model/weight_names.h"
@@ -46,7 +47,7 @@ Gpt2Cache Gpt2Impl::new_cache() const {
 
 torch::Tensor Gpt2Impl::decode(const torch::Tensor& input_ids, Gpt2Cache& cache) {
   torch::NoGradGuard no_grad;
-  TORCH_CHECK(!is_training(), "decode: the model is in training mode; evaluation mode was expected");
+  if (is_training()) fail("decode: the model is in training mode; evaluation mode was expected");
   auto hidden = embed(input_ids, cache.length());
   for (size_t i = 0; i < layers.size(); ++i)
     hidden = layers[i]->forward(

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <numbers>
 
+#include "saobp/io/error.h"
 #include "saobp/model/bert.h"
 #include "saobp/model/dropout.h"
 #include "saobp/model/gpt2.h"
@@ -41,7 +42,7 @@ torch::Tensor LanguageModelImpl::embed_words(const torch::Tensor& input_ids) con
 }
 
 void LanguageModelImpl::learn_strengths() {
-  TORCH_CHECK(!layer_strengths.empty(), "learn_strengths: the model's config has no strengths");
+  if (layer_strengths.empty()) fail("learn_strengths: the model's config has no strengths");
   for (auto& strengths : layer_strengths) strengths.requires_grad_(true);
 }
 
@@ -101,8 +102,8 @@ void LanguageModelImpl::set_sinusoidal_positions() {
 }
 
 void LanguageModelImpl::check_ids(const torch::Tensor& input_ids, int64_t first) const {
-  TORCH_CHECK(input_ids.dim() == 2 && input_ids.scalar_type() == torch::kLong,
-              "input_ids must be [batch, length] int64");
+  if (!(input_ids.dim() == 2 && input_ids.scalar_type() == torch::kLong))
+    fail("input_ids must be [batch, length] int64");
   if (const int64_t length = first + input_ids.size(1); length > config.max_position_embeddings)
     fail("the sequence has ", length, " tokens, the model's position table ends at ", config.max_position_embeddings);
   if (input_ids.numel() == 0) return;

@@ -1,5 +1,7 @@
 #include "saobp/model/matmul.h"
 
+#include "saobp/io/error.h"
+
 #ifdef SAOBP_MKLDNN_MATMUL
 namespace at::native {
 // Exported by LibTorch without a header: result = alpha · mat1 · mat2 + beta · result.
@@ -109,8 +111,8 @@ torch::Tensor aligned_rows(int64_t rows, int64_t columns, const torch::TensorOpt
 }
 
 torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
-  TORCH_CHECK(x.dim() > 0 && weight.dim() == 2 && x.size(-1) == weight.size(1), "dense: x has shape ", x.sizes(),
-              " and weight ", weight.sizes(), "; [..., K] and [N, K] were expected");
+  if (!(x.dim() > 0 && weight.dim() == 2 && x.size(-1) == weight.size(1)))
+    fail("dense: x has shape ", x.sizes(), " and weight ", weight.sizes(), "; [..., K] and [N, K] were expected");
   return Dense::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 

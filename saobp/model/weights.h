@@ -48,6 +48,5 @@ std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, con
 // Writes config.json, with the strengths of now and, of σReparam, the weights that it makes, and model.safetensors into
 // `folder`; gives XXH64 of model.safetensors.
 uint64_t save_model(const LanguageModel& model, const std::filesystem::path& folder);
-inline void save_bert(const LanguageModel& model, const std::filesystem::path& folder) { save_model(model, folder); }
 
 }  // namespace saobp::model

@@ -67,7 +67,7 @@ c10::intrusive_ptr<c10d::Backend> make_backend(const c10::intrusive_ptr<c10d::St
 
 }  // namespace
 
-void validate(const DistributedOptions& options) { io::check_limits(options); }
+void check(const DistributedOptions& options) { io::check_limits(options); }
 
 Launch launch_from_environment() {
   const char* const names[] = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"};

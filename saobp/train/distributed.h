@@ -26,7 +26,7 @@ struct DistributedOptions {
 };
 
 // UsageError naming the flag, what was given and what was expected.
-void validate(const DistributedOptions& options);
+void check(const DistributedOptions& options);
 
 // What torchrun, or a batch system's script, tells each process of its place.
 struct Launch {

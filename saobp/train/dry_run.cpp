@@ -110,7 +110,7 @@ io::Json DryRun::to_json() const {
 }
 
 std::optional<DryRun> dry_run(const PretrainOptions& options, const Reporter& reporter) {
-  validate(options);
+  check(options);
   refuse_ranks("pretrain --dry-run");
   find_texts(options);
   set_threads(options);

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "saobp/io/error.h"
+
 namespace saobp::train {
 namespace {
 
@@ -55,7 +57,7 @@ class EntropyPenalty : public torch::autograd::Function<EntropyPenalty> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "entropy_penalty: there is no second derivative");
+    if (at::GradMode::is_enabled()) fail("entropy_penalty: there is no second derivative");
     auto saved = context->get_saved_variables();
     for (auto& gradient : saved) gradient = gradient * gradients[0].to(gradient.scalar_type());
     return {saved[0], saved[1], saved[2], {}, {}, {}};
@@ -66,10 +68,10 @@ class EntropyPenalty : public torch::autograd::Function<EntropyPenalty> {
 
 torch::Tensor entropy_penalty(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& thresholds,
                               const std::optional<torch::Tensor>& key_mask, bool causal, double tolerance) {
-  TORCH_CHECK(query.sizes() == key.sizes(), "entropy_penalty: query has shape ", query.sizes(), ", key ", key.sizes(),
-              "; they must agree");
-  TORCH_CHECK(thresholds.dim() == 1 && thresholds.size(0) == query.size(1), "entropy_penalty: thresholds have shape ",
-              thresholds.sizes(), ", query has ", query.size(1), " heads");
+  if (query.sizes() != key.sizes())
+    fail("entropy_penalty: query has shape ", query.sizes(), ", key ", key.sizes(), "; they must agree");
+  if (!(thresholds.dim() == 1 && thresholds.size(0) == query.size(1)))
+    fail("entropy_penalty: thresholds have shape ", thresholds.sizes(), ", query has ", query.size(1), " heads");
   const auto real = key_mask.value_or(torch::ones({query.size(0), query.size(2)}, torch::kBool));
   return EntropyPenalty::apply(query, key, thresholds, real, causal, tolerance);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "saobp/io/error.h"
 #include "saobp/model/matmul.h"
 #include "saobp/train/cross_entropy_rows.h"
 
@@ -126,7 +127,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       context->saved_data.erase(found);
       return factor == 1 ? gradient : gradient * factor;
     };
-    TORCH_CHECK(context->saved_data.count("hidden") > 0, "linear_cross_entropy: its gradients were taken already");
+    if (context->saved_data.count("hidden") == 0) fail("linear_cross_entropy: its gradients were taken already");
     return {scaled("hidden"), scaled("weight"), scaled("bias"), {}, {}, {}};
   }
 };
@@ -135,19 +136,19 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
 torch::Tensor linear_cross_entropy(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& bias,
                                    const torch::Tensor& targets, double scale) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1),
-              "linear_cross_entropy: hidden has shape ", hidden.sizes(), " and weight ", weight.sizes(),
-              "; [N, C] and [V, C] were expected");
-  TORCH_CHECK(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)),
-              "linear_cross_entropy: bias has shape ", bias.sizes(), "; [", weight.size(0), "] was expected");
-  TORCH_CHECK(targets.dim() == 1 && targets.size(0) == hidden.size(0) && targets.scalar_type() == torch::kLong,
-              "linear_cross_entropy: targets have shape ", targets.sizes(), "; [", hidden.size(0),
-              "] of int64 was expected");
+  if (!(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1)))
+    fail("linear_cross_entropy: hidden has shape ", hidden.sizes(), " and weight ", weight.sizes(),
+         "; [N, C] and [V, C] were expected");
+  if (!(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0))))
+    fail("linear_cross_entropy: bias has shape ", bias.sizes(), "; [", weight.size(0), "] was expected");
+  if (!(targets.dim() == 1 && targets.size(0) == hidden.size(0) && targets.scalar_type() == torch::kLong))
+    fail("linear_cross_entropy: targets have shape ", targets.sizes(), "; [", hidden.size(0),
+         "] of int64 was expected");
   if (targets.numel() > 0) {
     const auto [lowest, highest] = torch::aminmax(targets);
-    TORCH_CHECK(lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < weight.size(0),
-                "linear_cross_entropy: targets run from ", lowest.item<int64_t>(), " to ", highest.item<int64_t>(),
-                "; the vocabulary has ", weight.size(0));
+    if (!(lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < weight.size(0)))
+      fail("linear_cross_entropy: targets run from ", lowest.item<int64_t>(), " to ", highest.item<int64_t>(),
+           "; the vocabulary has ", weight.size(0));
   }
   const bool gradient = at::GradMode::is_enabled() &&
                         (hidden.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));

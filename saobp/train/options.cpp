@@ -55,7 +55,7 @@ void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   if (!has_strength(options.attention)) return;
   if (!options.strengths.empty()) {
     refined.strengths = parse_strengths(options.strengths);
-    validate_strengths(config, "--strengths");
+    check_strengths(config, "--strengths");
     refined.strength = mean_of(refined.strengths);
   } else {
     refined.strength = options.strength.value_or(model::default_strength(config));
@@ -71,11 +71,11 @@ void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   }
 }
 
-void validate_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
+void check_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
   const auto refuse = [&](const char* flag, const auto& value) {
     fail_usage(flag, ": ", value, " was given, but ", io::enum_name(m.attention), " attention has no strength");
   };
-  if (m.strength) model::validate_strength(m.attention, *m.strength, "--strength");
+  if (m.strength) model::check_strength(m.attention, *m.strength, "--strength");
   if (!m.strengths.empty()) parse_strengths(m.strengths);
   if (!has_strength(m.attention)) {
     if (!m.strengths.empty()) refuse("--strengths", m.strengths);
@@ -102,7 +102,7 @@ data::CorpusOptions validation_corpus(const PretrainOptions& options) {
   return corpus;
 }
 
-void validate(const PretrainOptions& options) {
+void check(const PretrainOptions& options) {
   const auto& t = options.train;
   const auto& o = options.optimizer;
   if (options.model.tokenizer.empty())
@@ -125,7 +125,7 @@ void validate(const PretrainOptions& options) {
   if (!t.validation.empty())
     for (const auto& source : data::parse_sources(validation_corpus(options), "--validation"))
       if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
-  validate_strength_options(options.model, o);
+  check_strength_options(options.model, o);
 }
 
 io::Json to_json(const PretrainOptions& options) {
@@ -197,7 +197,7 @@ model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFa
   if (length > config.max_position_embeddings)
     fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);
   set_attention(config, options);
-  validate(config, options.model);
+  check(config, options.model);
   return config;
 }
 

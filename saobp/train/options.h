@@ -200,12 +200,12 @@ struct PretrainOptions {
 data::CorpusOptions validation_corpus(const PretrainOptions& options);
 
 // UsageError naming the flag, what was given and what was expected.
-void validate(const PretrainOptions& options);
+void check(const PretrainOptions& options);
 
 io::Json to_json(const PretrainOptions& options);
 
 // Takes over what `json` says, in the layout of to_json. Any section or field may be left out, and keeps its value;
-// Error naming `source` for one that is not known. So a run.json from before an option was there is read with that
+// Error naming `source` for one that is not known. So a run.json that is older than an option is read with that
 // option's default, which must therefore be what runs did before.
 void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source);
 PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);

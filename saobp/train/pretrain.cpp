@@ -64,7 +64,7 @@ PretrainOutcome with_ranks(const PretrainOptions& options, const char* flag, con
 
 PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& folder, const Reporter& reporter) {
   const auto run = folder_name(folder);
-  validate(options);
+  check(options);
   const auto kept = with_absolute_paths(options);
   return with_ranks(kept, "--output", run, reporter, [&](const World& world, const Reporter& first) {
     const bool exists = world.sum(world.is_first() && fs::exists(run / "run.json") ? 1.0 : 0.0) > 0;
@@ -84,7 +84,7 @@ PretrainOutcome resume(const fs::path& folder, const io::Json& changes, const Re
   const auto run = folder_name(folder);
   const auto record = read_record(run);
   auto now = with_changes(record.options, changes, run);
-  validate(now);
+  check(now);
   if (!now.corpus.cache.empty()) now.corpus.cache = fs::absolute(now.corpus.cache).string();
   auto kept = changes;
   if (kept.contains("corpus") && kept["corpus"].contains("cache")) kept["corpus"]["cache"] = now.corpus.cache;

@@ -25,6 +25,10 @@ data::Corpus open_corpus(const data::CorpusOptions& options, const text::Tokeniz
   }
   data::Corpus corpus(options, tokenizer, tell, static_cast<int>(threads));
   if (world.is_first()) first_rank_is_done(world, true);
+  for (const auto& source : corpus.sources())
+    if (!source.damage.empty())
+      reporter.line(
+          concat("cache       ", source.tokens.path().string(), ": ", source.damage, "; the text was tokenised again"));
   return corpus;
 }
 

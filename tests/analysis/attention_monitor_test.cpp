@@ -141,10 +141,10 @@ TEST(AttentionMonitor, SaysWhatIsWrong) {
     bert->layers[1]->qkv_weight.fill_(NAN);
   }
   EXPECT_EQ(error_of([&] { monitor(bert, {make_batch(kSequences)}, 8); }), "attention of layer 1 is not finite");
-  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1}.validate(); }),
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1}.check(); }),
             "usage: --monitor-probes: 1 was given; a number from 2 to 16384 was expected");
-  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = MonitorOptions::kMaxProbes}.validate(); }), "no error");
-  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1'000'000}.validate(); }),
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = MonitorOptions::kMaxProbes}.check(); }), "no error");
+  EXPECT_EQ(error_of([] { MonitorOptions{.monitor_probes = 1'000'000}.check(); }),
             "usage: --monitor-probes: 1000000 was given; a number from 2 to 16384 was expected");
 }
 

@@ -224,12 +224,11 @@ TEST(Metrics, WrongInputIsNamed) {
 
 TEST(Metrics, OptionsAreValidated) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_NO_THROW(MetricOptions{}.validate());
+  EXPECT_NO_THROW(MetricOptions{}.check());
   for (const double discount : {0.0, -0.1, 1.01, nan})
-    EXPECT_THROW((MetricOptions{discount, 4, 0.01}.validate()), UsageError);
-  for (const int64_t hops : {-1, 0, 1, 65}) EXPECT_THROW((MetricOptions{0.9, hops, 0.01}.validate()), UsageError);
-  for (const double threshold : {-0.01, 1.5, nan})
-    EXPECT_THROW((MetricOptions{0.9, 4, threshold}.validate()), UsageError);
+    EXPECT_THROW((MetricOptions{discount, 4, 0.01}.check()), UsageError);
+  for (const int64_t hops : {-1, 0, 1, 65}) EXPECT_THROW((MetricOptions{0.9, hops, 0.01}.check()), UsageError);
+  for (const double threshold : {-0.01, 1.5, nan}) EXPECT_THROW((MetricOptions{0.9, 4, threshold}.check()), UsageError);
 }
 
 TEST(Metrics, OptionsSurviveJson) {

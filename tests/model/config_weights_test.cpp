@@ -16,11 +16,9 @@ using attention::Variant;
 using io::Json;
 
 TEST(Config, PresetsHaveTheParametersOfTable4) {
-  EXPECT_EQ(bert_preset("bert-mini").parameters(), 11'201'594);
-  EXPECT_EQ(bert_preset("bert-small").parameters(), 28'795'194);
-  EXPECT_EQ(bert_preset("bert-medium").parameters(), 41'404'730);
-  EXPECT_EQ(error_of([] { bert_preset("bert-base"); }),
-            "usage: --model: \"bert-base\" is not known; bert-mini, bert-small or bert-medium was expected");
+  EXPECT_EQ(model_preset("bert-mini").parameters(), 11'201'594);
+  EXPECT_EQ(model_preset("bert-small").parameters(), 28'795'194);
+  EXPECT_EQ(model_preset("bert-medium").parameters(), 41'404'730);
 }
 
 TEST(Config, ParametersAreThoseOfTheModules) {
@@ -39,14 +37,14 @@ TEST(Config, DefaultStrengthShrinksWithTheModel) {
   EXPECT_EQ(default_strength(11'000'000), 0.2);
   EXPECT_DOUBLE_EQ(default_strength(44'000'000), 0.05);
   // The paper's 0.2, 0.08 and 0.05 to one figure.
-  EXPECT_NEAR(default_strength(bert_preset("bert-mini").parameters()), 0.2, 0.005);
-  EXPECT_NEAR(default_strength(bert_preset("bert-small").parameters()), 0.08, 0.005);
-  EXPECT_NEAR(default_strength(bert_preset("bert-medium").parameters()), 0.05, 0.005);
+  EXPECT_NEAR(default_strength(model_preset("bert-mini").parameters()), 0.2, 0.005);
+  EXPECT_NEAR(default_strength(model_preset("bert-small").parameters()), 0.08, 0.005);
+  EXPECT_NEAR(default_strength(model_preset("bert-medium").parameters()), 0.05, 0.005);
 }
 
 TEST(Config, StrengthIsChecked) {
   const auto check = [](Variant variant, double strength) {
-    return error_of([&] { validate_strength(variant, strength, "--strength"); });
+    return error_of([&] { check_strength(variant, strength, "--strength"); });
   };
   for (auto variant : {Variant::high, Variant::low})
     for (double strength : {0.0, 0.2, 20.0}) EXPECT_EQ(check(variant, strength), "no error");
@@ -60,13 +58,13 @@ TEST(Config, StrengthIsChecked) {
 }
 
 TEST(Config, JsonRoundTrip) {
-  BertConfig config;
+  ModelConfig config;
   config.vocab_size = 101, config.hidden_size = 24, config.num_hidden_layers = 3, config.num_attention_heads = 6;
   config.intermediate_size = 40, config.max_position_embeddings = 33, config.type_vocab_size = 4;
   config.pad_token_id = 7, config.hidden_dropout_prob = 0.2, config.attention_probs_dropout_prob = 0.3;
   config.initializer_range = 0.05, config.layer_norm_eps = 1e-6, config.hidden_act = "gelu_new";
   config.tie_word_embeddings = false, config.refined_attention = {Variant::low, 0.7, false};
-  const auto back = bert_config_from_json(Json::parse(to_json(config).dump()), "config.json");
+  const auto back = config_from_json(Json::parse(to_json(config).dump()), "config.json");
   EXPECT_EQ(to_json(back), to_json(config));
   EXPECT_EQ(std::tuple(back.vocab_size, back.hidden_size, back.num_hidden_layers, back.num_attention_heads,
                        back.intermediate_size, back.max_position_embeddings, back.type_vocab_size, back.pad_token_id),
@@ -83,7 +81,7 @@ TEST(Config, WhatOthersLeaveOutHasTransformersDefaults) {
   const auto json = Json::parse(
       R"({"model_type": "bert", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
           "intermediate_size": 4, "max_position_embeddings": 5, "pad_token_id": null})");
-  const auto config = bert_config_from_json(json, "config.json");
+  const auto config = config_from_json(json, "config.json");
   EXPECT_EQ(config.refined_attention.attention, Variant::original);
   EXPECT_EQ(config.refined_attention.strength, 0);
   EXPECT_EQ(std::tuple(config.type_vocab_size, config.pad_token_id, config.hidden_dropout_prob, config.layer_norm_eps,
@@ -95,9 +93,9 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
   const auto with = [](const char* pointer, Json value) {
     auto json = to_json(tiny_config());
     json[Json::json_pointer(pointer)] = std::move(value);
-    return error_of([&] { bert_config_from_json(json, "c.json"); });
+    return error_of([&] { config_from_json(json, "c.json"); });
   };
-  EXPECT_EQ(with("/model_type", "gpt2"), "c.json: \"model_type\" is \"gpt2\"; \"bert\" was expected");
+  EXPECT_EQ(with("/model_type", "llama"), "c.json: \"model_type\" is \"llama\"; \"bert\" or \"gpt2\" was expected");
   EXPECT_EQ(with("/is_decoder", true), "c.json: \"is_decoder\" is true; an encoder was expected");
   EXPECT_EQ(with("/position_embedding_type", "relative_key"),
             "c.json: \"position_embedding_type\" is \"relative_key\"; \"absolute\" was expected");
@@ -123,7 +121,7 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
             "the sign by itself)");
   auto json = to_json(tiny_config());
   json.erase("intermediate_size");
-  EXPECT_EQ(error_of([&] { bert_config_from_json(json, "c.json"); }), "c.json: \"intermediate_size\" is missing");
+  EXPECT_EQ(error_of([&] { config_from_json(json, "c.json"); }), "c.json: \"intermediate_size\" is missing");
 }
 
 TEST(Initialisation, IsBertsAndDrawnFromTheSeed) {
@@ -167,7 +165,7 @@ TEST(Weights, SaveAndLoadInEveryBit) {
       torch::NoGradGuard no_grad;  // biases that are not all zero, so that a swap shows
       for (auto& parameter : model->parameters()) parameter.add_(torch::rand_like(parameter) * 0.1);
     }
-    save_bert(model, folder.path());
+    save_model(model, folder.path());
     auto loaded = load_model(folder.path());
     EXPECT_TRUE(!tied || loaded.unused.empty());
     EXPECT_FALSE(loaded.model->is_training());
@@ -203,7 +201,7 @@ TEST(Weights, NamedWeightsAreViewsThatCoverTheModel) {
 }
 
 // Saves `tensors` and `config` as a folder that load_model reads.
-void write_folder(const TempFolder& folder, const BertConfig& config, const TensorList& tensors) {
+void write_folder(const TempFolder& folder, const ModelConfig& config, const TensorList& tensors) {
   save_tensors(folder / "model.safetensors", tensors);
   io::write_json(folder / "config.json", to_json(config));
 }

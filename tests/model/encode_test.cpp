@@ -231,7 +231,7 @@ TEST(Encode, TokenTypesAndPositionsCount) {
 }
 
 TEST(Encode, SinusoidalPositionsTurnByTheSameAngleEverywhere) {
-  BertConfig config = tiny_config();
+  ModelConfig config = tiny_config();
   config.hidden_size = 64, config.max_position_embeddings = 100;
   Bert model(config, 1);
   model->set_sinusoidal_positions();
@@ -287,14 +287,14 @@ TEST(Head, LogitsAreProductsWithTheEmbeddingsOrTheDecoder) {
     auto config = tiny_config();
     config.tie_word_embeddings = tied;
     Bert model(config, 3);
-    const auto before = model->mlm_logits(hidden);
+    const auto before = model->logits(hidden);
     EXPECT_EQ(before.sizes(), (std::vector<int64_t>{5, 50}));
     model->word_embeddings[17].add_(1);
-    auto change = (model->mlm_logits(hidden) - before).abs().amax(0) > 0;
+    auto change = (model->logits(hidden) - before).abs().amax(0) > 0;
     EXPECT_EQ(change[17].item<bool>(), tied);
     EXPECT_EQ(change.sum().item<int64_t>(), tied ? 1 : 0);
     model->head_bias[3].add_(2.5);
-    EXPECT_NEAR((model->mlm_logits(hidden) - before).select(1, 3).mean().item<double>(), 2.5, 1e-5);
+    EXPECT_NEAR((model->logits(hidden) - before).select(1, 3).mean().item<double>(), 2.5, 1e-5);
   }
 }
 

@@ -73,7 +73,7 @@ TEST(Sampling, APlaceInTheCumulativeProbabilityIsAToken) {
 
 TEST(Sampling, OptionsAreChecked) {
   const auto error = [](double temperature, int64_t top_k, double top_p) {
-    return error_of([&] { with(temperature, top_k, top_p).validate(); });
+    return error_of([&] { with(temperature, top_k, top_p).check(); });
   };
   EXPECT_EQ(error(0, 0, 1), "no error");
   EXPECT_EQ(error(-1, 0, 1), "usage: --temperature: -1 was given; a number from 0 to 1000 was expected");
@@ -82,7 +82,7 @@ TEST(Sampling, OptionsAreChecked) {
   EXPECT_EQ(error(1, 0, 0), "usage: --top-p: 0 was given; above 0 and at most 1 was expected");
   SamplingOptions none;
   none.max_new_tokens = 0;
-  EXPECT_EQ(error_of([&] { none.validate(); }), "usage: --max-new-tokens: 0 was given; at least 1 was expected");
+  EXPECT_EQ(error_of([&] { none.check(); }), "usage: --max-new-tokens: 0 was given; at least 1 was expected");
 }
 
 Gpt2 random_model(Variant variant, double strength) {

@@ -21,7 +21,6 @@ TEST(Gpt2Config, PresetsHaveTheShapesOfTable4) {
   EXPECT_EQ(model_preset("gpt2-medium").parameters(), (50257 + 1024) * 512 + 8 * (12 * 512 * 512 + 13 * 512) + 2 * 512);
   EXPECT_EQ(model_preset("gpt2-small").num_attention_heads, 8);
   EXPECT_EQ(model_preset("gpt2-mini").eos_token_id, 50256);
-  EXPECT_EQ(to_json(model_preset("bert-small")), to_json(bert_preset("bert-small")));
   EXPECT_EQ(error_of([] { model_preset("gpt2-large"); }),
             "usage: --model: \"gpt2-large\" is not known; bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small or "
             "gpt2-medium was expected");

@@ -25,8 +25,8 @@ class ThreadCount {
 
 // Two layers over 50 ids. Weights fifteen times as large as usual keep attention far from uniform, so that masks,
 // variants and dropout all show in what comes out.
-inline BertConfig tiny_config(attention::Variant variant = attention::Variant::high, double strength = 0.5) {
-  BertConfig config;
+inline ModelConfig tiny_config(attention::Variant variant = attention::Variant::high, double strength = 0.5) {
+  ModelConfig config;
   config.vocab_size = 50, config.hidden_size = 16, config.num_hidden_layers = 2, config.num_attention_heads = 2;
   config.intermediate_size = 24, config.max_position_embeddings = 12, config.initializer_range = 0.3;
   config.refined_attention = {variant, strength, true};

@@ -117,10 +117,10 @@ TEST(Launch, NamesAMalformedVariable) {
 }
 
 TEST(DistributedOptions, NameTheFlag) {
-  EXPECT_EQ(error_of([] { validate(DistributedOptions{}); }), "no error");
-  EXPECT_EQ(error_of([] { validate(DistributedOptions{.bucket_mb = 0}); }),
+  EXPECT_EQ(error_of([] { check(DistributedOptions{}); }), "no error");
+  EXPECT_EQ(error_of([] { check(DistributedOptions{.bucket_mb = 0}); }),
             "usage: --bucket-mb: 0 was given; a number from 1 to 4096 was expected");
-  EXPECT_EQ(error_of([] { validate(DistributedOptions{.rank_timeout = -5}); }),
+  EXPECT_EQ(error_of([] { check(DistributedOptions{.rank_timeout = -5}); }),
             "usage: --rank-timeout: -5 was given; a number from 1 to 604800 was expected");
 }
 
@@ -168,7 +168,7 @@ model::Bert tiny(torch::ScalarType type, uint64_t seed = 3) {
 
 torch::Tensor loss_sum(model::Bert& model, const MicroBatch& batch) {
   auto hidden = model->encode(batch.ids).reshape({kRows * kLength, -1}).index_select(0, batch.places);
-  return torch::cross_entropy_loss(model->mlm_logits(hidden), batch.targets, {}, at::Reduction::Sum);
+  return torch::cross_entropy_loss(model->logits(hidden), batch.targets, {}, at::Reduction::Sum);
 }
 
 // One process, all the data: the mean's gradients.

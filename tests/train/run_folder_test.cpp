@@ -102,7 +102,7 @@ TEST(PretrainOptions, ValidateNamesTheFlag) {
   const auto with = [](auto&& change) {
     auto options = valid();
     change(options);
-    return error_of([&] { validate(options); });
+    return error_of([&] { check(options); });
   };
   EXPECT_EQ(with([](auto&) {}), "no error");
   EXPECT_EQ(with([](auto& o) { o.model.tokenizer = ""; }),

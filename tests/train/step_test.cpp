@@ -182,7 +182,7 @@ TEST(Loss, IsMinusTheLogProbabilityOfTheTargets) {
   ASSERT_TRUE(batch.padded);
   auto ids = torch::tensor(batch.input_ids).reshape({4, 9});
   auto mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()));
-  auto logits = model->mlm_logits(model->encode(ids, mask.reshape({4, 9}).to(torch::kBool))).reshape({36, 50});
+  auto logits = model->logits(model->encode(ids, mask.reshape({4, 9}).to(torch::kBool))).reshape({36, 50});
   double expected = 0;
   for (size_t i = 0; i < batch.positions.size(); ++i) {
     const auto row = logits[batch.positions[i]];
