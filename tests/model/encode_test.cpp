@@ -105,7 +105,7 @@ TEST(Dropout, NothingIsDroppedAtZero) {
   auto x = torch::randn({64}), residual = torch::randn({64});
   EXPECT_TRUE(model::dropout(x, 0, 3).is_same(x));
   EXPECT_TRUE(same_bits(dropout_add(x, {}, residual, 0, 3), x + residual));
-  EXPECT_THROW(dropout_add(x, {}, torch::zeros({1}), 0.5, 3), c10::Error) << "shapes that differ are not broadcast";
+  EXPECT_THROW(dropout_add(x, {}, torch::zeros({1}), 0.5, 3), Error) << "shapes that differ are not broadcast";
 }
 
 // Two rows, the second with 5 real tokens of 9.
@@ -276,8 +276,8 @@ TEST(Encode, LengthAndIdsAreChecked) {
             "token ids run from 1 to 50; the model's vocabulary has 50 (another tokenizer?)");
   EXPECT_EQ(with(torch::tensor({{-1, 8}}, torch::kLong)),
             "token ids run from -1 to 8; the model's vocabulary has 50 (another tokenizer?)");
-  EXPECT_THROW(model->encode(torch::zeros({1, 2}, torch::kInt)), c10::Error);
-  EXPECT_THROW(model->encode(torch::zeros({2}, torch::kLong)), c10::Error);
+  EXPECT_THROW(model->encode(torch::zeros({1, 2}, torch::kInt)), Error);
+  EXPECT_THROW(model->encode(torch::zeros({2}, torch::kLong)), Error);
 }
 
 TEST(Head, LogitsAreProductsWithTheEmbeddingsOrTheDecoder) {

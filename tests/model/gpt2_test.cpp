@@ -227,7 +227,7 @@ TEST(Decoding, EndsWithThePositionTable) {
             "token ids run from 3 to 50; the model's vocabulary has 50 (another tokenizer?)");
   model->train();
   auto other = model->new_cache();
-  EXPECT_THROW(model->decode(random_ids(1, 2), other), c10::Error);
+  EXPECT_THROW(model->decode(random_ids(1, 2), other), Error);
 }
 
 }  // namespace

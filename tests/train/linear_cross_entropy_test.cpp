@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 
+#include "tests/tools.h"
 #include "tests/yardstick.h"
 
 namespace saobp::train {
@@ -162,18 +163,10 @@ TEST(LinearCrossEntropy, WithoutGradientsMakesNone) {
 }
 
 TEST(LinearCrossEntropy, NamesBothSizes) {
-  const auto error = [](auto&& call) -> std::string {
-    try {
-      call();
-    } catch (const c10::Error& e) {
-      return e.what_without_backtrace();
-    }
-    return "no error";
-  };
   const auto hidden = torch::ones({2, 3}), weight = torch::ones({5, 4}), narrow = torch::ones({5, 3});
-  const auto shapes = error([&] { linear_cross_entropy(hidden, weight, {}, torch::tensor({0, 1})); });
+  const auto shapes = tests::error_of([&] { linear_cross_entropy(hidden, weight, {}, torch::tensor({0, 1})); });
   EXPECT_NE(shapes.find("[2, 3] and weight [5, 4]"), std::string::npos) << shapes;
-  const auto ids = error([&] { linear_cross_entropy(hidden, narrow, {}, torch::tensor({0, 5})); });
+  const auto ids = tests::error_of([&] { linear_cross_entropy(hidden, narrow, {}, torch::tensor({0, 5})); });
   EXPECT_NE(ids.find("targets run from 0 to 5; the vocabulary has 5"), std::string::npos) << ids;
 }
 
