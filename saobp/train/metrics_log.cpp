@@ -17,13 +17,11 @@ std::optional<io::Json> parse_log_line(std::string_view line) {
   return json;
 }
 
-// A copy beside the file, under the first name that is free.
-fs::path keep_aside(const fs::path& path) {
+// The text goes into a file beside it, under the first name that is free.
+fs::path keep_aside(const fs::path& path, const std::string& text) {
   fs::path aside = path.string() + ".damaged";
   for (int i = 2; fs::exists(aside); ++i) aside = path.string() + concat(".damaged-", i);
-  std::error_code error;
-  if (!fs::copy_file(path, aside, error))
-    fail(path.string(), ": is damaged and cannot be kept aside as ", aside.string(), ": ", error.message());
+  io::write_file(aside, text);
   return aside;
 }
 
@@ -49,7 +47,7 @@ MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) {
           path.string(), ": ",
           damaged == 1 ? concat("line ", first, " is no record of a step")
                        : concat(io::counted(damaged, "line"), " are no records of steps, the first one line ", first),
-          "; the file is kept as ", keep_aside(path).string(), ", and the log goes on without ",
+          "; the file is kept as ", keep_aside(path, old).string(), ", and the log goes on without ",
           damaged == 1 ? "this line" : "these lines");
   }
   io::write_file(path, text);

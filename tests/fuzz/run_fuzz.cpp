@@ -13,7 +13,8 @@ using namespace saobp;
 
 void check_log(const fuzz::Folder& folder, std::string_view text, int64_t last_step) {
   const auto path = folder.write("run/metrics.jsonl", text);
-  fuzz::attempt([&] {
+  folder.remove("run/metrics.jsonl.damaged");
+  const bool opened = fuzz::attempt([&] {
     const train::MetricsLog log(path, last_step);
     for (const auto& line : log.kept()) fuzz::require(line.at("step").get<int64_t>() <= last_step, "later lines go");
     if (!log.damage().empty()) {
@@ -23,6 +24,7 @@ void check_log(const fuzz::Folder& folder, std::string_view text, int64_t last_s
     const train::MetricsLog again(path, last_step);
     fuzz::require(again.damage().empty() && again.kept() == log.kept(), "a log that was read is read the same again");
   });
+  fuzz::require(opened, "a log is opened whatever is in it");
 }
 
 // That of a file which is sealed; one in a million made-up ones is.
