@@ -70,7 +70,14 @@ tidy() {
     echo "clang-tidy: no changed source files"
     return
   fi
-  .venv/bin/python scripts/tidy.py --build "build/${preset}" --jobs "$(build_jobs)" ${budget:+--budget "${budget}"} \
+  # How each file is compiled is not known from a build that joins them.
+  local build="build/${preset}"
+  if grep -q '^SAOBP_JOIN_UNITS:BOOL=ON' "${build}/CMakeCache.txt" 2>/dev/null; then
+    build="build/lint"
+    cmake --preset "${preset}" -B "${build}" -DSAOBP_JOIN_UNITS=OFF >.cache/configure.log 2>&1 ||
+      die "configuring ${build} failed; the whole log is ${ROOT}/.cache/configure.log"
+  fi
+  .venv/bin/python scripts/tidy.py --build "${build}" --jobs "$(build_jobs)" ${budget:+--budget "${budget}"} \
     "${files[@]}" || code=$?
   return "${code}"
 }
