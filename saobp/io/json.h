@@ -39,9 +39,10 @@ T convert(const Json& value, const std::string& where) {
     return value;
   } else if constexpr (is_vector<T>) {
     if (!value.is_array()) fail(where, " is ", type_name(value), "; a list was expected");
+    const std::string item_of = where + ": an item";
     T list;
     list.reserve(value.size());
-    for (const Json& item : value) list.push_back(convert<typename T::value_type>(item, where + ": an item"));
+    for (const Json& item : value) list.push_back(convert<typename T::value_type>(item, item_of));
     return list;
   } else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
     if (!value.is_number_integer()) fail(where, " is ", type_name(value), "; an integer was expected");

@@ -63,3 +63,22 @@ def test_validation_text_that_is_trained_on_is_told(tmp_path, saobp, setting):
     assert "--validation: 25 % of its tokens" in warnings("part", validation="part.txt")[0]
     (tmp_path / "lines.jsonl").write_text("".join(json.dumps({"text": document}) + "\n" for document in documents))
     assert "--validation: 100 % " in warnings("kinds", validation="lines.jsonl")[0]
+
+
+def test_damaged_caches_are_told_and_made_again(tmp_path, saobp, setting):
+    def told(name):
+        out = saobp(*setting, "--steps", 1, "--output", name).out
+        return [line for line in out.splitlines() if "tokenised again" in line]
+
+    assert told("first") == []
+    caches = sorted((tmp_path / "cache").rglob("*.ids"))
+    assert len(caches) == 2
+    for path in caches:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 4] ^= 1
+        path.write_bytes(content)
+    lines = told("second")
+    assert len(lines) == 2
+    for path in caches:
+        assert any(f"{path}: its checksum is wrong; the text was tokenised again" in line for line in lines), lines
+    assert told("third") == []
