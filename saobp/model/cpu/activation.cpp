@@ -62,28 +62,28 @@ struct Gelu {
   }
 };
 
-// ½ x (1 + tanh u), u = √(2/π) (x + 0.044715 x³); ½ (1 + tanh u) = 1/(1 + exp(−2u)).
+// ½ x (1 + tanh u), u = √(2/π) (x + 0.044715 x³). With e = exp(−2u): ½ (1 + tanh u) = s = 1/(1 + e), and 1 − s is
+// taken as e s, since where s is nearly 1 a difference would keep few of its digits.
 struct GeluTanh {
   static constexpr float kSlope = 0.7978845608f, kCubic = 0.044715f;
 
   template <class Tag>
-  HWY_INLINE static hn::Vec<Tag> sigmoid(Tag f, hn::Vec<Tag> x) {
-    const auto one = hn::Set(f, 1.0f);
-    const auto inner = hn::Mul(x, hn::MulAdd(hn::Mul(x, x), hn::Set(f, kCubic), one));
+  HWY_INLINE static hn::Vec<Tag> exponential(Tag f, hn::Vec<Tag> x) {
+    const auto inner = hn::Mul(x, hn::MulAdd(hn::Mul(x, x), hn::Set(f, kCubic), hn::Set(f, 1.0f)));
     const auto exponent = hn::Min(hn::Mul(inner, hn::Set(f, -2 * kSlope * kLog2E)), hn::Set(f, 126.0f));
-    return hn::Div(one, hn::Add(one, exp2(f, hn::IfThenElse(hn::IsNaN(inner), inner, exponent))));
+    return exp2(f, hn::IfThenElse(hn::IsNaN(inner), inner, exponent));
   }
 
   template <class Tag>
   HWY_INLINE static hn::Vec<Tag> value(Tag f, hn::Vec<Tag> x) {
-    return hn::Mul(x, sigmoid(f, x));
+    return hn::Div(x, hn::Add(hn::Set(f, 1.0f), exponential(f, x)));
   }
 
   template <class Tag>
   HWY_INLINE static hn::Vec<Tag> slope(Tag f, hn::Vec<Tag> x) {
-    const auto one = hn::Set(f, 1.0f), s = sigmoid(f, x);
+    const auto one = hn::Set(f, 1.0f), e = exponential(f, x), s = hn::Div(one, hn::Add(one, e));
     const auto du = hn::Mul(hn::Set(f, 2 * kSlope), hn::MulAdd(hn::Mul(x, x), hn::Set(f, 3 * kCubic), one));
-    return hn::Mul(s, hn::MulAdd(hn::Mul(x, du), hn::Sub(one, s), one));
+    return hn::Mul(s, hn::MulAdd(hn::Mul(x, du), hn::Mul(e, s), one));
   }
 };
 
