@@ -16,7 +16,7 @@ std::vector<std::string> read_sequences(const data::TextInput& text, int64_t lim
   return sequences;
 }
 
-void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
+void capture_attention(const model::Model& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
                        const std::string& name) {
   torch::NoGradGuard no_grad;
   const auto input = torch::tensor(ids).unsqueeze(0);
@@ -27,14 +27,14 @@ void capture_attention(const model::LanguageModel& model, const std::vector<int6
     // In float64, so that the figures are those of the weights and not of rounding.
     auto [a, b] = attention::attention_matrices(query.to(torch::kFloat64), key.to(torch::kFloat64), options);
     const bool refined = options.elemmul || options.strengths || options.strength != 0;
-    model::require_finite(refined ? b : a, *model, input, {}, name);
+    model::require_finite(refined ? b : a, *model, input, name);
     sink(layer, a[0], refined ? b[0] : a[0]);
   };
-  model->hidden_states(input, {}, probe);
+  model->hidden_states(input, probe);
   model->train(was_training);
 }
 
-io::Json analyze(const model::LanguageModel& model, const std::vector<std::vector<int64_t>>& sequences,
+io::Json analyze(const model::Model& model, const std::vector<std::vector<int64_t>>& sequences,
                  const MetricOptions& options, const std::string& model_name, const std::string& text_name,
                  const std::function<void(size_t)>& done) {
   MetricAccumulator accumulator(model->config.num_hidden_layers, model->config.num_attention_heads, options);

@@ -8,7 +8,7 @@
 #include "saobp/analysis/metrics.h"
 #include "saobp/data/text_input.h"
 #include "saobp/io/json.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 
 namespace saobp::analysis {
 
@@ -21,11 +21,11 @@ using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attent
 
 // The matrices of one sequence of token ids, layer by layer, in evaluation mode; those of a GPT-2 are causal: row j is
 // 0 beyond column j. Error naming the model, as `name`, and its layer where values are not finite.
-void capture_attention(const model::LanguageModel& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
+void capture_attention(const model::Model& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
                        const std::string& name = "the model");
 
 // The record analysis/NAME.json of a run folder (accumulator.h). `done` is told after each sequence.
-io::Json analyze(const model::LanguageModel& model, const std::vector<std::vector<int64_t>>& sequences,
+io::Json analyze(const model::Model& model, const std::vector<std::vector<int64_t>>& sequences,
                  const MetricOptions& options, const std::string& model_name, const std::string& text_name,
                  const std::function<void(size_t done)>& done = {});
 

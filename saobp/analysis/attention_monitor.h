@@ -2,7 +2,7 @@
 // seen when it happens.
 //
 //   model->eval();
-//   auto state = monitor_attention(options, {}, [&](const auto& probe) { model->encode(ids, mask, {}, probe); });
+//   auto state = monitor_attention(options, {}, [&](const auto& probe) { model->hidden_states({ids, mask}, probe); });
 //   metrics.write(state.to_json(step));                     // a line of metrics.jsonl
 //   tensorboard.write(step, state.scalars());
 #pragma once
@@ -16,7 +16,7 @@
 
 #include "saobp/analysis/gtd_probes.h"
 #include "saobp/io/json.h"
-#include "saobp/model/bert.h"
+#include "saobp/model/backbone.h"
 
 namespace saobp::analysis {
 

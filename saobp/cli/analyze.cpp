@@ -27,9 +27,9 @@ int64_t common_length(const std::vector<OpenedModel>& models, const std::vector<
   for (size_t i = 0; i < models.size(); ++i) {
     const auto& config = models[i].model->config;
     least = std::max<int64_t>(least, config.causal() ? 1 : 3);
-    most = std::min(most, config.max_position_embeddings);
-    tables += concat(i > 0 ? ", " : "", "the position table of ", folders[i].string(), " ends at ",
-                     config.max_position_embeddings);
+    most = std::min(most, config.max_length());
+    tables +=
+        concat(i > 0 ? ", " : "", "the position table of ", folders[i].string(), " ends at ", config.max_length());
   }
   const int64_t length = asked == 0 ? std::min<int64_t>(128, most) : asked;
   if (length < least || length > most)

@@ -17,7 +17,7 @@ model::ModelConfig config_of(const BenchModelOptions& options) {
   train::ModelOptions model;
   model.model = options.model, model.attention = options.attention, model.strength = options.strength;
   const auto sizes = model::named_config(options.model);
-  return train::resolve_model(model, {sizes.vocab_size, sizes.pad_token_id, {}}, options.length);
+  return train::resolve_model(model, {.size = sizes.vocab_size, .pad = sizes.pad_token_id}, options.length);
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
@@ -84,7 +84,7 @@ double TimedTraining::step() {
 
 TimedInference::TimedInference(const BenchModelOptions& options) {
   const auto config = config_of(options);
-  model_ = model::make_model(config, 1, /*with_head=*/false);
+  model_ = model::make_model(config, 1, /*head=*/std::nullopt);
   train::set_dtype(model_, options.dtype == BenchDtype::bf16 ? train::Dtype::bf16 : train::Dtype::f32);
   model_->eval();
   input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});

@@ -10,7 +10,7 @@
 
 #include "saobp/cli/bench_dtype.h"
 #include "saobp/data/masking.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
 
@@ -38,7 +38,7 @@ class TimedTraining {
   const model::ModelConfig& config() const { return model_->config; }
 
  private:
-  model::LanguageModel model_;
+  model::Model model_;
   std::optional<train::AdamW> optimizer_;
   std::unique_ptr<train::GradientReducer> reducer_;
   std::vector<data::Batch> batches_;
@@ -54,7 +54,7 @@ class TimedInference {
   const model::ModelConfig& config() const { return model_->config; }
 
  private:
-  model::LanguageModel model_;
+  model::Model model_;
   torch::Tensor input_ids_;
 };
 

@@ -21,7 +21,7 @@ struct Fill {
 
   // Every text as one row.
   PaddedBatch batch(const OpenedModel& opened) const {
-    const int64_t table = opened.model->config.max_position_embeddings;
+    const int64_t table = opened.model->config.max_length();
     std::vector<std::vector<int64_t>> rows;
     for (const auto& text : texts) {
       io::require_utf8(text, "--text");
@@ -66,10 +66,10 @@ struct Fill {
   void run() {
     prepare_outputs();
     torch::NoGradGuard no_grad;
-    auto opened = open_model(model, tokenizer, model::Family::bert, "fill");
+    auto opened = open_model(model, tokenizer, /*causal=*/false, "fill");
     const auto [ids, mask] = batch(opened);
-    auto hidden = opened.model->hidden_states(ids, mask);
-    model::require_finite(hidden, *opened.model, ids, mask, model);
+    auto hidden = opened.model->hidden_states({ids, mask});
+    model::require_finite(hidden, *opened.model, {ids, mask}, model);
     if (!hidden_file.empty()) save(hidden, hidden_file);
     const auto mask_id = opened.tokenizer->special().mask;
     auto masked = (mask_id ? ids == *mask_id : torch::zeros_like(ids)).nonzero();
@@ -78,7 +78,7 @@ struct Fill {
     io::Json places = io::Json::array();
     if (masked.size(0) > 0 || !logits_file.empty()) {
       auto logits = opened.model->logits(hidden);
-      model::require_finite(logits, *opened.model, ids, mask, model);
+      model::require_finite(logits, *opened.model, {ids, mask}, model);
       if (!logits_file.empty()) save(logits, logits_file);
       for (int64_t i = 0; i < masked.size(0); ++i) {
         const auto row = masked[i][0].item<int64_t>(), position = masked[i][1].item<int64_t>();

@@ -24,18 +24,19 @@ struct Generate {
 
   // What ends a text: the model's own token, or the tokenizer's where config.json names none.
   static model::Ending ending_of(const OpenedModel& opened) {
-    model::Ending ending{opened.tokenizer->vocab_size(), opened.model->config.eos_token_id};
-    if (!ending.end_of_text) ending.end_of_text = opened.tokenizer->special().end_of_text();
+    model::Ending ending{opened.tokenizer->vocab_size(), opened.model->config.eos_token_ids};
+    if (const auto end = opened.tokenizer->special().end_of_text(); ending.end_of_text.empty() && end)
+      ending.end_of_text = {*end};
     return ending;
   }
 
   std::vector<int64_t> encode(const OpenedModel& opened, const std::string& prompt, const model::Ending& ending) const {
     io::require_utf8(prompt, "--prompt");
     auto ids = opened.encode(prompt, std::numeric_limits<int32_t>::max());
-    if (ids.empty() && !ending.end_of_text)
+    if (ids.empty() && ending.end_of_text.empty())
       fail("--prompt: the text has no token, and the model no end of text to begin after");
-    if (ids.empty()) ids.push_back(*ending.end_of_text);
-    if (const int64_t table = opened.model->config.max_position_embeddings; static_cast<int64_t>(ids.size()) > table)
+    if (ids.empty()) ids.push_back(ending.end_of_text[0]);
+    if (const int64_t table = opened.model->config.max_length(); static_cast<int64_t>(ids.size()) > table)
       fail("--prompt: ", io::counted(ids.size(), "token"), "; the model's position table ends at ", table);
     return ids;
   }
@@ -43,8 +44,8 @@ struct Generate {
   void save_logits(const OpenedModel& opened, const std::vector<std::vector<int64_t>>& rows) {
     torch::NoGradGuard no_grad;
     const auto [ids, mask] = pad(rows, 0);
-    const auto logits = opened.model->logits(opened.model->hidden_states(ids, mask));
-    model::require_finite(logits, *opened.model, ids, mask, model);
+    const auto logits = opened.model->logits(opened.model->hidden_states({ids, mask}));
+    model::require_finite(logits, *opened.model, {ids, mask}, model);
     write_floats(logits, logits_file);
     console.line("written: " + logits_file);
   }
@@ -58,9 +59,8 @@ struct Generate {
       if (!piece.empty()) console.piece(piece);
     };
     console.piece(prompt);
-    auto& gpt2 = dynamic_cast<model::Gpt2Impl&>(*opened.model);
-    const auto made =
-        model::generate(gpt2, ids, sampling, ending, [&](int64_t id) { show(decoder.push(static_cast<int32_t>(id))); });
+    const auto made = model::generate(*opened.model, ids, sampling, ending,
+                                      [&](int64_t id) { show(decoder.push(static_cast<int32_t>(id))); });
     show(decoder.finish());
     console.line("");
     const auto speed = made.tokens_per_s();
@@ -83,7 +83,7 @@ struct Generate {
   void run() {
     sampling.check();
     prepare_output(logits_file, "--logits", files_of(model) + (tokenizer.empty() ? Paths() : files_of(tokenizer)));
-    const auto opened = open_model(model, tokenizer, model::Family::gpt2, "generate");
+    const auto opened = open_model(model, tokenizer, /*causal=*/true, "generate");
     const auto ending = ending_of(opened);
     std::vector<std::vector<int64_t>> rows;
     for (const auto& prompt : prompts) rows.push_back(encode(opened, prompt, ending));

@@ -55,10 +55,10 @@ class Description {
   void model() {
     if (!fs::exists(folder_ / "config.json")) return;
     const auto c = model::read_config(folder_ / "config.json");
-    line("model", concat(c.causal() ? "GPT-2" : "BERT", ", ", io::counted(c.num_hidden_layers, "layer"), " of ",
+    line("model", concat(c.family->title, ", ", io::counted(c.num_hidden_layers, "layer"), " of ",
                          io::counted(c.hidden_size, "channel"), ", ", io::counted(c.num_attention_heads, "head"), ", ",
-                         io::counted(c.max_position_embeddings, "position"), ", ", io::counted(c.vocab_size, "word"),
-                         ", ", io::counted(c.parameters(), "parameter")));
+                         io::counted(c.max_length(), "position"), ", ", io::counted(c.vocab_size, "word"), ", ",
+                         io::counted(c.parameters(), "parameter")));
     const auto& refined = c.refined_attention;
     std::string strengths;
     for (const auto& heads : refined.strengths) {
@@ -70,10 +70,9 @@ class Description {
     line("attention", io::enum_name(refined.attention) +
                           (attention::has_strength(refined.attention) ? ", λ = " + strengths : "") +
                           (refined.qk_norm ? ", with QK-norm" : ""));
-    json["model"] = {
-        {"family", io::enum_name(c.family)}, {"layers", c.num_hidden_layers},          {"hidden_size", c.hidden_size},
-        {"heads", c.num_attention_heads},    {"positions", c.max_position_embeddings}, {"vocab_size", c.vocab_size},
-        {"parameters", c.parameters()}};
+    json["model"] = {{"family", c.family->name},       {"layers", c.num_hidden_layers}, {"hidden_size", c.hidden_size},
+                     {"heads", c.num_attention_heads}, {"positions", c.max_length()},   {"vocab_size", c.vocab_size},
+                     {"parameters", c.parameters()}};
     json["refined_attention"] = model::to_json(refined);
   }
 

@@ -8,26 +8,26 @@
 namespace saobp::cli {
 namespace {
 
-using model::Family;
-
-void require_family(const std::filesystem::path& folder, Family expected, const std::string& verb) {
-  const auto found = model::read_config(folder / "config.json").family;
-  if (found == expected) return;
-  if (expected == Family::bert)
-    fail(folder.string(), ": is a GPT-2, which predicts the next token and has no [MASK]; ", verb,
-         " takes a BERT (saobp generate continues a text)");
-  fail(folder.string(), ": is a BERT, which cannot continue a text; ", verb, " takes a GPT-2");
+void require_kind(const std::filesystem::path& folder, bool causal, const std::string& verb) {
+  const auto config = model::read_config(folder / "config.json");
+  if (config.causal() == causal) return;
+  const std::string title = config.family->title;
+  if (causal)
+    fail(folder.string(), ": is a ", title, ", which cannot continue a text; ", verb,
+         " takes a decoder such as a GPT-2");
+  fail(folder.string(), ": is a ", title, ", which predicts the next token and has no [MASK]; ", verb,
+       " takes an encoder such as a BERT (saobp generate continues a text)");
 }
 
 }  // namespace
 
 OpenedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& tokenizer,
-                       std::optional<Family> family, const std::string& verb) {
+                       std::optional<bool> causal, const std::string& verb) {
   if (!std::filesystem::is_directory(folder))
     fail(folder.string(), ": is not a folder; a run or a model folder (config.json, model.safetensors) was expected");
   const auto run = train::run_of_checkpoint(folder);
   const auto home = run.value_or(folder);  // of config.json and the tokenizer
-  if (family) require_family(home, *family, verb);
+  if (causal) require_kind(home, *causal, verb);
   OpenedModel opened;
   opened.model = run ? train::load_checkpoint_model(folder, *run) : model::load_model(folder).model;
   const auto place = tokenizer.empty() ? home : tokenizer;

@@ -1,24 +1,19 @@
-// config.json of a model, as transformers writes it, with this project's settings in one block, "refined_attention".
+// What a model is like: config.json, as transformers writes it, with this project's settings in one block,
+// "refined_attention".
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "saobp/attention/variant.h"
 #include "saobp/io/json.h"
+#include "saobp/model/family.h"
 
 namespace saobp::model {
-
-// What "model_type" in config.json says: an encoder with a masked-LM head, or a decoder with a causal one.
-enum class Family { bert, gpt2 };
-
-inline const std::vector<std::string>& enum_names(Family) {
-  static const std::vector<std::string> names = {"bert", "gpt2"};
-  return names;
-}
 
 // λ ≥ 0 layer by layer: one number for all heads of a layer, or one for each.
 using Strengths = std::vector<std::vector<double>>;
@@ -41,17 +36,20 @@ struct RefinedAttentionConfig {
   }
 };
 
-// Sizes and settings of either family, under BERT's names; the files of GPT-2 call them n_embd, n_layer and so on.
+// Sizes and settings of any family, under BERT's names; files have the names of their family (ConfigKeys).
 struct ModelConfig {
-  Family family = Family::bert;
+  const Family* family = &kBert;
   int64_t vocab_size = 30522;
+  int64_t embedding_size = 0;  // channels of the embeddings; 0: hidden_size
   int64_t hidden_size = 256;
   int64_t num_hidden_layers = 4;
   int64_t num_attention_heads = 4;
   int64_t intermediate_size = 1024;
   int64_t max_position_embeddings = 512;
+  int64_t type_vocab_size = 2;  // 0: the family has no token types
   double hidden_dropout_prob = 0.1;
   double attention_probs_dropout_prob = 0.1;
+  double embedding_dropout_prob = 0.1;  // where the family names it; else that of the hidden states
   double initializer_range = 0.02;
   double layer_norm_eps = 1e-12;
   std::string hidden_act = "gelu";  // gelu (erf), gelu_new (tanh) or relu
@@ -59,16 +57,25 @@ struct ModelConfig {
   RefinedAttentionConfig refined_attention;
   // Weights are learned through σReparam (sigma_reparam.h). Not in files: they hold the weights that it makes.
   bool sigma_reparam = false;
-  // BERT's alone.
-  int64_t type_vocab_size = 2;
-  int64_t pad_token_id = 0;
-  // GPT-2's alone: dropout of the embeddings (BERT's is hidden_dropout_prob), and the token that ends a text.
-  double embedding_dropout_prob = 0.1;
-  std::optional<int64_t> eos_token_id;
+  int64_t pad_token_id = 0;  // an encoder's
+  std::optional<int64_t> bos_token_id;
+  std::vector<int64_t> eos_token_ids;  // any of which ends a text
+  // GPT-2's: scores are divided by √(C/H) or not, and by the layer's number from 1 or not. The third asks for products
+  // in float32, which is what they are made in here in any case.
+  bool scale_attn_weights = true, scale_attn_by_inverse_layer_idx = false, reorder_and_upcast_attn = false;
+  std::vector<std::string> labels;              // of a classifier, in the order of its outputs ("id2label")
+  std::map<std::string, double> head_dropouts;  // by their keys; absent ones have their family's default
 
-  bool causal() const { return family == Family::gpt2; }
+  bool causal() const { return family->causal; }
   int64_t head_size() const { return hidden_size / num_attention_heads; }
-  void set_dropout(double p) { hidden_dropout_prob = attention_probs_dropout_prob = embedding_dropout_prob = p; }
+  int64_t embedding_channels() const { return embedding_size > 0 ? embedding_size : hidden_size; }
+  // Tokens of the longest row: the position table, without the places that RoBERTa leaves to padding.
+  int64_t max_length() const {
+    return max_position_embeddings - (family->positions_from_padding ? pad_token_id + 1 : 0);
+  }
+  // What scores are multiplied with beyond 1/√(C/H).
+  double score_scale(int64_t layer) const;
+  void set_dropout(double p);
   // Every learned number in the model's file, tied ones once, with the language-model head.
   int64_t parameters() const;
 };
@@ -99,11 +106,14 @@ void check_strengths(const ModelConfig& config, const std::string& flag);
 void check_strength(attention::Variant variant, double strength, const std::string& flag);
 
 // Error when "model_type" is of no known family, when something in it is not supported, or when the sizes do not fit.
+// What is absent has transformers' default.
 ModelConfig config_from_json(const io::Json& json, const std::string& source);
 ModelConfig read_config(const std::filesystem::path& path);
 // The block alone.
 io::Json to_json(const RefinedAttentionConfig& refined);
-// As transformers writes it for BertForMaskedLM or GPT2LMHeadModel.
+// As transformers writes it for the family's class with that head (null: for the bare backbone).
+io::Json to_json(const ModelConfig& config, const HeadRecord* head);
+// The same for a language model.
 io::Json to_json(const ModelConfig& config);
 
 }  // namespace saobp::model

@@ -65,18 +65,18 @@ std::optional<double> Generation::tokens_per_s() const {
   return static_cast<double>(ids.size() - 1) / seconds;
 }
 
-Generation generate(Gpt2Impl& model, const std::vector<int64_t>& prompt, const SamplingOptions& options,
+Generation generate(ModelImpl& model, const std::vector<int64_t>& prompt, const SamplingOptions& options,
                     const Ending& ending, const std::function<void(int64_t id)>& on_token) {
   if (prompt.empty()) fail("generate: the prompt has no token; at least one was expected");
   torch::NoGradGuard no_grad;
-  auto cache = model.new_cache();
+  auto cache = new_cache(model);
   Generation made;
   const auto next_logits = [&](const std::vector<int64_t>& ids) {
-    const auto hidden = model.decode(torch::tensor(ids).unsqueeze(0), cache);
+    const auto hidden = decode(model, torch::tensor(ids).unsqueeze(0), cache);
     const auto logits = model.logits(hidden[0].slice(0, -1))[0].slice(0, 0, ending.vocab_size);
     auto all = prompt;
     all.insert(all.end(), made.ids.begin(), made.ids.end());
-    require_finite(logits, model, torch::tensor(all).unsqueeze(0), {}, "generate");
+    require_finite(logits, model, torch::tensor(all).unsqueeze(0), "generate");
     return logits;
   };
   auto start = Clock::now();
@@ -85,7 +85,7 @@ Generation generate(Gpt2Impl& model, const std::vector<int64_t>& prompt, const S
   start = Clock::now();
   for (;;) {
     const int64_t id = choose_token(logits, options, draw(options.seed, made.ids.size()));
-    if (id == ending.end_of_text) {
+    if (std::find(ending.end_of_text.begin(), ending.end_of_text.end(), id) != ending.end_of_text.end()) {
       made.stopped = Stop::end_of_text;
       break;
     }
@@ -93,7 +93,7 @@ Generation generate(Gpt2Impl& model, const std::vector<int64_t>& prompt, const S
     made.seconds = seconds_since(start);
     if (on_token) on_token(id);
     if (static_cast<int64_t>(made.ids.size()) == options.max_new_tokens) break;
-    if (cache.length() == model.config.max_position_embeddings) {
+    if (cache.length() == model.config.max_length()) {
       made.stopped = Stop::positions;
       break;
     }

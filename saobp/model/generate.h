@@ -1,4 +1,4 @@
-// Continuing a text with a GPT-2, one token after the other.
+// Continuing a text with a decoder, one token after the other.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "saobp/io/fields.h"
-#include "saobp/model/gpt2.h"
+#include "saobp/model/decoder.h"
 #include "saobp/model/libtorch.h"
+#include "saobp/model/model.h"
 
 namespace saobp::model {
 
@@ -66,14 +67,14 @@ struct Generation {
 };
 
 struct Ending {
-  int64_t vocab_size = 0;              // ids from here on are never chosen: the tokenizer does not know them
-  std::optional<int64_t> end_of_text;  // choosing it stops
+  int64_t vocab_size = 0;            // ids from here on are never chosen: the tokenizer does not know them
+  std::vector<int64_t> end_of_text;  // choosing one of them stops
 };
 
 // Continues `prompt` (at least one id) until the end of text, max_new_tokens, or the end of the position table, with a
 // key-value cache; `on_token` is told each new id at once. The i-th draw depends on (seed, i) alone. The model must be
 // in evaluation mode. Error when the prompt is longer than the position table.
-Generation generate(Gpt2Impl& model, const std::vector<int64_t>& prompt, const SamplingOptions& options,
+Generation generate(ModelImpl& model, const std::vector<int64_t>& prompt, const SamplingOptions& options,
                     const Ending& ending, const std::function<void(int64_t id)>& on_token = {});
 
 }  // namespace saobp::model

@@ -42,8 +42,9 @@ struct Parts : torch::autograd::Function<Parts> {
 
 }  // namespace
 
-// The names are BERT's in either family: the states of optimisers in checkpoints go by them.
-TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c) : config_(c) {
+// The names are BERT's in every family: the states of optimisers in checkpoints go by them.
+TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c, int64_t number)
+    : config_(c), score_scale_(c.score_scale(number)) {
   const int64_t h = c.hidden_size, f = c.intermediate_size;
   qkv_weight = register_parameter("attention_self_qkv_weight", torch::empty({3 * h, h}));
   qkv_bias = register_parameter("attention_self_qkv_bias", torch::empty({3 * h}));
@@ -82,7 +83,9 @@ torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const Attenti
   const auto qkv =
       dense(x, weight(kQkv), qkv_bias).view({batch, length, 3, config_.num_attention_heads, config_.head_size()});
   const auto parts = Parts::apply(qkv);
-  auto context = attention(head_norm(parts[0], query_norm_weight), head_norm(parts[1], key_norm_weight), parts[2])
+  auto query = head_norm(parts[0], query_norm_weight);
+  if (score_scale_ != 1) query = query * score_scale_;
+  auto context = attention(query, head_norm(parts[1], key_norm_weight), parts[2])
                      .transpose(1, 2)
                      .reshape({batch, length, config_.hidden_size});
   return dense(context, weight(kOutput));
@@ -95,15 +98,17 @@ torch::Tensor TransformerLayerImpl::feed_forward(const torch::Tensor& x) {
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& hidden, const AttentionFunction& attention,
                                             uint64_t seed) {
   const double p = is_training() ? config_.hidden_dropout_prob : 0.0;
+  const double after_attention = config_.family->dropout_after_attention ? p : 0.0;
   const uint64_t first = derive_seed(seed, 1), second = derive_seed(seed, 2);
   const Norm attention_norm{attention_norm_weight, attention_norm_bias, config_.layer_norm_eps};
   const Norm norm{norm_weight, norm_bias, config_.layer_norm_eps};
-  if (config_.causal()) {
+  if (config_.family->norm == NormPlace::before) {
     const auto attended = attend(layer_norm(hidden, attention_norm), attention);
-    const auto [sum, normed] = dropout_add_and_norm(attended, output_bias, hidden, p, first, norm);
+    const auto [sum, normed] = dropout_add_and_norm(attended, output_bias, hidden, after_attention, first, norm);
     return dropout_add(feed_forward(normed), down_bias, sum, p, second);
   }
-  const auto x = dropout_add_norm(attend(hidden, attention), output_bias, hidden, p, first, attention_norm);
+  const auto x =
+      dropout_add_norm(attend(hidden, attention), output_bias, hidden, after_attention, first, attention_norm);
   return dropout_add_norm(feed_forward(x), down_bias, x, p, second, norm);
 }
 

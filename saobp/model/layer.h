@@ -20,11 +20,12 @@ using AttentionFunction =
 // The four matrices of a layer.
 enum Matrix : size_t { kQkv, kOutput, kUp, kDown };
 
-// Both families have the same parts and differ in where LayerNorm stands: BERT normalises each sum with the residual,
-// GPT-2 what goes into attention and feed-forward. Weights are [out, in]; query, key and value are packed into one
-// matrix [3C, C], so that one product makes all three. Files lay them out otherwise (bert.cpp, gpt2.cpp).
+// All families have the same parts and differ in where LayerNorm stands (family.h). Weights are [out, in]; query, key
+// and value are packed into one matrix [3C, C], so that one product makes all three. Files may lay them out otherwise
+// (weight_names.h).
 struct TransformerLayerImpl : torch::nn::Module {
-  explicit TransformerLayerImpl(const ModelConfig& config);
+  // `number` counts layers from 0.
+  TransformerLayerImpl(const ModelConfig& config, int64_t number);
   // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`.
   torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
 
@@ -44,6 +45,7 @@ struct TransformerLayerImpl : torch::nn::Module {
   torch::Tensor feed_forward(const torch::Tensor& x);
 
   ModelConfig config_;
+  double score_scale_;
 };
 TORCH_MODULE(TransformerLayer);
 

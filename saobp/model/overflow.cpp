@@ -9,8 +9,7 @@ bool is_finite(const torch::Tensor& tensor) { return tensor.isfinite().all().ite
 
 }  // namespace
 
-std::string first_not_finite(LanguageModelImpl& model, const torch::Tensor& input_ids,
-                             const torch::Tensor& attention_mask) {
+std::string first_not_finite(BackboneImpl& model, const Inputs& inputs) {
   torch::NoGradGuard no_grad;
   const bool was_training = model.is_training();
   model.eval();
@@ -18,17 +17,16 @@ std::string first_not_finite(LanguageModelImpl& model, const torch::Tensor& inpu
   model.watch = [&](const std::string& what, const torch::Tensor& values) {
     if (place.empty() && !is_finite(values)) place = what;
   };
-  const auto hidden = model.hidden_states(input_ids, attention_mask);
+  const auto hidden = model.hidden_states(inputs);
   model.watch = {};
   model.train(was_training);
   if (place.empty()) place = is_finite(hidden) ? "the head" : "the last norm";
   return place;
 }
 
-void require_finite(const torch::Tensor& result, LanguageModelImpl& model, const torch::Tensor& input_ids,
-                    const torch::Tensor& attention_mask, const std::string& source) {
+void require_finite(const torch::Tensor& result, BackboneImpl& model, const Inputs& inputs, const std::string& source) {
   if (is_finite(result)) return;
-  fail(source, ": values that are not finite begin in ", first_not_finite(model, input_ids, attention_mask),
+  fail(source, ": values that are not finite begin in ", first_not_finite(model, inputs),
        ", although every weight is finite: they overflow there (layers count from 0)");
 }
 

@@ -4,17 +4,15 @@
 
 #include <string>
 
-#include "saobp/model/language_model.h"
+#include "saobp/model/backbone.h"
 
 namespace saobp::model {
 
-// Where hidden states of these ids first are not finite: "the embeddings", "layer 2" (from 0), "the last norm", or
-// "the head" where all of them are finite. input_ids and attention_mask as hidden_states takes them.
-std::string first_not_finite(LanguageModelImpl& model, const torch::Tensor& input_ids,
-                             const torch::Tensor& attention_mask = {});
+// Where hidden states of these inputs first are not finite: "the embeddings", "layer 2" (from 0), "the last norm", or
+// "the head" where all of them are finite.
+std::string first_not_finite(BackboneImpl& model, const Inputs& inputs);
 
-// Error naming `source` and that place when `result`, made from these ids, holds a value that is not finite.
-void require_finite(const torch::Tensor& result, LanguageModelImpl& model, const torch::Tensor& input_ids,
-                    const torch::Tensor& attention_mask, const std::string& source);
+// Error naming `source` and that place when `result`, made from these inputs, holds a value that is not finite.
+void require_finite(const torch::Tensor& result, BackboneImpl& model, const Inputs& inputs, const std::string& source);
 
 }  // namespace saobp::model

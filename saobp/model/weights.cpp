@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "saobp/model/weight_files.h"
 #include "saobp/model/weight_names.h"
 
 namespace saobp::model {
@@ -31,74 +32,134 @@ torch::Tensor copy_of(const io::TensorEntry& entry, const std::string& source) {
   fail(source, ": dtype \"", entry.dtype, "\" is not supported");
 }
 
-// The name in the file for what the model calls `name`: old checkpoints say gamma and beta, and a bare BertModel or
-// GPT2Model has no "bert." or "transformer." in front.
-const io::TensorEntry* find_entry(const io::SafetensorsFile& file, const std::string& name, bool tied,
-                                  std::string& found) {
-  std::vector<std::string> candidates = {name};
-  // An untied decoder of transformers has a bias of its own, and that one counts.
-  if (name == kBertHeadBias && !tied) candidates.insert(candidates.begin(), kBertDecoderBias);
-  for (const std::string prefix : {"bert.", "transformer."})
-    if (name.starts_with(prefix)) candidates.push_back(name.substr(prefix.size()));
-  for (size_t i = 0, n = candidates.size(); i < n; ++i) {
-    std::string old = candidates[i];
-    if (old.ends_with("LayerNorm.weight")) candidates.push_back(old.substr(0, old.size() - 6) + "gamma");
-    if (old.ends_with("LayerNorm.bias")) candidates.push_back(old.substr(0, old.size() - 4) + "beta");
-  }
-  for (const auto& candidate : candidates)
-    if (auto it = file.tensors().find(candidate); it != file.tensors().end()) {
-      found = candidate;
-      return &it->second;
+// Fills the tensors of `model` from a file or several. What is missing is drawn where `may_draw` says so.
+class Loader {
+ public:
+  Loader(const WeightFiles& files, const Model& model) : files_(files), model_(model) {}
+
+  void load(const TensorList& tensors, const std::function<bool(const std::string&)>& may_draw = {}) {
+    for (const auto& [name, tensor] : tensors) {
+      const auto* found = find(name);
+      if (found)
+        copy(*found, tensor);
+      else if (may_draw && may_draw(name))
+        drawn.push_back(name);
+      else
+        fail(files_.name(), ": tensor ", name, " is missing");
     }
-  return nullptr;
-}
-
-// Whether a tensor that the model has no place for belongs to a layer. Old files of GPT-2 hold the causal mask of each
-// layer, which is no weight.
-bool is_of_a_layer(const std::string& name) {
-  if (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")) return false;
-  return name.find("encoder.layer.") != std::string::npos || name.starts_with("h.") ||
-         name.starts_with("transformer.h.");
-}
-
-std::filesystem::path weights_path(const std::filesystem::path& folder) {
-  auto path = folder / "model.safetensors";
-  if (!std::filesystem::exists(path) && std::filesystem::exists(folder / "model.safetensors.index.json"))
-    fail(path.string(),
-         ": is missing; model.safetensors.index.json says that the weights are in several files, which are "
-         "not read: save the model with a larger max_shard_size");
-  if (!std::filesystem::exists(path) && std::filesystem::exists(folder / "pytorch_model.bin"))
-    fail(path.string(), ": is missing; pytorch_model.bin is a pickle and is not read: save the model as safetensors");
-  return path;
-}
-
-std::vector<std::string> load_into(const TensorList& tensors, const std::filesystem::path& path, bool tied) {
-  io::SafetensorsFile file(path);
-  std::set<std::string> used;
-  for (const auto& [name, tensor] : tensors) {
-    std::string found;
-    const auto* entry = find_entry(file, name, tied, found);
-    if (!entry) fail(path.string(), ": tensor ", name, " is missing");
-    used.insert(found);
-    const std::string source = path.string() + ": tensor " + found;
-    auto value = copy_of(*entry, source);
-    if (value.sizes() != tensor.sizes())
-      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
-    tensor.copy_(value);
   }
-  std::vector<std::string> unused;
-  for (const auto& [name, entry] : file.tensors())
-    if (!used.contains(name)) unused.push_back(name);
-  return unused;
+
+  std::vector<std::string> unused() const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : files_.tensors())
+      if (!used_.contains(name)) names.push_back(name);
+    return names;
+  }
+
+  std::vector<std::string> drawn;
+
+ private:
+  // All names that the file has for it are used; the first counts.
+  const WeightFiles::Tensors::value_type* find(const std::string& name) {
+    const WeightFiles::Tensors::value_type* first = nullptr;
+    for (const auto& candidate : names_in_files(model_, name))
+      if (const auto it = files_.tensors().find(candidate); it != files_.tensors().end()) {
+        used_.insert(candidate);
+        if (!first) first = &*it;
+      }
+    return first;
+  }
+
+  void copy(const WeightFiles::Tensors::value_type& found, const torch::Tensor& tensor) {
+    const std::string source = files_.name_of(found.first);
+    auto value = copy_of(found.second, source);
+    if (tensor.is_same_size(value)) {
+      tensor.copy_(value);
+      return;
+    }
+    const bool positions = tensor.storage().data() == model_->position_embeddings.storage().data();
+    if (!positions || value.dim() != 2 || value.size(1) != tensor.size(1) || value.size(0) > tensor.size(0))
+      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
+    stretch(value.to(torch::kFloat), tensor);
+  }
+
+  // Rows of a position table onto a longer one; those that RoBERTa leaves to padding stay.
+  void stretch(const torch::Tensor& from, const torch::Tensor& to) {
+    const int64_t kept = model_->config.max_position_embeddings - model_->config.max_length();
+    to.slice(0, 0, kept).copy_(from.slice(0, 0, kept));
+    const auto old = from.slice(0, kept), places = to.slice(0, kept);
+    const auto at = torch::linspace(0, static_cast<double>(old.size(0) - 1), places.size(0), torch::kDouble);
+    const auto below = at.floor().to(torch::kLong).clamp_max(std::max<int64_t>(old.size(0) - 2, 0));
+    const auto above = (below + 1).clamp_max(old.size(0) - 1);
+    const auto share = (at - below).to(torch::kFloat).unsqueeze(1);
+    places.copy_(old.index({below}) * (1 - share) + old.index({above}) * share);
+  }
+
+  const WeightFiles& files_;
+  const Model& model_;
+  std::set<std::string> used_;
+};
+
+std::vector<std::string> load_all(const Model& model, const TensorList& tensors, const std::filesystem::path& path) {
+  const WeightFiles files(path);
+  Loader loader(files, model);
+  loader.load(tensors);
+  return loader.unused();
+}
+
+// Whether the tensors are there that make a head what it is.
+bool holds(const WeightFiles& files, const HeadRecord& record, const ModelConfig& config) {
+  const auto has = [&](const std::string& name) { return files.tensors().contains(name); };
+  if (record.kind != HeadKind::language_model || !config.tie_word_embeddings)
+    return has(concat(record.output, ".weight"));
+  return !record.dense || has(concat(record.dense, ".weight")) || has(concat(record.norm, ".weight")) ||
+         has(bias_name(record));
+}
+
+std::optional<HeadKind> head_in(const WeightFiles& files, const ModelConfig& config, const io::Json& json) {
+  if (const auto named = json.find("architectures"); named != json.end() && named->is_array())
+    for (const auto& record : config.family->heads)
+      if (std::find(named->begin(), named->end(), record.architecture) != named->end() && holds(files, record, config))
+        return record.kind;
+  const auto& language = *config.family->head(HeadKind::language_model);
+  if (holds(files, language, config)) return HeadKind::language_model;
+  return {};
+}
+
+// A head that was trained by itself, whatever config.json says.
+bool has_other_head(const WeightFiles& files, const ModelConfig& config) {
+  const auto& names = config.family->tensors;
+  const auto find = [&](const std::string& name) -> const io::TensorEntry* {
+    const auto it = files.tensors().find(name);
+    return it == files.tensors().end() ? nullptr : &it->second;
+  };
+  const auto* words = find(concat(names.prefix, names.word_embeddings));
+  if (!words) words = find(names.word_embeddings);
+  const auto* head = find(concat(config.family->head(HeadKind::language_model)->output, ".weight"));
+  return words && head && words->shape == head->shape && words->dtype == head->dtype &&
+         !std::equal(words->bytes.begin(), words->bytes.end(), head->bytes.begin(), head->bytes.end());
+}
+
+// Before memory is taken for what config.json says.
+void require_about_size(const WeightFiles& files, const ModelConfig& config) {
+  double elements = 0;
+  for (const auto& [name, entry] : files.tensors())
+    elements += static_cast<double>(entry.bytes.size()) / static_cast<double>(io::dtype_size(entry.dtype));
+  if (static_cast<double>(config.parameters()) > 8 * elements + 1e6)
+    fail(files.name(), ": holds ", elements, " numbers; config.json describes a model of ", config.parameters());
+}
+
+std::optional<HeadKind> kind_of_head(const ModelImpl& model) {
+  return model.head() ? std::optional(model.head()->record.kind) : std::nullopt;
 }
 
 // The same model with the weights that σReparam makes of its own.
-LanguageModel with_effective_weights(const LanguageModel& model) {
+Model with_effective_weights(const Model& model) {
   torch::NoGradGuard no_grad;
   auto config = model->config;
   config.sigma_reparam = false;
-  auto plain = make_model(config, std::nullopt, model->has_head());
-  const auto from = model->named_weights(), to = plain->named_weights();
+  auto plain = make_model(config, std::nullopt, kind_of_head(*model));
+  const auto from = named_weights(model), to = named_weights(plain);
   for (size_t i = 0; i < to.size(); ++i) to[i].second.copy_(from[i].second);
   for (size_t i = 0; i < plain->layers.size(); ++i)
     for (auto matrix : {kQkv, kOutput, kUp, kDown})
@@ -137,9 +198,7 @@ TensorList load_tensors(const std::filesystem::path& path) {
   return tensors;
 }
 
-TensorList named_weights(const LanguageModel& model) { return model->named_weights(); }
-
-TensorList checkpoint_tensors(const LanguageModel& model) {
+TensorList checkpoint_tensors(const Model& model) {
   auto tensors = named_weights(model);
   std::set<const void*> stored;
   for (const auto& [name, tensor] : tensors) stored.insert(tensor.storage().data());
@@ -152,49 +211,57 @@ TensorList checkpoint_tensors(const LanguageModel& model) {
   return tensors;
 }
 
-std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path) {
-  return load_into(named_weights(model), path, model->config.tie_word_embeddings);
+std::vector<std::string> load_weights(const Model& model, const std::filesystem::path& path) {
+  return load_all(model, named_weights(model), path);
 }
 
-std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path) {
-  return load_into(checkpoint_tensors(model), path, model->config.tie_word_embeddings);
+std::vector<std::string> load_checkpoint_tensors(const Model& model, const std::filesystem::path& path) {
+  return load_all(model, checkpoint_tensors(model), path);
 }
 
-LoadedModel load_model(const std::filesystem::path& folder) {
-  const auto config = read_config(folder / "config.json");
-  const auto path = weights_path(folder);
-  bool with_head = false;
-  {
-    // Before memory is taken for what config.json says.
-    io::SafetensorsFile file(path);
-    with_head = file.tensors().contains(config.causal() ? kGpt2Head : kBertHeadBias);
-    double elements = 0;
-    for (const auto& [name, entry] : file.tensors())
-      elements += static_cast<double>(entry.bytes.size()) / static_cast<double>(io::dtype_size(entry.dtype));
-    if (static_cast<double>(config.parameters()) > 8 * elements + 1e6)
-      fail(path.string(), ": holds ", elements, " numbers; config.json describes a model of ", config.parameters());
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
+  const auto path = folder / "config.json";
+  const auto json = io::read_json(path);
+  auto config = config_from_json(json, path.string());
+  const WeightFiles files(find_weights(folder));
+  LoadedModel loaded;
+  if (config.tie_word_embeddings && has_other_head(files, config)) {
+    config.tie_word_embeddings = false;
+    loaded.notes.push_back(concat(files.name(),
+                                  ": the head has weights of its own, although config.json ties them to "
+                                  "the word embeddings; they are not tied"));
   }
-  LoadedModel loaded{make_model(config, std::nullopt, with_head), {}};
-  loaded.unused = load_weights(loaded.model, path);
+  const auto kind = options.head ? options.head : head_in(files, config, json);
+  if (options.change) options.change(config);
+  require_about_size(files, config);
+  loaded.model = make_model(config, options.seed, kind);
+  const torch::NoGradGuard no_grad;
+  Loader loader(files, loaded.model);
+  loader.load(backbone_weights(*loaded.model));
+  const bool may_draw = options.seed.has_value();
+  loader.load(head_weights(loaded.model), [&](const std::string&) { return may_draw; });
+  loaded.unused = loader.unused(), loaded.drawn = loader.drawn;
   for (const auto& name : loaded.unused)
-    if (is_of_a_layer(name))
-      fail(path.string(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
+    if (is_of_a_layer(*config.family, name))
+      fail(files.name(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
            " layers that config.json describes");
   for (const auto& [name, tensor] : named_weights(loaded.model))
     if (!torch::isfinite(tensor).all().item<bool>())
-      fail(path.string(), ": tensor ", name, " holds values that are not finite; a model cannot be used with them");
+      fail(files.name(), ": tensor ", name, " holds values that are not finite; a model cannot be used with them");
   loaded.model->eval();
   return loaded;
 }
 
-uint64_t save_model(const LanguageModel& model, const std::filesystem::path& folder) {
+uint64_t save_model(const Model& model, const std::filesystem::path& folder) {
   auto weights = named_weights(model->config.sigma_reparam ? with_effective_weights(model) : model);
-  const auto find = [&](const char* name) {
-    return std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
-  };
-  if (find(kBertDecoder) != weights.end()) weights.emplace_back(kBertDecoderBias, find(kBertHeadBias)->second);
+  // transformers gives an untied product a bias of its own beside the head's.
+  const auto* head = model->head();
+  if (head && head->record.kind == HeadKind::language_model && head->output_weight.defined() &&
+      head->output_bias.defined())
+    if (const auto twin = concat(head->record.output, ".bias"); twin != bias_name(head->record))
+      weights.emplace_back(twin, head->output_bias.detach());
   const auto checksum = save_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
-  auto config = to_json(model->current_config());
+  auto config = to_json(model->current_config(), head ? &head->record : nullptr);
   if (model->word_embeddings.scalar_type() == torch::kDouble) config["dtype"] = "float64";
   io::write_json(folder / "config.json", config);
   return checksum;

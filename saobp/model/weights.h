@@ -2,13 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "saobp/io/safetensors.h"
-#include "saobp/model/language_model.h"
 #include "saobp/model/libtorch.h"
+#include "saobp/model/weight_names.h"
 
 namespace saobp::model {
 
@@ -21,32 +23,43 @@ TensorList load_tensors(const std::filesystem::path& path);
 // Without the names.
 std::vector<torch::Tensor> tensors_of(const TensorList& list);
 
-// The model's tensors under the names of transformers' BertForMaskedLM or GPT2LMHeadModel, as views: writing to them
-// writes to the model. Packed query, key and value of a BERT appear as three; GPT-2's matrices are [in, out] as there.
-TensorList named_weights(const LanguageModel& model);
-
-struct LoadedModel {
-  LanguageModel model;
-  std::vector<std::string> unused;  // tensors in the file that the model has no place for (a pooler, say)
+// How a folder is opened where it is not to be what it says.
+struct LoadOptions {
+  // The head: absent, the one that the file holds (config.json's "architectures" where its tensors are there, else a
+  // language model's where those are; else none).
+  std::optional<HeadKind> head;
+  // Draws a head's tensors that the file lacks; absent: they must be there.
+  std::optional<uint64_t> seed;
+  // Changes the config before the model is made. A longer position table is filled by interpolation: the places of the
+  // old table are spread over the new one, and lines drawn between them.
+  std::function<void(ModelConfig& config)> change;
 };
 
-// `folder` holds config.json and model.safetensors, as transformers saves BertModel, BertForMaskedLM, GPT2Model,
-// GPT2LMHeadModel or others of the two families; the head is made only where its tensors are there. float32 whatever
-// the file holds. Error naming file and tensor when one is missing, of another shape or not finite. In evaluation mode.
-LoadedModel load_model(const std::filesystem::path& folder);
+struct LoadedModel {
+  Model model;
+  std::vector<std::string> unused;  // tensors in the file that the model has no place for (a pooler, say)
+  std::vector<std::string> drawn;   // the model's tensors that the file lacked
+  std::vector<std::string> notes;   // what else is not as config.json says, a sentence each
+};
+
+// `folder` holds config.json and model.safetensors, or several files with their model.safetensors.index.json, as
+// transformers saves any of a family's classes. float32 whatever the file holds. Where config.json ties the head to the
+// word embeddings and the file holds other values for it, they are not tied. Error naming file and tensor when one is
+// missing, of another shape or not finite. In evaluation mode.
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options = {});
 
 // named_weights, and behind them, under the program's own names, the parameters and buffers that model files do not
 // hold and a run that goes on needs: learned strengths, γ, u and v of σReparam, whose named weights are its W, and what
 // a trainer has registered with the model.
-TensorList checkpoint_tensors(const LanguageModel& model);
+TensorList checkpoint_tensors(const Model& model);
 
 // Fills an existing model from a file of named_weights, or of its checkpoint_tensors; the same errors. Returns the
 // tensors that had no place.
-std::vector<std::string> load_weights(const LanguageModel& model, const std::filesystem::path& path);
-std::vector<std::string> load_checkpoint_tensors(const LanguageModel& model, const std::filesystem::path& path);
+std::vector<std::string> load_weights(const Model& model, const std::filesystem::path& path);
+std::vector<std::string> load_checkpoint_tensors(const Model& model, const std::filesystem::path& path);
 
 // Writes config.json, with the strengths of now and, of σReparam, the weights that it makes, and model.safetensors into
 // `folder`; gives XXH64 of model.safetensors.
-uint64_t save_model(const LanguageModel& model, const std::filesystem::path& folder);
+uint64_t save_model(const Model& model, const std::filesystem::path& folder);
 
 }  // namespace saobp::model

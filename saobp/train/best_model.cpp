@@ -29,7 +29,7 @@ void BestModel::go_on(int64_t step, double logged, const Reporter& reporter) {
   }
 }
 
-void BestModel::save(const model::LanguageModel& model, const text::Tokenizer& tokenizer, int64_t step, double loss) {
+void BestModel::save(const model::Model& model, const text::Tokenizer& tokenizer, int64_t step, double loss) {
   replace_folder(folder_, [&](const fs::path& folder) {
     const auto weights = model::save_model(model, folder);
     io::write_file(folder / "tokenizer.json", tokenizer.to_json());

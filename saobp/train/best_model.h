@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/reporter.h"
 
@@ -23,7 +23,7 @@ class BestModel {
   void go_on(int64_t step, double logged, const Reporter& reporter);
 
   bool beaten_by(double loss) const { return loss < lowest_; }
-  void save(const model::LanguageModel& model, const text::Tokenizer& tokenizer, int64_t step, double loss);
+  void save(const model::Model& model, const text::Tokenizer& tokenizer, int64_t step, double loss);
 
  private:
   std::filesystem::path folder_;

@@ -12,7 +12,7 @@ std::optional<fs::path> run_of_checkpoint(const fs::path& folder) {
   return run;
 }
 
-model::LanguageModel load_checkpoint_model(const fs::path& checkpoint, const fs::path& run) {
+model::Model load_checkpoint_model(const fs::path& checkpoint, const fs::path& run) {
   const auto options = read_record(run).options;
   const auto state = checkpoint / "state.json";
   const auto updates = io::require<int64_t>(io::read_json(state), "step", state.string());

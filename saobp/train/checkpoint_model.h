@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 
 namespace saobp::train {
 
@@ -13,6 +13,6 @@ std::optional<std::filesystem::path> run_of_checkpoint(const std::filesystem::pa
 
 // In evaluation mode, with the strengths that the run had reached by then. The config and the options are those of the
 // run; Error when one of the files is missing or damaged.
-model::LanguageModel load_checkpoint_model(const std::filesystem::path& checkpoint, const std::filesystem::path& run);
+model::Model load_checkpoint_model(const std::filesystem::path& checkpoint, const std::filesystem::path& run);
 
 }  // namespace saobp::train

@@ -71,6 +71,18 @@ void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   }
 }
 
+void set_vocabulary(model::ModelConfig& config, const VocabularyFacts& vocabulary) {
+  config.vocab_size = vocabulary.size;
+  config.pad_token_id = vocabulary.pad;
+  if (config.causal()) {
+    config.bos_token_id = vocabulary.end_of_text;  // one token stands between texts: it ends one and begins the next
+    config.eos_token_ids.clear();
+    if (vocabulary.end_of_text) config.eos_token_ids = {*vocabulary.end_of_text};
+  } else if (config.bos_token_id) {  // a family whose files name them
+    config.bos_token_id = vocabulary.first, config.eos_token_ids = {vocabulary.last};
+  }
+}
+
 void check_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
   const auto refuse = [&](const char* flag, const auto& value) {
     fail_usage(flag, ": ", value, " was given, but ", io::enum_name(m.attention), " attention has no strength");
@@ -90,7 +102,7 @@ void check_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
 
 }  // namespace
 
-void set_dtype(const model::LanguageModel& model, Dtype dtype) {
+void set_dtype(const model::Model& model, Dtype dtype) {
   if (dtype == Dtype::f64) model->to(torch::kDouble);
   if (dtype == Dtype::bf16) model->compute_type = torch::kBFloat16;
 }
@@ -171,7 +183,7 @@ void require_same_options(const PretrainOptions& recorded, const PretrainOptions
              "; a run that is started again needs the options that it began with");
 }
 
-model::Family family_of(const ModelOptions& options) { return sizes_of(options).family; }
+const model::Family& family_of(const ModelOptions& options) { return *sizes_of(options).family; }
 
 double strength_scale(const ModelOptions& options, int64_t updates) {
   if (updates >= options.strength_warmup_steps) return 1;
@@ -190,12 +202,10 @@ model::ModelConfig resumed_model(const ModelOptions& options, const std::filesys
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
   auto config = sizes_of(options);
-  config.vocab_size = vocabulary.size;
-  config.pad_token_id = vocabulary.pad;
-  config.eos_token_id = vocabulary.end_of_text;
+  set_vocabulary(config, vocabulary);
   config.set_dropout(options.dropout);
-  if (length > config.max_position_embeddings)
-    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_position_embeddings);
+  if (length > config.max_length())
+    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length());
   set_attention(config, options);
   check(config, options.model);
   return config;

@@ -11,7 +11,7 @@
 #include "saobp/attention/variant.h"
 #include "saobp/data/corpus_options.h"
 #include "saobp/data/masking.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/train/distributed.h"
 
 namespace saobp::train {
@@ -100,7 +100,7 @@ inline const std::vector<std::string>& enum_names(Dtype) {
 }
 
 // Makes a model of drawn or loaded weights compute in that type.
-void set_dtype(const model::LanguageModel& model, Dtype dtype);
+void set_dtype(const model::Model& model, Dtype dtype);
 
 // A slip of the keyboard should not end in the kernel's killing the program.
 inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20;
@@ -215,14 +215,15 @@ void apply_settings(PretrainOptions& options, const std::filesystem::path& file)
 // Error naming the first field in which a run's record differs from what the command says now.
 void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source);
 
-// What the model takes from its tokenizer. `pad` is BERT's, `end_of_text` GPT-2's.
+// What the model takes from its tokenizer: an encoder what stands around a text and fills a row up, a decoder what ends
+// a text.
 struct VocabularyFacts {
-  int64_t size, pad = 0;
-  std::optional<int64_t> end_of_text;
+  int64_t size, pad = 0, first = 0, last = 0;
+  std::optional<int64_t> end_of_text = {};
 };
 
 // Of which family the options' model is.
-model::Family family_of(const ModelOptions& options);
+const model::Family& family_of(const ModelOptions& options);
 
 // What λ is multiplied with in a model that has had `updates` of them (skipped ones count).
 double strength_scale(const ModelOptions& options, int64_t updates);

@@ -312,7 +312,7 @@ class Pretraining {
   std::unique_ptr<text::Tokenizer> tokenizer_;
   model::ModelConfig config_;
   RunText text_;
-  model::LanguageModel model_;
+  model::Model model_;
   Regularizers regularizers_ = nullptr;
   std::optional<AdamW> optimizer_;
   std::optional<GradientReducer> reducer_;

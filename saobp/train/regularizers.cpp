@@ -9,7 +9,7 @@ namespace saobp::train {
 namespace {
 
 // tr W/n, [layers, heads].
-torch::Tensor spectrum_means(const model::LanguageModel& model) {
+torch::Tensor spectrum_means(const model::Model& model) {
   std::vector<torch::Tensor> layers;
   for (const auto& layer : model->layers)
     layers.push_back(query_key_spectrum(layer->weight(model::kQkv), model->config.num_attention_heads).trace);
@@ -26,8 +26,7 @@ QueryKeySpectrum query_key_spectrum(const torch::Tensor& qkv_weight, int64_t hea
   return {(gram(query) * gram(key)).sum({1, 2}), (query * key).sum({1, 2})};
 }
 
-RegularizersImpl::RegularizersImpl(const RegularizerOptions& options, const model::LanguageModel& model)
-    : options_(options) {
+RegularizersImpl::RegularizersImpl(const RegularizerOptions& options, const model::Model& model) : options_(options) {
   const auto& c = model->config;
   const int64_t matrices = c.num_hidden_layers * c.num_attention_heads;
   rows_scale_ = options.entropy_reg / static_cast<double>(matrices);
@@ -56,7 +55,7 @@ torch::Tensor RegularizersImpl::entropy_term() {
   return sum.defined() ? sum * rows_scale_ : sum;
 }
 
-torch::Tensor RegularizersImpl::eigen_term(const model::LanguageModel& model) const {
+torch::Tensor RegularizersImpl::eigen_term(const model::Model& model) const {
   if (options_.eigen_reg == 0) return {};
   const auto n = static_cast<double>(model->config.hidden_size);
   torch::Tensor sum;
@@ -70,7 +69,7 @@ torch::Tensor RegularizersImpl::eigen_term(const model::LanguageModel& model) co
   return sum;
 }
 
-Regularizers add_regularizers(const RegularizerOptions& options, const model::LanguageModel& model) {
+Regularizers add_regularizers(const RegularizerOptions& options, const model::Model& model) {
   if (options.entropy_reg == 0 && options.eigen_reg == 0) return nullptr;
   return model->register_module("regularizers", Regularizers(options, model));
 }

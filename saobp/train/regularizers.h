@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "saobp/model/language_model.h"
 #include "saobp/model/libtorch.h"
+#include "saobp/model/model.h"
 #include "saobp/train/options.h"
 
 namespace saobp::train {
@@ -13,7 +13,7 @@ namespace saobp::train {
 // Registered with the model by add_regularizers, so that the thresholds that Entropy-Reg learns are among the model's
 // parameters, and they and Eigen-Reg's first means in its checkpoints; model files know nothing of either.
 struct RegularizersImpl : torch::nn::Module {
-  RegularizersImpl(const RegularizerOptions& options, const model::LanguageModel& model);
+  RegularizersImpl(const RegularizerOptions& options, const model::Model& model);
 
   bool has_entropy_term() const { return options_.entropy_reg > 0; }
   bool has_eigen_term() const { return options_.eigen_reg > 0; }
@@ -24,7 +24,7 @@ struct RegularizersImpl : torch::nn::Module {
   torch::Tensor entropy_term();
   // Eigen-Reg's term of the weights, for a whole step: Σ ρ ‖W‖²/n + κ (tr W/n − μ₀)² over layers and heads, W = W_Q
   // W_Kᵀ without biases, n the hidden size. Undefined where it is off.
-  torch::Tensor eigen_term(const model::LanguageModel& model) const;
+  torch::Tensor eigen_term(const model::Model& model) const;
 
  private:
   RegularizerOptions options_;
@@ -36,7 +36,7 @@ struct RegularizersImpl : torch::nn::Module {
 TORCH_MODULE(Regularizers);
 
 // Null where the options ask for none.
-Regularizers add_regularizers(const RegularizerOptions& options, const model::LanguageModel& model);
+Regularizers add_regularizers(const RegularizerOptions& options, const model::Model& model);
 
 // Of a packed weight [3n, n] (query, key, value; each [out, in], heads one after the other): ‖W‖² and tr W of every
 // head, [heads], from products of the heads' small matrices.

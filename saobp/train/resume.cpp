@@ -9,8 +9,7 @@ io::Json to_json(const RunState& state, const RunKeys& keys) {
 }
 
 RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
-                           const RunKeys& keys, const model::LanguageModel& model, AdamW& optimizer,
-                           const Reporter& reporter) {
+                           const RunKeys& keys, const model::Model& model, AdamW& optimizer, const Reporter& reporter) {
   for (size_t i = 0;; ++i) {
     const auto name = newest_first[i].filename().string(), source = (newest_first[i] / "state.json").string();
     io::SealedJson loaded;
@@ -33,7 +32,7 @@ RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& new
   }
 }
 
-void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state) {
+void follow_first(const World& world, const model::Model& model, AdamW& optimizer, RunState& state) {
   if (world.size() == 1) return;
   const auto numbers =
       torch::tensor({state.step, static_cast<int64_t>(state.rows), state.skipped, state.skipped_in_a_row, state.ranks});

@@ -15,10 +15,9 @@ io::Json to_json(const RunState& state, const RunKeys& keys);
 // Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is: files that are
 // damaged, a step beyond the run's `steps`; and when the newest sound one was made from something else than `keys`.
 RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
-                           const RunKeys& keys, const model::LanguageModel& model, AdamW& optimizer,
-                           const Reporter& reporter);
+                           const RunKeys& keys, const model::Model& model, AdamW& optimizer, const Reporter& reporter);
 
 // Weights, moments and state (but for seconds and options, which only rank 0 saves) as rank 0 has them.
-void follow_first(const World& world, const model::LanguageModel& model, AdamW& optimizer, RunState& state);
+void follow_first(const World& world, const model::Model& model, AdamW& optimizer, RunState& state);
 
 }  // namespace saobp::train

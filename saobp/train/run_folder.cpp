@@ -66,7 +66,7 @@ bool make_new_folder(const fs::path& target, const std::function<void(const fs::
   return folder.commit_new();
 }
 
-void Checkpoints::save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const {
+void Checkpoints::save(const model::Model& model, const AdamW& optimizer, const io::Json& state) const {
   char name[32];
   std::snprintf(name, sizeof name, "step-%06lld", static_cast<long long>(state.at("step").get<int64_t>()));
   replace_folder(folder_ / name, [&](const fs::path& folder) {
@@ -94,7 +94,7 @@ std::vector<fs::path> Checkpoints::newest_first() const {
   return found;
 }
 
-io::SealedJson Checkpoints::load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer) {
+io::SealedJson Checkpoints::load(const fs::path& checkpoint, const model::Model& model, AdamW& optimizer) {
   auto state = io::read_sealed_json(checkpoint / "state.json");
   model::load_checkpoint_tensors(model, checkpoint / "model.safetensors");
   const auto path = checkpoint / "optimizer.safetensors";

@@ -11,7 +11,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/io/sealed_json.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/train/optimizer.h"
 
 namespace saobp::train {
@@ -38,13 +38,13 @@ class Checkpoints {
   Checkpoints(const fs::path& run, int64_t keep) : folder_(run / "checkpoints"), keep_(keep) {}
 
   // `state` is the trainer's own; "step" must be in it. Older checkpoints beyond `keep` go after the new one stands.
-  void save(const model::LanguageModel& model, const AdamW& optimizer, const io::Json& state) const;
+  void save(const model::Model& model, const AdamW& optimizer, const io::Json& state) const;
   // What a killed run left half-written goes.
   void sweep() const;
   std::vector<fs::path> newest_first() const;
   // Loads model and optimiser; gives back the state, and whether the checkpoint carries checksums. Error when anything
   // is missing or damaged; model and optimiser are then to be loaded from another one.
-  static io::SealedJson load(const fs::path& checkpoint, const model::LanguageModel& model, AdamW& optimizer);
+  static io::SealedJson load(const fs::path& checkpoint, const model::Model& model, AdamW& optimizer);
 
  private:
   std::vector<fs::path> all() const;  // ascending

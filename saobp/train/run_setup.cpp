@@ -41,8 +41,9 @@ void set_threads(const PretrainOptions& options) {
 }
 
 VocabularyFacts vocabulary_facts(const ModelOptions& options, const text::Tokenizer& tokenizer) {
-  if (family_of(options) == model::Family::bert) return {tokenizer.vocab_size(), data::TokenRoles(tokenizer).pad, {}};
-  return {tokenizer.vocab_size(), 0, tokenizer.special().end_of_text()};
+  if (family_of(options).causal) return {tokenizer.vocab_size(), 0, 0, 0, tokenizer.special().end_of_text()};
+  const data::TokenRoles roles(tokenizer);
+  return {tokenizer.vocab_size(), roles.pad, roles.cls, roles.sep, {}};
 }
 
 }  // namespace saobp::train

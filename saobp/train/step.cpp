@@ -14,30 +14,29 @@ torch::Tensor as_tensor(const std::vector<int64_t>& values, torch::IntArrayRef s
 }
 
 // The head's input at the positions that the batch predicts, [predictions, C].
-torch::Tensor predicted_states(const model::LanguageModel& model, const data::Batch& batch,
+torch::Tensor predicted_states(const model::Model& model, const data::Batch& batch,
                                const model::AttentionProbe& probe) {
   torch::Tensor attention_mask;
   if (batch.padded)
     attention_mask =
         torch::from_blob(const_cast<uint8_t*>(batch.attention_mask.data()), {batch.rows, batch.length}, torch::kUInt8)
             .to(torch::kBool);
-  auto hidden = model->hidden_states(as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask, probe);
+  auto hidden = model->hidden_states({as_tensor(batch.input_ids, {batch.rows, batch.length}), attention_mask}, probe);
   hidden = hidden.reshape({-1, hidden.size(-1)});
   const auto predicted = static_cast<int64_t>(batch.positions.size());
   if (predicted < hidden.size(0)) hidden = hidden.index_select(0, as_tensor(batch.positions, {predicted}));
-  return model->head_states(hidden);
+  return model->language_head().states(hidden);
 }
 
-torch::Tensor loss_of(const model::LanguageModel& model, const torch::Tensor& states, const data::Batch& batch,
-                      double scale) {
-  const auto [weight, bias] = model->projection();
+torch::Tensor loss_of(const model::Model& model, const torch::Tensor& states, const data::Batch& batch, double scale) {
+  const auto [weight, bias] = model->language_head().projection();
   return linear_cross_entropy(states, weight, bias, as_tensor(batch.targets, {states.size(0)}), scale);
 }
 
 // What the regularisers add to the loss of a step, by this rank.
 class Terms {
  public:
-  Terms(Regularizers regularizers, const model::LanguageModel& model, bool first_rank)
+  Terms(Regularizers regularizers, const model::Model& model, bool first_rank)
       : regularizers_(std::move(regularizers)), model_(model), weights_due_(first_rank) {}
 
   model::AttentionProbe probe() { return regularizers_ ? regularizers_->probe() : model::AttentionProbe(); }
@@ -59,7 +58,7 @@ class Terms {
 
  private:
   Regularizers regularizers_;
-  const model::LanguageModel& model_;
+  const model::Model& model_;
   bool weights_due_;
 };
 
@@ -79,19 +78,19 @@ io::Json to_json(std::span<const data::Batch> batches) {
   return json;
 }
 
-torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale,
+torch::Tensor loss_sum(const model::Model& model, const data::Batch& batch, double scale,
                        const model::AttentionProbe& probe) {
   return loss_of(model, predicted_states(model, batch, probe), batch, scale);
 }
 
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, Regularizers regularizers) {
   const World alone;
   GradientReducer reducer(alone, {}, 0);
   return train_step(model, optimizer, batches, learning_rate, seed, step, reducer, std::move(regularizers));
 }
 
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks,
                       Regularizers regularizers, bool stop) {
   const World& world = ranks.world();

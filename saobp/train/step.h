@@ -6,7 +6,7 @@
 
 #include "saobp/data/masking.h"
 #include "saobp/io/json.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
 #include "saobp/train/regularizers.h"
@@ -26,20 +26,20 @@ struct StepResult {
 
 // scale · Σ −log p(target) over the tokens that the batch predicts, as a differentiable scalar. The head's product with
 // the vocabulary runs over these positions only, and never as one matrix (linear_cross_entropy.h).
-torch::Tensor loss_sum(const model::LanguageModel& model, const data::Batch& batch, double scale = 1.0,
+torch::Tensor loss_sum(const model::Model& model, const data::Batch& batch, double scale = 1.0,
                        const model::AttentionProbe& probe = {});
 
 // Forward and backward over every batch (gradients add up; the loss is one mean over all predicted tokens, so that
 // accumulation equals a larger batch), clipping, update. Dropout draws from (seed, step). When the loss or the gradient
 // is not finite the weights are left as they were and the result says so. `regularizers`, those of the model or null,
 // add their terms to what is minimised.
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, Regularizers regularizers = nullptr);
 
 // The same step on all ranks, each with batches of its own, as many as the others: the loss is one mean over all that
 // they predict, dropout draws from the batch's place among those of all ranks too, and all get the same result. `ranks`
 // holds the model's parameters. `stop`: this rank asks the others to end after the step.
-StepResult train_step(const model::LanguageModel& model, AdamW& optimizer, std::span<const data::Batch> batches,
+StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks,
                       Regularizers regularizers = nullptr, bool stop = false);
 

@@ -8,17 +8,13 @@
 namespace saobp::train {
 namespace {
 
-// What hidden_states takes.
-struct Inputs {
-  torch::Tensor ids, mask;
-};
-
-Inputs inputs_of(const data::Batch& batch) {
-  Inputs inputs{torch::tensor(batch.input_ids).reshape({batch.rows, batch.length}), {}};
+model::Inputs inputs_of(const data::Batch& batch) {
+  model::Inputs inputs{torch::tensor(batch.input_ids).reshape({batch.rows, batch.length})};
   if (batch.padded)
-    inputs.mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
-                      .reshape({batch.rows, batch.length})
-                      .to(torch::kBool);
+    inputs.attention_mask =
+        torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
+            .reshape({batch.rows, batch.length})
+            .to(torch::kBool);
   return inputs;
 }
 
@@ -26,8 +22,8 @@ Inputs inputs_of(const data::Batch& batch) {
 
 double ValidationResult::perplexity() const { return std::exp(loss); }
 
-std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
-                                         int64_t batch, const std::function<bool()>& stop, const World& world) {
+std::optional<ValidationResult> validate(const model::Model& model, const data::ValidationRows& rows, int64_t batch,
+                                         const std::function<bool()>& stop, const World& world) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
@@ -40,10 +36,7 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
     const auto part = rows.batch(first, batch);
     if (stopped || part.positions.empty()) continue;
     const auto loss = loss_sum(model, part).item<double>();
-    if (!std::isfinite(loss) && not_finite.empty()) {
-      const auto [ids, mask] = inputs_of(part);
-      not_finite = model::first_not_finite(*model, ids, mask);
-    }
+    if (!std::isfinite(loss) && not_finite.empty()) not_finite = model::first_not_finite(*model, inputs_of(part));
     sum += loss;
     predicted += static_cast<double>(part.positions.size());
   }
@@ -54,7 +47,7 @@ std::optional<ValidationResult> validate(const model::LanguageModel& model, cons
   return ValidationResult{sums[0] / sums[1], static_cast<int64_t>(sums[1]), not_finite};
 }
 
-std::optional<analysis::MonitoredAttention> look_at_attention(const model::LanguageModel& model,
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model,
                                                               const data::ValidationRows& rows,
                                                               const analysis::MonitorOptions& options,
                                                               const std::function<bool()>& stop) {
@@ -62,8 +55,7 @@ std::optional<analysis::MonitoredAttention> look_at_attention(const model::Langu
   model->eval();
   const auto inputs = inputs_of(rows.batch(0, options.monitor_rows));
   auto seen = analysis::monitor_attention(
-      options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(inputs.ids, inputs.mask, probe); },
-      stop);
+      options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(inputs, probe); }, stop);
   model->train(was_training);
   return seen;
 }

@@ -7,7 +7,7 @@
 
 #include "saobp/analysis/attention_monitor.h"
 #include "saobp/data/rows.h"
-#include "saobp/model/language_model.h"
+#include "saobp/model/model.h"
 #include "saobp/train/distributed.h"
 
 namespace saobp::train {
@@ -23,13 +23,12 @@ struct ValidationResult {
 
 // Over all rows, in evaluation mode (the model's mode is put back); each rank takes every size-th batch, and all get
 // the result. `stop` is asked between batches; when it says yes on any rank, there is no result.
-std::optional<ValidationResult> validate(const model::LanguageModel& model, const data::ValidationRows& rows,
-                                         int64_t batch, const std::function<bool()>& stop = {},
-                                         const World& world = {});
+std::optional<ValidationResult> validate(const model::Model& model, const data::ValidationRows& rows, int64_t batch,
+                                         const std::function<bool()>& stop = {}, const World& world = {});
 
 // Attention entropy and GTD of every head on the first rows, always the same ones (analysis/attention_monitor.h).
 // Nothing when `stop`, which is asked often, said yes.
-std::optional<analysis::MonitoredAttention> look_at_attention(const model::LanguageModel& model,
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model,
                                                               const data::ValidationRows& rows,
                                                               const analysis::MonitorOptions& options,
                                                               const std::function<bool()>& stop = {});

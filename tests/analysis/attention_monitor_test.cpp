@@ -34,12 +34,12 @@ Batch make_batch(const std::vector<std::vector<int64_t>>& sequences) {
   return batch;
 }
 
-MonitoredAttention monitor(model::Bert& bert, const std::vector<Batch>& batches, int64_t probes = 512) {
+MonitoredAttention monitor(model::Model& bert, const std::vector<Batch>& batches, int64_t probes = 512) {
   bert->eval();
   MonitorOptions options;
   options.monitor_probes = probes;
   return *monitor_attention(options, {}, [&](const model::AttentionProbe& probe) {
-    for (const auto& batch : batches) bert->encode(batch.ids, batch.mask, {}, probe);
+    for (const auto& batch : batches) bert->hidden_states({batch.ids, batch.mask}, probe);
   });
 }
 
@@ -48,7 +48,7 @@ TEST(AttentionMonitor, AgreesWithTheExactAnalysisOfAModel) {
   for (const auto variant : {Variant::original, Variant::high, Variant::low, Variant::elemmul}) {
     SCOPED_TRACE(io::enum_name(variant));
     const bool refines = variant == Variant::high || variant == Variant::low;
-    model::Bert bert(tiny_config(variant, refines ? 0.5 : 0), 3);
+    auto bert = model::make_model(tiny_config(variant, refines ? 0.5 : 0), 3);
     const auto state = monitor(bert, {make_batch(kSequences)});
     const auto json = state.to_json(40);
     const auto exact = analyze(bert, kSequences, {}, "model", "text")["matrices"];
@@ -76,7 +76,7 @@ TEST(AttentionMonitor, AgreesWithTheExactAnalysisOfAModel) {
 }
 
 TEST(AttentionMonitor, SeveralPassesCountAsOne) {
-  model::Bert bert(tiny_config(), 3);
+  auto bert = model::make_model(tiny_config(), 3);
   const auto whole = monitor(bert, {make_batch(kSequences)});
   const auto parts = monitor(bert, {make_batch({kSequences[0]}), make_batch({kSequences[1], kSequences[2]})});
   EXPECT_EQ(parts.sequences, 3);
@@ -89,20 +89,20 @@ TEST(AttentionMonitor, SeveralPassesCountAsOne) {
 }
 
 TEST(AttentionMonitor, EveryLookAtTheSameModelSaysTheSame) {
-  model::Bert bert(tiny_config(), 3);
+  auto bert = model::make_model(tiny_config(), 3);
   const auto batch = make_batch(kSequences);
   EXPECT_EQ(monitor(bert, {batch}, 8).to_json(1), monitor(bert, {batch}, 8).to_json(1));
 }
 
 // So that a signal is answered during a long look: 64 probes of 8 channels take 8 passes for each of A and B.
 TEST(AttentionMonitor, IsStoppedBetweenPasses) {
-  model::Bert bert(tiny_config(), 3);
+  auto bert = model::make_model(tiny_config(), 3);
   const auto batch = make_batch(kSequences);
   MonitorOptions options;
   const auto look = [&](int64_t stop_at) {
     int64_t asked = 0;
     const auto seen = monitor_attention(
-        options, {}, [&](const model::AttentionProbe& probe) { bert->encode(batch.ids, batch.mask, {}, probe); },
+        options, {}, [&](const model::AttentionProbe& probe) { bert->hidden_states({batch.ids, batch.mask}, probe); },
         [&] { return ++asked == stop_at; });
     return std::pair(seen.has_value(), asked);
   };
@@ -113,7 +113,7 @@ TEST(AttentionMonitor, IsStoppedBetweenPasses) {
 
 // Entropy collapse is what the monitor is for.
 TEST(AttentionMonitor, ACollapsedHeadIsNamed) {
-  model::Bert bert(tiny_config(Variant::original, 0), 3);
+  auto bert = model::make_model(tiny_config(Variant::original, 0), 3);
   {
     const torch::NoGradGuard no_grad;
     bert->layers[1]->qkv_weight.slice(0, 8, 16).mul_(1000);  // the query of layer 1, head 1
@@ -132,7 +132,7 @@ TEST(AttentionMonitor, ACollapsedHeadIsNamed) {
 
 TEST(AttentionMonitor, SaysWhatIsWrong) {
   EXPECT_NE(error_of([] { monitor_attention({}, {}, [](const auto&) {}); }).find("called no probe"), std::string::npos);
-  model::Bert bert(tiny_config(), 3);
+  auto bert = model::make_model(tiny_config(), 3);
   auto batch = make_batch(kSequences);
   batch.mask.fill_(false);
   EXPECT_NE(error_of([&] { monitor(bert, {batch}, 8); }).find("layer 0 was seen in 0 sequences"), std::string::npos);

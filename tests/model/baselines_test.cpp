@@ -19,7 +19,7 @@ std::vector<ModelConfig> configs(bool qk_norm, bool sigma_reparam) {
   return all;
 }
 
-LanguageModel drawn(const ModelConfig& config, torch::ScalarType type = torch::kFloat) {
+Model drawn(const ModelConfig& config, torch::ScalarType type = torch::kFloat) {
   auto model = make_model(config, 3);
   draw_every_tensor(model, 4);
   model->to(type);
@@ -35,7 +35,7 @@ torch::Tensor singular_values(const torch::Tensor& weight, int64_t matrices) {
 TEST(QkNorm, QueriesAndKeysHaveTheGainsLength) {
   for (const auto& config : configs(true, false)) {
     auto model = drawn(config, torch::kDouble);
-    model->hidden_states(random_ids(2, 9), {}, [&](int64_t i, const auto& query, const auto& key, const auto&) {
+    model->hidden_states(random_ids(2, 9), [&](int64_t i, const auto& query, const auto& key, const auto&) {
       // Without the gain the mean square is 1, up to ε.
       const auto& layer = *model->layers[static_cast<size_t>(i)];
       for (const auto& x : {query / layer.query_norm_weight, key / layer.key_norm_weight})
@@ -142,9 +142,8 @@ TEST(Baselines, DecodingEqualsThePassOverTheWholeSequence) {
   torch::NoGradGuard no_grad;
   const auto ids = random_ids(2, 12);
   auto model = drawn(configs(true, true)[1], torch::kDouble);
-  auto& gpt2 = dynamic_cast<Gpt2Impl&>(*model);
-  auto cache = gpt2.new_cache();
-  const auto parts = torch::cat({gpt2.decode(ids.slice(1, 0, 5), cache), gpt2.decode(ids.slice(1, 5), cache)}, 1);
+  auto cache = new_cache(*model);
+  const auto parts = torch::cat({decode(*model, ids.slice(1, 0, 5), cache), decode(*model, ids.slice(1, 5), cache)}, 1);
   EXPECT_LT(largest_difference(parts, model->hidden_states(ids)), 1e-12);
 }
 

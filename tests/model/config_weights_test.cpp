@@ -25,7 +25,7 @@ TEST(Config, ParametersAreThoseOfTheModules) {
   for (bool tied : {true, false}) {
     auto config = tiny_config();
     config.tie_word_embeddings = tied, config.type_vocab_size = 3;
-    Bert model(config, 1);
+    auto model = make_model(config, 1);
     int64_t count = 0;
     for (const auto& parameter : model->parameters()) count += parameter.numel();
     EXPECT_EQ(count, config.parameters()) << "tied: " << tied;
@@ -95,8 +95,10 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
     json[Json::json_pointer(pointer)] = std::move(value);
     return error_of([&] { config_from_json(json, "c.json"); });
   };
-  EXPECT_EQ(with("/model_type", "llama"), "c.json: \"model_type\" is \"llama\"; \"bert\" or \"gpt2\" was expected");
-  EXPECT_EQ(with("/is_decoder", true), "c.json: \"is_decoder\" is true; an encoder was expected");
+  EXPECT_EQ(with("/model_type", "llama"),
+            "c.json: \"model_type\" is \"llama\"; \"bert\", \"gpt2\", \"roberta\", \"distilbert\" or \"electra\" was "
+            "expected");
+  EXPECT_EQ(with("/is_decoder", true), "c.json: \"is_decoder\" is true; false was expected");
   EXPECT_EQ(with("/position_embedding_type", "relative_key"),
             "c.json: \"position_embedding_type\" is \"relative_key\"; \"absolute\" was expected");
   EXPECT_EQ(with("/hidden_size", 16.5), "c.json: \"hidden_size\" is a number; an integer was expected");
@@ -121,13 +123,15 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
             "the sign by itself)");
   auto json = to_json(tiny_config());
   json.erase("intermediate_size");
-  EXPECT_EQ(error_of([&] { config_from_json(json, "c.json"); }), "c.json: \"intermediate_size\" is missing");
+  EXPECT_EQ(config_from_json(json, "c.json").intermediate_size, 3072) << "transformers' default";
+  json.erase("model_type");
+  EXPECT_EQ(error_of([&] { config_from_json(json, "c.json"); }), "c.json: \"model_type\" is missing");
 }
 
 TEST(Initialisation, IsBertsAndDrawnFromTheSeed) {
   auto config = tiny_config();
   config.initializer_range = 0.02, config.vocab_size = 2000, config.pad_token_id = 3;
-  Bert model(config, 5), same(config, 5), other(config, 6);
+  auto model = make_model(config, 5), same = make_model(config, 5), other = make_model(config, 6);
   for (const auto& item : model->named_parameters()) {
     const auto& value = item.value();
     EXPECT_TRUE(same_bits(value, same->named_parameters()[item.key()])) << item.key();
@@ -148,11 +152,11 @@ TEST(Initialisation, IsBertsAndDrawnFromTheSeed) {
 torch::Tensor some_ids() { return torch::arange(2 * 7, torch::kLong).reshape({2, 7}) * 3 + 4; }
 
 // Hidden states, and logits where there is a head.
-torch::Tensor outputs(const LanguageModel& model) {
+torch::Tensor outputs(const Model& model) {
   torch::NoGradGuard no_grad;
   model->eval();
   auto hidden = model->hidden_states(some_ids());
-  return model->has_head() ? torch::cat({hidden, model->logits(hidden)}, -1) : hidden;
+  return model->has_language_head() ? torch::cat({hidden, model->logits(hidden)}, -1) : hidden;
 }
 
 TEST(Weights, SaveAndLoadInEveryBit) {
@@ -160,7 +164,7 @@ TEST(Weights, SaveAndLoadInEveryBit) {
     TempFolder folder;
     auto config = tiny_config();
     config.tie_word_embeddings = tied;
-    Bert model(config, 7);
+    auto model = make_model(config, 7);
     {
       torch::NoGradGuard no_grad;  // biases that are not all zero, so that a swap shows
       for (auto& parameter : model->parameters()) parameter.add_(torch::rand_like(parameter) * 0.1);
@@ -183,7 +187,7 @@ TEST(Weights, SaveAndLoadInEveryBit) {
 }
 
 TEST(Weights, NamedWeightsAreViewsThatCoverTheModel) {
-  Bert model(tiny_config(), 7);
+  auto model = make_model(tiny_config(), 7);
   int64_t count = 0;
   for (auto& [name, tensor] : named_weights(model)) {
     count += tensor.numel();
@@ -211,7 +215,7 @@ void replace(std::string& text, const std::string& old, const std::string& by) {
 }
 
 TEST(Weights, OldNamesOfLayerNormAndABareBertModel) {
-  Bert model(tiny_config(), 7);
+  auto model = make_model(tiny_config(), 7);
   for (bool bare : {false, true}) {
     TempFolder folder;
     TensorList old;
@@ -225,12 +229,12 @@ TEST(Weights, OldNamesOfLayerNormAndABareBertModel) {
     write_folder(folder, model->config, old);
     auto loaded = load_model(folder.path());
     EXPECT_EQ(loaded.unused, std::vector{old.back().first});
-    EXPECT_EQ(loaded.model->has_head(), !bare);
+    EXPECT_EQ(loaded.model->has_language_head(), !bare);
     auto expected = outputs(model);
     EXPECT_TRUE(same_bits(outputs(loaded.model), bare ? expected.slice(-1, 0, 16) : expected));
     if (bare) {
       EXPECT_EQ(error_of([&] { loaded.model->logits(torch::zeros({1, 16})); }),
-                "this checkpoint has no masked-LM head (tensors cls.predictions.*)");
+                "this checkpoint has no masked-LM head (tensor cls.predictions.transform.dense.weight)");
     }
   }
 }
@@ -238,25 +242,35 @@ TEST(Weights, OldNamesOfLayerNormAndABareBertModel) {
 TEST(Weights, AnUntiedDecoderBringsItsOwnBias) {
   auto config = tiny_config();
   config.tie_word_embeddings = false;
-  Bert model(config, 7);
+  auto model = make_model(config, 7);
   TempFolder folder;
   auto tensors = named_weights(model);
   const auto bias = torch::arange(50, torch::kFloat);
   tensors.emplace_back("cls.predictions.decoder.bias", bias);
   write_folder(folder, config, tensors);
   auto loaded = load_model(folder.path());
-  EXPECT_TRUE(same_bits(loaded.model->projection().bias, bias));
-  // With tied embeddings the decoder's tensors are copies that the model has no place for.
+  EXPECT_TRUE(same_bits(loaded.model->language_head().projection().bias, bias));
+  // Whatever config.json says: a head that was trained by itself.
   config.tie_word_embeddings = true;
   write_folder(folder, config, tensors);
+  auto own = load_model(folder.path());
+  ASSERT_EQ(own.notes.size(), 1u);
+  EXPECT_NE(own.notes[0].find("the head has weights of its own"), std::string::npos);
+  EXPECT_TRUE(same_bits(own.model->language_head().projection().weight, model->head()->output_weight));
+  EXPECT_TRUE(own.unused.empty());
+  // A copy of the word embeddings is tied to them, and the head's own bias counts.
+  for (auto& [name, tensor] : tensors)
+    if (name == "cls.predictions.decoder.weight") tensor = model->word_embeddings.detach();
+  write_folder(folder, config, tensors);
   auto tied = load_model(folder.path());
-  EXPECT_TRUE(same_bits(tied.model->projection().bias, torch::zeros({50})));
-  EXPECT_EQ(tied.unused, (std::vector<std::string>{"cls.predictions.decoder.bias", "cls.predictions.decoder.weight"}));
+  EXPECT_TRUE(tied.notes.empty() && tied.unused.empty());
+  EXPECT_FALSE(tied.model->head()->output_weight.defined());
+  EXPECT_TRUE(same_bits(tied.model->language_head().projection().bias, torch::zeros({50})));
 }
 
 TEST(Weights, OtherTypesBecomeFloat) {
   for (auto type : {torch::kDouble, torch::kHalf, torch::kBFloat16}) {
-    Bert model(tiny_config(), 7);
+    auto model = make_model(tiny_config(), 7);
     TempFolder folder;
     TensorList tensors;
     for (const auto& [name, tensor] : named_weights(model)) tensors.emplace_back(name, tensor.to(type));
@@ -270,7 +284,7 @@ TEST(Weights, OtherTypesBecomeFloat) {
 }
 
 TEST(Weights, MissingAndMisshapenTensorsAreNamed) {
-  Bert model(tiny_config(), 7);
+  auto model = make_model(tiny_config(), 7);
   TempFolder folder;
   const std::string file = (folder / "model.safetensors").string();
   const auto load = [&](const std::string& name, const torch::Tensor& instead) {

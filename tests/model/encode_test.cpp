@@ -5,8 +5,8 @@
 #include <set>
 
 #include "saobp/model/add_norm.h"
-#include "saobp/model/bert.h"
 #include "saobp/model/dropout.h"
+#include "saobp/model/model.h"
 #include "tests/model/tools.h"
 
 namespace saobp::model::testing {
@@ -123,12 +123,13 @@ TEST(Encode, WhatStandsInPaddingChangesNoBit) {
   other[1].slice(0, 5).copy_(torch::tensor({44, 2, 9, 28}));
   for (auto [variant, strength] : kVariants)
     for (bool training : {false, true}) {
-      Bert model(tiny_config(variant, strength), 3);
+      auto model = make_model(tiny_config(variant, strength), 3);
       model->train(training);
-      auto a = model->encode(in.ids, in.mask), b = model->encode(other, in.mask);
+      auto a = model->hidden_states({in.ids, in.mask}), b = model->hidden_states({other, in.mask});
       EXPECT_TRUE(same_bits(a[0], b[0]) && same_bits(a[1].slice(0, 0, 5), b[1].slice(0, 0, 5)))
           << "variant " << static_cast<int>(variant) << ", training " << training;
-      EXPECT_FALSE(torch::equal(model->encode(in.ids), model->encode(other))) << "without the mask it matters";
+      EXPECT_FALSE(torch::equal(model->hidden_states(in.ids), model->hidden_states(other)))
+          << "without the mask it matters";
     }
 }
 
@@ -137,17 +138,18 @@ TEST(Encode, APaddedBatchEqualsItsRowsAlone) {
   torch::NoGradGuard no_grad;
   for (auto [variant, strength] : kVariants)
     for (auto type : {torch::kFloat, torch::kDouble}) {
-      Bert model(tiny_config(variant, strength), 3);
+      auto model = make_model(tiny_config(variant, strength), 3);
       model->eval();
       model->to(type);
-      auto batch = model->encode(in.ids, in.mask);
+      auto batch = model->hidden_states({in.ids, in.mask});
       EXPECT_EQ(batch.scalar_type(), type);
       // Hidden states are of order 1 (LayerNorm ends the encoder): some hundred roundings of the type.
       const double bound = 200 * (type == torch::kFloat ? 0x1p-23 : 0x1p-52);
-      auto full = model->encode(in.ids.slice(0, 0, 1)), part = model->encode(in.ids.slice(0, 1).slice(1, 0, 5));
+      auto full = model->hidden_states(in.ids.slice(0, 0, 1)),
+           part = model->hidden_states(in.ids.slice(0, 1).slice(1, 0, 5));
       EXPECT_LT(largest_difference(batch[0], full[0]), bound) << static_cast<int>(variant);
       EXPECT_LT(largest_difference(batch[1].slice(0, 0, 5), part[0]), bound) << static_cast<int>(variant);
-      auto unmasked = model->encode(in.ids);
+      auto unmasked = model->hidden_states(in.ids);
       EXPECT_GT(largest_difference(unmasked[1].slice(0, 0, 5), part[0]), 1e-3) << static_cast<int>(variant);
     }
 }
@@ -159,9 +161,9 @@ TEST(Encode, VariantsStrengthAndExclusionReachTheAttention) {
   const auto add = [&](Variant variant, double strength, bool exclude_self) {
     auto config = tiny_config(variant, strength);
     config.refined_attention.exclude_self = exclude_self;
-    Bert model(config, 3);
+    auto model = make_model(config, 3);
     model->eval();
-    outputs.push_back(model->encode(in.ids, in.mask));
+    outputs.push_back(model->hidden_states({in.ids, in.mask}));
   };
   for (auto [variant, strength] : kVariants) add(variant, strength, true);
   add(Variant::high, 0.2, true);
@@ -175,9 +177,9 @@ TEST(Encode, VariantsStrengthAndExclusionReachTheAttention) {
 TEST(Encode, TrainingUsesTheFusedKernelsForwardAndBackward) {
   PaddedInput in;
   for (auto [variant, strength] : kVariants) {
-    Bert model(tiny_config(variant, strength), 3);
+    auto model = make_model(tiny_config(variant, strength), 3);
     model->train();
-    auto hidden = model->encode(in.ids, in.mask);
+    auto hidden = model->hidden_states({in.ids, in.mask});
     EXPECT_TRUE(attention::last_kernel().starts_with("cpu/")) << attention::last_kernel();
     hidden.square().sum().backward();
     EXPECT_EQ(attention::last_backward_kernel(), attention::last_kernel());
@@ -188,20 +190,20 @@ TEST(Encode, TrainingUsesTheFusedKernelsForwardAndBackward) {
 TEST(Encode, DropoutDependsOnItsSeedOnly) {
   PaddedInput in;
   torch::NoGradGuard no_grad;
-  Bert model(tiny_config(), 3);
+  auto model = make_model(tiny_config(), 3);
   model->train();
   model->dropout_seed = 12;
   torch::manual_seed(1);
-  const auto first = model->encode(in.ids, in.mask);
+  const auto first = model->hidden_states({in.ids, in.mask});
   torch::manual_seed(2);
-  EXPECT_TRUE(same_bits(model->encode(in.ids, in.mask), first));
+  EXPECT_TRUE(same_bits(model->hidden_states({in.ids, in.mask}), first));
   model->dropout_seed = 13;
-  EXPECT_GT(largest_difference(model->encode(in.ids, in.mask), first), 0.1);
+  EXPECT_GT(largest_difference(model->hidden_states({in.ids, in.mask}), first), 0.1);
   model->eval();
-  const auto evaluated = model->encode(in.ids, in.mask);
+  const auto evaluated = model->hidden_states({in.ids, in.mask});
   EXPECT_GT(largest_difference(evaluated, first), 0.1);
   model->dropout_seed = 12;
-  EXPECT_TRUE(same_bits(model->encode(in.ids, in.mask), evaluated)) << "evaluation draws nothing";
+  EXPECT_TRUE(same_bits(model->hidden_states({in.ids, in.mask}), evaluated)) << "evaluation draws nothing";
 }
 
 TEST(Encode, EitherDropoutActsByItself) {
@@ -210,30 +212,31 @@ TEST(Encode, EitherDropoutActsByItself) {
   for (auto [hidden, weights] : {std::pair{0.5, 0.0}, std::pair{0.0, 0.5}, std::pair{0.0, 0.0}}) {
     auto config = tiny_config();
     config.hidden_dropout_prob = hidden, config.attention_probs_dropout_prob = weights;
-    Bert model(config, 3);
+    auto model = make_model(config, 3);
     model->eval();
-    const auto evaluated = model->encode(in.ids, in.mask);
+    const auto evaluated = model->hidden_states({in.ids, in.mask});
     model->train();
-    EXPECT_EQ(same_bits(model->encode(in.ids, in.mask), evaluated), hidden + weights == 0) << hidden << ", " << weights;
+    EXPECT_EQ(same_bits(model->hidden_states({in.ids, in.mask}), evaluated), hidden + weights == 0)
+        << hidden << ", " << weights;
   }
 }
 
 TEST(Encode, TokenTypesAndPositionsCount) {
   PaddedInput in;
   torch::NoGradGuard no_grad;
-  Bert model(tiny_config(), 3);
+  auto model = make_model(tiny_config(), 3);
   model->eval();
-  const auto plain = model->encode(in.ids);
-  EXPECT_TRUE(same_bits(model->encode(in.ids, {}, torch::zeros_like(in.ids)), plain));
-  EXPECT_GT(largest_difference(model->encode(in.ids, {}, torch::ones_like(in.ids)), plain), 0.1);
-  const auto twice = model->encode(torch::full({1, 2}, 7, torch::kLong));
+  const auto plain = model->hidden_states(in.ids);
+  EXPECT_TRUE(same_bits(model->hidden_states({in.ids, {}, torch::zeros_like(in.ids)}), plain));
+  EXPECT_GT(largest_difference(model->hidden_states({in.ids, {}, torch::ones_like(in.ids)}), plain), 0.1);
+  const auto twice = model->hidden_states(torch::full({1, 2}, 7, torch::kLong));
   EXPECT_GT(largest_difference(twice[0][0], twice[0][1]), 0.1) << "one token at two positions";
 }
 
 TEST(Encode, SinusoidalPositionsTurnByTheSameAngleEverywhere) {
   ModelConfig config = tiny_config();
   config.hidden_size = 64, config.max_position_embeddings = 100;
-  Bert model(config, 1);
+  auto model = make_model(config, 1);
   model->set_sinusoidal_positions();
   const auto table = model->position_embeddings.detach();
   EXPECT_TRUE(model->position_embeddings.requires_grad());
@@ -249,25 +252,25 @@ TEST(Encode, SinusoidalPositionsTurnByTheSameAngleEverywhere) {
 TEST(Encode, ProbeSeesEveryLayer) {
   PaddedInput in;
   torch::NoGradGuard no_grad;
-  Bert model(tiny_config(Variant::low, 0.7), 3);
+  auto model = make_model(tiny_config(Variant::low, 0.7), 3);
   model->eval();
   std::vector<int64_t> layers;
-  const auto hidden =
-      model->encode(in.ids, in.mask, {}, [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
-        layers.push_back(layer);
-        EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
-        EXPECT_EQ(key.sizes(), query.sizes());
-        EXPECT_FALSE(torch::equal(query, key));
-        EXPECT_EQ(options.strength, -0.7);
-        EXPECT_TRUE(options.key_mask && options.key_mask->equal(in.mask));
-      });
+  const auto hidden = model->hidden_states({in.ids, in.mask},
+                                           [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
+                                             layers.push_back(layer);
+                                             EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
+                                             EXPECT_EQ(key.sizes(), query.sizes());
+                                             EXPECT_FALSE(torch::equal(query, key));
+                                             EXPECT_EQ(options.strength, -0.7);
+                                             EXPECT_TRUE(options.key_mask && options.key_mask->equal(in.mask));
+                                           });
   EXPECT_EQ(layers, (std::vector<int64_t>{0, 1}));
-  EXPECT_TRUE(same_bits(hidden, model->encode(in.ids, in.mask)));
+  EXPECT_TRUE(same_bits(hidden, model->hidden_states({in.ids, in.mask})));
 }
 
 TEST(Encode, LengthAndIdsAreChecked) {
-  Bert model(tiny_config(), 3);
-  const auto with = [&](const torch::Tensor& ids) { return error_of([&] { model->encode(ids); }); };
+  auto model = make_model(tiny_config(), 3);
+  const auto with = [&](const torch::Tensor& ids) { return error_of([&] { model->hidden_states(ids); }); };
   EXPECT_EQ(with(torch::zeros({1, 12}, torch::kLong)), "no error");
   EXPECT_EQ(with(torch::zeros({1, 13}, torch::kLong)),
             "the sequence has 13 tokens, the model's position table ends at 12");
@@ -276,8 +279,8 @@ TEST(Encode, LengthAndIdsAreChecked) {
             "token ids run from 1 to 50; the model's vocabulary has 50 (another tokenizer?)");
   EXPECT_EQ(with(torch::tensor({{-1, 8}}, torch::kLong)),
             "token ids run from -1 to 8; the model's vocabulary has 50 (another tokenizer?)");
-  EXPECT_THROW(model->encode(torch::zeros({1, 2}, torch::kInt)), Error);
-  EXPECT_THROW(model->encode(torch::zeros({2}, torch::kLong)), Error);
+  EXPECT_THROW(model->hidden_states(torch::zeros({1, 2}, torch::kInt)), Error);
+  EXPECT_THROW(model->hidden_states(torch::zeros({2}, torch::kLong)), Error);
 }
 
 TEST(Head, LogitsAreProductsWithTheEmbeddingsOrTheDecoder) {
@@ -286,14 +289,14 @@ TEST(Head, LogitsAreProductsWithTheEmbeddingsOrTheDecoder) {
   for (bool tied : {true, false}) {
     auto config = tiny_config();
     config.tie_word_embeddings = tied;
-    Bert model(config, 3);
+    auto model = make_model(config, 3);
     const auto before = model->logits(hidden);
     EXPECT_EQ(before.sizes(), (std::vector<int64_t>{5, 50}));
     model->word_embeddings[17].add_(1);
     auto change = (model->logits(hidden) - before).abs().amax(0) > 0;
     EXPECT_EQ(change[17].item<bool>(), tied);
     EXPECT_EQ(change.sum().item<int64_t>(), tied ? 1 : 0);
-    model->head_bias[3].add_(2.5);
+    model->head()->output_bias[3].add_(2.5);
     EXPECT_NEAR((model->logits(hidden) - before).select(1, 3).mean().item<double>(), 2.5, 1e-5);
   }
 }

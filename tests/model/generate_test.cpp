@@ -85,10 +85,10 @@ TEST(Sampling, OptionsAreChecked) {
   EXPECT_EQ(error_of([&] { none.check(); }), "usage: --max-new-tokens: 0 was given; at least 1 was expected");
 }
 
-Gpt2 random_model(Variant variant, double strength) {
+Model random_model(Variant variant, double strength) {
   auto config = tiny_gpt2(variant, strength);
   config.max_position_embeddings = 80;
-  Gpt2 model(config, 3);
+  auto model = make_model(config, 3);
   draw_every_tensor(model, 4);
   model->eval();
   return model;
@@ -126,7 +126,7 @@ TEST(Generate, Stops) {
   EXPECT_EQ(all.stopped, Stop::positions);
   const int64_t end = all.ids[5];
   const auto first = std::find(all.ids.begin(), all.ids.end(), end);
-  const auto ended = generate(*model, {7, 30, 2}, greedy(1000), {50, end});
+  const auto ended = generate(*model, {7, 30, 2}, greedy(1000), {50, {0, end}});
   EXPECT_EQ(ended.ids, std::vector<int64_t>(all.ids.begin(), first));
   EXPECT_EQ(ended.stopped, Stop::end_of_text);
   const auto one = generate(*model, {7}, greedy(1), {50, {}});

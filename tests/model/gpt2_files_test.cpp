@@ -20,7 +20,7 @@ TEST(Gpt2Config, PresetsHaveTheShapesOfTable4) {
   EXPECT_EQ(model_preset("gpt2-small").parameters(), (50257 + 1024) * 512 + 4 * (12 * 512 * 512 + 13 * 512) + 2 * 512);
   EXPECT_EQ(model_preset("gpt2-medium").parameters(), (50257 + 1024) * 512 + 8 * (12 * 512 * 512 + 13 * 512) + 2 * 512);
   EXPECT_EQ(model_preset("gpt2-small").num_attention_heads, 8);
-  EXPECT_EQ(model_preset("gpt2-mini").eos_token_id, 50256);
+  EXPECT_EQ(model_preset("gpt2-mini").eos_token_ids, std::vector<int64_t>{50256});
   EXPECT_EQ(error_of([] { model_preset("gpt2-large"); }),
             "usage: --model: \"gpt2-large\" is not known; bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small or "
             "gpt2-medium was expected");
@@ -45,7 +45,7 @@ TEST(Gpt2Config, ParametersAreThoseOfTheModules) {
 TEST(Gpt2Config, JsonRoundTripUnderGpt2sNames) {
   auto config = tiny_gpt2(Variant::low, 0.7);
   config.hidden_dropout_prob = 0.2, config.attention_probs_dropout_prob = 0.3, config.embedding_dropout_prob = 0.4;
-  config.eos_token_id = 7, config.tie_word_embeddings = false, config.initializer_range = 0.05;
+  config.eos_token_ids = {7}, config.tie_word_embeddings = false, config.initializer_range = 0.05;
   const auto json = Json::parse(to_json(config).dump());
   EXPECT_EQ(std::tuple(json["model_type"], json["n_embd"], json["n_layer"], json["n_head"], json["n_inner"],
                        json["n_positions"], json["resid_pdrop"], json["attn_pdrop"], json["embd_pdrop"]),
@@ -56,7 +56,7 @@ TEST(Gpt2Config, JsonRoundTripUnderGpt2sNames) {
   const auto back = config_from_json(json, "config.json");
   EXPECT_EQ(to_json(back), to_json(config));
   EXPECT_TRUE(back.causal());
-  EXPECT_EQ(back.eos_token_id, 7);
+  EXPECT_EQ(back.eos_token_ids, std::vector<int64_t>{7});
 }
 
 TEST(Gpt2Config, WhatOthersLeaveOutHasTransformersDefaults) {
@@ -67,7 +67,7 @@ TEST(Gpt2Config, WhatOthersLeaveOutHasTransformersDefaults) {
             std::tuple(32, std::string("gelu_new"), 1e-5, true));
   EXPECT_EQ(std::tuple(config.hidden_dropout_prob, config.embedding_dropout_prob), std::tuple(0.1, 0.1));
   EXPECT_EQ(config.refined_attention.attention, Variant::original);
-  EXPECT_FALSE(config.eos_token_id) << "outside of the vocabulary it ends nothing";
+  EXPECT_TRUE(config.eos_token_ids.empty()) << "outside of the vocabulary it ends nothing";
 }
 
 TEST(Gpt2Config, ErrorsNameFileKeyAndValue) {
@@ -83,17 +83,18 @@ TEST(Gpt2Config, ErrorsNameFileKeyAndValue) {
   EXPECT_EQ(with("layer_norm_epsilon", 0), "c.json: \"layer_norm_epsilon\" is 0; it must be positive");
   EXPECT_EQ(with("activation_function", "silu"),
             "c.json: \"activation_function\" is \"silu\"; gelu, gelu_new or relu was expected");
-  EXPECT_EQ(with("scale_attn_weights", false), "c.json: \"scale_attn_weights\" is false; true was expected");
-  EXPECT_EQ(with("scale_attn_by_inverse_layer_idx", true),
-            "c.json: \"scale_attn_by_inverse_layer_idx\" is true; false was expected");
+  EXPECT_EQ(with("scale_attn_weights", 1),
+            "c.json: \"scale_attn_weights\" is an integer, which is not what was expected there");
   EXPECT_EQ(with("add_cross_attention", true), "c.json: \"add_cross_attention\" is true; false was expected");
-  EXPECT_EQ(with("model_type", "llama"), "c.json: \"model_type\" is \"llama\"; \"bert\" or \"gpt2\" was expected");
+  EXPECT_EQ(with("model_type", "llama"),
+            "c.json: \"model_type\" is \"llama\"; \"bert\", \"gpt2\", \"roberta\", \"distilbert\" or \"electra\" was "
+            "expected");
 }
 
 TEST(Gpt2Initialisation, ResidualProjectionsAreSmallerByTheNumberOfLayers) {
   auto config = tiny_gpt2();
   config.initializer_range = 0.02, config.vocab_size = 2000, config.hidden_size = 64, config.intermediate_size = 256;
-  Gpt2 model(config, 5), same(config, 5);
+  auto model = make_model(config, 5), same = make_model(config, 5);
   for (const auto& item : model->named_parameters()) {
     const auto& value = item.value();
     EXPECT_TRUE(same_bits(value, same->named_parameters()[item.key()])) << item.key();
@@ -110,7 +111,7 @@ TEST(Gpt2Initialisation, ResidualProjectionsAreSmallerByTheNumberOfLayers) {
 
 torch::Tensor some_ids() { return torch::arange(2 * 7, torch::kLong).reshape({2, 7}) * 3 + 4; }
 
-torch::Tensor logits(const LanguageModel& model) {
+torch::Tensor logits(const Model& model) {
   torch::NoGradGuard no_grad;
   model->eval();
   return model->logits(model->hidden_states(some_ids()));
@@ -124,7 +125,7 @@ TEST(Gpt2Weights, SaveAndLoadInEveryBit) {
     const std::filesystem::path folder = keep && tied ? keep : temporary.path();
     auto config = tiny_gpt2(Variant::original, 0);
     config.tie_word_embeddings = tied;
-    Gpt2 model(config, 7);
+    auto model = make_model(config, 7);
     draw_every_tensor(model, 8);
     save_model(model, folder);
     auto loaded = load_model(folder);
@@ -142,7 +143,7 @@ TEST(Gpt2Weights, SaveAndLoadInEveryBit) {
 }
 
 TEST(Gpt2Weights, NamedWeightsAreViewsInTheLayoutOfConv1D) {
-  Gpt2 model(tiny_gpt2(), 7);
+  auto model = make_model(tiny_gpt2(), 7);
   int64_t count = 0;
   for (auto& [name, tensor] : named_weights(model)) {
     count += tensor.numel();
@@ -162,7 +163,7 @@ TEST(Gpt2Weights, NamedWeightsAreViewsInTheLayoutOfConv1D) {
 }
 
 TEST(Gpt2Weights, OldFilesOfABareModelWithItsMasks) {
-  Gpt2 model(tiny_gpt2(), 7);
+  auto model = make_model(tiny_gpt2(), 7);
   draw_every_tensor(model, 8);
   TensorList old;
   for (const auto& [name, tensor] : named_weights(model)) old.emplace_back(name.substr(12), tensor);
@@ -178,7 +179,7 @@ TEST(Gpt2Weights, OldFilesOfABareModelWithItsMasks) {
 TEST(Gpt2Weights, WhatIsMissingOrTooMuchIsNamed) {
   auto config = tiny_gpt2();
   config.tie_word_embeddings = false;
-  Gpt2 model(config, 7);
+  auto model = make_model(config, 7);
   TempFolder folder;
   const std::string file = (folder / "model.safetensors").string();
   const auto load = [&](const std::string& without, const TensorList& more) {

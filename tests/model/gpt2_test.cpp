@@ -1,5 +1,5 @@
 // GPT-2: causality, gradients, padding, dropout, decoding with a cache.
-#include "saobp/model/gpt2.h"
+#include "saobp/model/decoder.h"
 
 #include <gtest/gtest.h>
 
@@ -32,7 +32,7 @@ TEST(Gpt2, LaterTokensChangeNoBitOfEarlierOutputs) {
   const auto ids = random_ids(2, kLong);
   for (auto [variant, strength] : kVariants)
     for (bool training : {false, true}) {
-      Gpt2 model(long_config(variant, strength), 3);
+      auto model = make_model(long_config(variant, strength), 3);
       draw_every_tensor(model, 4);
       model->train(training);
       const auto before = model->logits(model->hidden_states(ids));
@@ -54,7 +54,7 @@ TEST(Gpt2, LaterTokensChangeNoBitOfEarlierOutputs) {
 
 TEST(Gpt2, EveryParameterGetsItsGradient) {
   for (auto [variant, strength] : kVariants) {
-    Gpt2 model(tiny_gpt2(variant, strength), 3);
+    auto model = make_model(tiny_gpt2(variant, strength), 3);
     draw_every_tensor(model, 4);
     model->train();
     const auto logits = model->logits(model->hidden_states(random_ids(3, 12)));
@@ -69,7 +69,7 @@ TEST(Gpt2, EveryParameterGetsItsGradient) {
 
 TEST(Gpt2, GradientIsTheSlopeOfTheLoss) {
   for (auto [variant, strength] : kVariants) {
-    Gpt2 model(tiny_gpt2(variant, strength), 3);
+    auto model = make_model(tiny_gpt2(variant, strength), 3);
     draw_every_tensor(model, 4);
     model->to(torch::kDouble);
     model->eval();
@@ -99,10 +99,10 @@ TEST(Gpt2, APaddedBatchEqualsItsRowsAlone) {
   auto mask = torch::ones({2, 9}, torch::kBool);
   mask[1].slice(0, 5).fill_(false);
   for (auto [variant, strength] : kVariants) {
-    Gpt2 model(tiny_gpt2(variant, strength), 3);
+    auto model = make_model(tiny_gpt2(variant, strength), 3);
     draw_every_tensor(model, 4);
     model->eval();
-    const auto batch = model->hidden_states(ids, mask);
+    const auto batch = model->hidden_states({ids, mask});
     const auto part = model->hidden_states(ids.slice(0, 1).slice(1, 0, 5));
     EXPECT_LT(largest_difference(batch[0], model->hidden_states(ids.slice(0, 0, 1))[0]), 2e-5);
     EXPECT_LT(largest_difference(batch[1].slice(0, 0, 5), part[0]), 2e-5) << static_cast<int>(variant);
@@ -111,8 +111,8 @@ TEST(Gpt2, APaddedBatchEqualsItsRowsAlone) {
     front[1].slice(0, 0, 3).fill_(false);
     auto other = ids.clone();
     other[1].slice(0, 0, 3).copy_((ids[1].slice(0, 0, 3) + 9) % 50);
-    EXPECT_TRUE(
-        same_bits(model->hidden_states(ids, front)[1].slice(0, 3), model->hidden_states(other, front)[1].slice(0, 3)));
+    EXPECT_TRUE(same_bits(model->hidden_states({ids, front})[1].slice(0, 3),
+                          model->hidden_states({other, front})[1].slice(0, 3)));
   }
 }
 
@@ -123,7 +123,7 @@ TEST(Gpt2, VariantsAndExclusionReachTheAttention) {
   const auto add = [&](Variant variant, double strength, bool exclude_self) {
     auto config = tiny_gpt2(variant, strength);
     config.refined_attention.exclude_self = exclude_self;
-    Gpt2 model(config, 3);
+    auto model = make_model(config, 3);
     model->eval();
     outputs.push_back(model->hidden_states(ids));
   };
@@ -143,7 +143,7 @@ TEST(Gpt2, EachDropoutActsByItselfAndFromItsSeed) {
     auto config = tiny_gpt2();
     config.hidden_dropout_prob = hidden, config.attention_probs_dropout_prob = weights;
     config.embedding_dropout_prob = embedding;
-    Gpt2 model(config, 3);
+    auto model = make_model(config, 3);
     model->eval();
     const auto evaluated = model->hidden_states(ids);
     model->train();
@@ -158,17 +158,16 @@ TEST(Gpt2, EachDropoutActsByItselfAndFromItsSeed) {
 }
 
 TEST(Gpt2, ProbeSeesEveryLayer) {
-  Gpt2 model(tiny_gpt2(Variant::low, 0.7), 3);
+  auto model = make_model(tiny_gpt2(Variant::low, 0.7), 3);
   model->eval();
   std::vector<int64_t> layers;
-  model->hidden_states(random_ids(2, 9), {},
-                       [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
-                         layers.push_back(layer);
-                         EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
-                         EXPECT_EQ(key.sizes(), query.sizes());
-                         EXPECT_TRUE(options.causal);
-                         EXPECT_EQ(options.strength, -0.7);
-                       });
+  model->hidden_states(random_ids(2, 9), [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
+    layers.push_back(layer);
+    EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
+    EXPECT_EQ(key.sizes(), query.sizes());
+    EXPECT_TRUE(options.causal);
+    EXPECT_EQ(options.strength, -0.7);
+  });
   EXPECT_EQ(layers, (std::vector<int64_t>{0, 1}));
 }
 
@@ -178,14 +177,15 @@ TEST(Gpt2, TheHeadIsTheWordEmbeddingUnlessUntied) {
   for (bool tied : {true, false}) {
     auto config = tiny_gpt2();
     config.tie_word_embeddings = tied;
-    Gpt2 model(config, 3);
+    auto model = make_model(config, 3);
     const auto before = model->logits(hidden);
     model->word_embeddings[17].add_(1);
     EXPECT_EQ(same_bits(model->logits(hidden), before), !tied);
-    EXPECT_FALSE(model->projection().bias.defined());
+    EXPECT_FALSE(model->language_head().projection().bias.defined());
     // A loss that makes logits piece by piece has the same ones.
-    EXPECT_LT(largest_difference(torch::matmul(model->head_states(hidden), model->projection().weight.t()),
-                                 model->logits(hidden)),
+    EXPECT_LT(largest_difference(
+                  torch::matmul(model->language_head().states(hidden), model->language_head().projection().weight.t()),
+                  model->logits(hidden)),
               1e-5);
   }
 }
@@ -194,17 +194,17 @@ TEST(Decoding, EqualsThePassOverTheWholeSequence) {
   const auto ids = random_ids(2, kLong);
   for (auto [variant, strength] : kVariants)
     for (auto type : {torch::kFloat, torch::kDouble}) {
-      Gpt2 model(long_config(variant, strength), 3);
+      auto model = make_model(long_config(variant, strength), 3);
       draw_every_tensor(model, 4);
       model->to(type);
       model->eval();
       torch::NoGradGuard no_grad;
       const auto whole = model->hidden_states(ids);
-      auto cache = model->new_cache();
+      auto cache = new_cache(*model);
       std::vector<torch::Tensor> parts;
       int64_t begin = 0;
       for (int64_t size : {1, 40, 1, 1, 70, 1, 36}) {
-        parts.push_back(model->decode(ids.slice(1, begin, begin + size), cache));
+        parts.push_back(decode(*model, ids.slice(1, begin, begin + size), cache));
         begin += size;
         EXPECT_EQ(cache.length(), begin);
       }
@@ -215,19 +215,19 @@ TEST(Decoding, EqualsThePassOverTheWholeSequence) {
 }
 
 TEST(Decoding, EndsWithThePositionTable) {
-  Gpt2 model(tiny_gpt2(), 3);
+  auto model = make_model(tiny_gpt2(), 3);
   model->eval();
-  auto cache = model->new_cache();
-  model->decode(random_ids(1, 12), cache);
-  EXPECT_EQ(error_of([&] { model->decode(random_ids(1, 1), cache); }),
+  auto cache = new_cache(*model);
+  decode(*model, random_ids(1, 12), cache);
+  EXPECT_EQ(error_of([&] { decode(*model, random_ids(1, 1), cache); }),
             "the sequence has 13 tokens, the model's position table ends at 12");
   EXPECT_EQ(error_of([&] { model->hidden_states(random_ids(1, 13)); }),
             "the sequence has 13 tokens, the model's position table ends at 12");
   EXPECT_EQ(error_of([&] { model->hidden_states(torch::tensor({{3, 50}}, torch::kLong)); }),
             "token ids run from 3 to 50; the model's vocabulary has 50 (another tokenizer?)");
   model->train();
-  auto other = model->new_cache();
-  EXPECT_THROW(model->decode(random_ids(1, 2), other), Error);
+  auto other = new_cache(*model);
+  EXPECT_THROW(decode(*model, random_ids(1, 2), other), Error);
 }
 
 }  // namespace

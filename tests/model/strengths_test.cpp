@@ -21,7 +21,7 @@ ModelConfig with_strengths(ModelConfig config, Strengths strengths) {
   return config;
 }
 
-LanguageModel model_of(const ModelConfig& config, torch::ScalarType type = torch::kFloat) {
+Model model_of(const ModelConfig& config, torch::ScalarType type = torch::kFloat) {
   auto model = make_model(config, 3);
   model->to(type);
   model->eval();
@@ -77,12 +77,12 @@ TEST(Strengths, DecodingUsesThem) {
   for (auto variant : {Variant::high, Variant::low}) {
     auto model = model_of(with_strengths(tiny_gpt2(variant, 0.5), {{2.0, 0.1}, {0.7}}), torch::kDouble);
     model->learn_strengths();
-    auto& gpt2 = dynamic_cast<Gpt2Impl&>(*model);
     torch::NoGradGuard no_grad;
     for (double scale : {1.0, 0.25}) {
       model->strength_scale = scale;
-      auto cache = gpt2.new_cache();
-      const auto parts = torch::cat({gpt2.decode(ids.slice(1, 0, 5), cache), gpt2.decode(ids.slice(1, 5), cache)}, 1);
+      auto cache = new_cache(*model);
+      const auto parts =
+          torch::cat({decode(*model, ids.slice(1, 0, 5), cache), decode(*model, ids.slice(1, 5), cache)}, 1);
       EXPECT_LT(largest_difference(parts, model->hidden_states(ids)), 1e-12);
     }
   }

@@ -3,9 +3,9 @@
 
 #include <cstring>
 
-#include "saobp/model/bert.h"
-#include "saobp/model/gpt2.h"
+#include "saobp/model/decoder.h"
 #include "saobp/model/libtorch.h"
+#include "saobp/model/model.h"
 #include "tests/tools.h"
 
 namespace saobp::model::testing {
@@ -36,12 +36,12 @@ inline ModelConfig tiny_config(attention::Variant variant = attention::Variant::
 // The same for GPT-2.
 inline ModelConfig tiny_gpt2(attention::Variant variant = attention::Variant::high, double strength = 0.5) {
   auto config = tiny_config(variant, strength);
-  config.family = Family::gpt2, config.layer_norm_eps = 1e-5, config.hidden_act = "gelu_new";
+  config.family = &kGpt2, config.layer_norm_eps = 1e-5, config.hidden_act = "gelu_new";
   return config;
 }
 
 // Biases and LayerNorm too take values of their own, so that a swapped or forgotten one shows.
-inline void draw_every_tensor(const LanguageModel& model, uint64_t seed) {
+inline void draw_every_tensor(const Model& model, uint64_t seed) {
   torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (auto& parameter : model->parameters()) parameter.add_(torch::empty_like(parameter).normal_(0.0, 0.1, generator));

@@ -19,7 +19,7 @@ using model::testing::tiny_config;
 const RunKeys kKeys{{"a.ids"}, {"b.ids"}, "17", "18"};
 
 struct Saved {
-  explicit Saved(int64_t step = 40) : model(tiny_config(), 1) {
+  explicit Saved(int64_t step = 40) : model(model::make_model(tiny_config(), 1)) {
     optimizer.emplace(parameters_of(*model), OptimizerOptions{});
     save(step);
   }
@@ -39,7 +39,7 @@ struct Saved {
   }
   TempFolder run;
   Checkpoints checkpoints{run.path(), 9};
-  model::Bert model;
+  model::Model model;
   std::optional<AdamW> optimizer;
   RunState loaded;
 };

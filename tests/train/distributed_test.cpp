@@ -158,21 +158,21 @@ MicroBatch micro_batch(int64_t index, int64_t step) {
   return {draw(50, {kRows, kLength}), draw(kRows * kLength, {targets}), draw(50, {targets})};
 }
 
-model::Bert tiny(torch::ScalarType type, uint64_t seed = 3) {
+model::Model tiny(torch::ScalarType type, uint64_t seed = 3) {
   auto config = model::testing::tiny_config();
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
-  model::Bert model(config, seed);
+  auto model = model::make_model(config, seed);
   model->to(type);
   return model;
 }
 
-torch::Tensor loss_sum(model::Bert& model, const MicroBatch& batch) {
-  auto hidden = model->encode(batch.ids).reshape({kRows * kLength, -1}).index_select(0, batch.places);
+torch::Tensor loss_sum(model::Model& model, const MicroBatch& batch) {
+  auto hidden = model->hidden_states(batch.ids).reshape({kRows * kLength, -1}).index_select(0, batch.places);
   return torch::cross_entropy_loss(model->logits(hidden), batch.targets, {}, at::Reduction::Sum);
 }
 
 // One process, all the data: the mean's gradients.
-void whole_backward(model::Bert& model, int64_t step) {
+void whole_backward(model::Model& model, int64_t step) {
   torch::Tensor loss = torch::zeros({}, model->norm_weight.options());
   int64_t targets = 0;
   for (int64_t i = 0; i < kMicroBatches; ++i) {
@@ -184,7 +184,7 @@ void whole_backward(model::Bert& model, int64_t step) {
 }
 
 // This rank's share, as one pass or one a micro-batch.
-void shared_backward(const World& world, GradientReducer& reducer, model::Bert& model, int64_t step, bool accumulate) {
+void shared_backward(const World& world, GradientReducer& reducer, model::Model& model, int64_t step, bool accumulate) {
   std::vector<MicroBatch> own;
   double targets = 0;
   for (int64_t i = world.rank(); i < kMicroBatches; i += world.size()) {

@@ -21,7 +21,7 @@ using tests::ProductWatch;
 
 // Sizes that are multiples of nothing: an odd vocabulary, 12 channels a head, 70 positions in two blocks of rows.
 struct Training {
-  Family family = Family::bert;
+  const model::Family* family = &model::kBert;
   Variant variant = Variant::high;
   torch::ScalarType type = torch::kFloat;
   double dropout = 0;
@@ -36,7 +36,7 @@ struct Training {
     return config;
   }
   std::string name() const {
-    return concat(family == Family::bert ? "bert " : "gpt2 ", io::enum_name(variant), " ", type, " dropout ", dropout,
+    return concat(family == &model::kBert ? "bert " : "gpt2 ", io::enum_name(variant), " ", type, " dropout ", dropout,
                   padded ? " padded" : "", baselines ? " baselines" : "");
   }
 };
@@ -98,7 +98,7 @@ void expect_untouched(int64_t products, const std::function<std::vector<torch::T
 }
 
 TEST(Poison, TrainsEveryModelToTheSameBits) {
-  for (const auto family : {Family::bert, Family::gpt2})
+  for (const auto family : {&model::kBert, &model::kGpt2})
     for (const auto variant : {Variant::original, Variant::high, Variant::low, Variant::elemmul})
       for (const auto type : {torch::kFloat, torch::kBFloat16})
         for (const double dropout : {0.0, 0.2})
@@ -111,7 +111,7 @@ TEST(Poison, TrainsEveryModelToTheSameBits) {
 }
 
 TEST(Poison, TrainsBaselinesToTheSameBits) {
-  for (const auto family : {Family::bert, Family::gpt2})
+  for (const auto family : {&model::kBert, &model::kGpt2})
     for (const auto type : {torch::kFloat, torch::kBFloat16}) {
       const Training run{family, Variant::original, type, 0.1, true, true};
       SCOPED_TRACE(run.name());
@@ -124,19 +124,18 @@ TEST(Poison, GeneratesTheSameTokens) {
     for (const auto type : {torch::kFloat, torch::kBFloat16}) {
       SCOPED_TRACE(io::enum_name(variant));
       expect_untouched(type == torch::kFloat ? 0 : 100, [&] {
-        auto model = model::make_model(Training{Family::gpt2, variant}.config(), 3);
+        auto model = model::make_model(Training{&model::kGpt2, variant}.config(), 3);
         if (type != torch::kFloat) model->compute_type = type;
         model->eval();
         model::SamplingOptions options;
         options.max_new_tokens = 40;
-        auto& gpt2 = dynamic_cast<model::Gpt2Impl&>(*model);
-        return std::vector{torch::tensor(model::generate(gpt2, {3, 1, 4}, options, {51, {}}).ids)};
+        return std::vector{torch::tensor(model::generate(*model, {3, 1, 4}, options, {51, {}}).ids)};
       });
     }
 }
 
 TEST(Poison, AnalysesToTheSameNumbers) {
-  for (const auto family : {Family::bert, Family::gpt2})
+  for (const auto family : {&model::kBert, &model::kGpt2})
     for (const auto variant : {Variant::high, Variant::elemmul}) {
       const Training run{family, variant};
       SCOPED_TRACE(run.name());

@@ -69,7 +69,7 @@ TEST_F(RanksStep, IsSkippedByAllWhereOneIsNotFinite) {
   GradientReducer reducer(world(), model::tensors_of(parameters), 2048);
   if (is_last()) {
     torch::NoGradGuard no_grad;
-    model->head_bias[4] = std::numeric_limits<float>::quiet_NaN();
+    model->head()->output_bias[4] = std::numeric_limits<float>::quiet_NaN();
   }
   std::vector<torch::Tensor> before;
   for (const auto& [name, tensor] : parameters) before.push_back(tensor.detach().clone());

@@ -20,7 +20,7 @@ namespace saobp::train {
 namespace {
 
 using io::Json;
-using model::Bert;
+using model::Model;
 using model::testing::error_of;
 using model::testing::same_bits;
 using model::testing::TempFolder;
@@ -200,14 +200,14 @@ TEST(ResolveModel, ReadsOtherSizesFromAFile) {
 }
 
 struct Trained {
-  explicit Trained(uint64_t seed) : model(tiny_config(), seed) {
+  explicit Trained(uint64_t seed) : model(model::make_model(tiny_config(), seed)) {
     optimizer.emplace(parameters_of(*model), OptimizerOptions{});
   }
   void step() {
     for (auto& parameter : model->parameters()) parameter.mutable_grad() = torch::randn_like(parameter);
     optimizer->update(0.1);
   }
-  Bert model;
+  model::Model model;
   std::optional<AdamW> optimizer;
 };
 

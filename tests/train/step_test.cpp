@@ -16,7 +16,7 @@
 namespace saobp::train {
 namespace {
 
-using model::Bert;
+using model::Model;
 using model::TensorList;
 using model::testing::error_of;
 using model::testing::largest_difference;
@@ -182,7 +182,7 @@ TEST(Loss, IsMinusTheLogProbabilityOfTheTargets) {
   ASSERT_TRUE(batch.padded);
   auto ids = torch::tensor(batch.input_ids).reshape({4, 9});
   auto mask = torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()));
-  auto logits = model->logits(model->encode(ids, mask.reshape({4, 9}).to(torch::kBool))).reshape({36, 50});
+  auto logits = model->logits(model->hidden_states({ids, mask.reshape({4, 9}).to(torch::kBool)})).reshape({36, 50});
   double expected = 0;
   for (size_t i = 0; i < batch.positions.size(); ++i) {
     const auto row = logits[batch.positions[i]];
@@ -269,7 +269,7 @@ TEST(TrainStep, ANonFiniteLossLeavesTheWeights) {
   AdamW optimizer(parameters_of(*model), {});
   {
     torch::NoGradGuard no_grad;
-    model->head_bias[4] = std::numeric_limits<float>::quiet_NaN();
+    model->head()->output_bias[4] = std::numeric_limits<float>::quiet_NaN();
   }
   TensorList before;
   for (const auto& [name, tensor] : parameters_of(*model)) before.emplace_back(name, tensor.detach().clone());

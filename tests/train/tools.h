@@ -23,10 +23,10 @@ inline data::Batch rows(int64_t first, int64_t count) {
   return batch;
 }
 
-inline model::Bert tiny(torch::ScalarType type, double dropout) {
+inline model::Model tiny(torch::ScalarType type, double dropout) {
   auto config = model::testing::tiny_config();
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout;
-  model::Bert model(config, 3);
+  auto model = model::make_model(config, 3);
   model->to(type);
   model->train();
   return model;

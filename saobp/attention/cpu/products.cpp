@@ -6,6 +6,7 @@
 #include <ATen/ops/mm.h>
 
 #include <cmath>
+#include <exception>
 #include <vector>
 
 #include "saobp/attention/cpu/dispatch.h"
@@ -52,14 +53,14 @@ bool multiplies_rightly(int64_t m, int64_t n, int64_t k, int64_t stride) {
   return true;
 }
 
-// ATen refuses what the processor (or oneDNN, as its environment variables tell it) cannot do. The kernels' shapes are
-// tried, since few machines of each kind could be tested.
+// ATen refuses what the processor cannot do, and oneDNN, with an error of its own, what its environment variables forbid
+// it. The kernels' shapes are tried, since few machines of each kind could be tested.
 bool try_bfloat16() {
   const ProductsDone done;
   try {
     return multiplies_rightly(64, 128, 64, 128) && multiplies_rightly(8, 16, 32, 128) &&
            multiplies_rightly(24, 112, 96, 128) && multiplies_rightly(64, 40, 128, 40);
-  } catch (const c10::Error&) {
+  } catch (const std::exception&) {
     return false;
   }
 }

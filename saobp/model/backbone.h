@@ -1,6 +1,6 @@
-// What BERT and GPT-2 have in common, and the type by which training, analysis and files open either.
+// Token ids → hidden states: embeddings and layers of refined attention, for any family.
 //
-// Shapes: B sequences, L tokens, C hidden channels, H heads, V vocabulary.
+// Shapes: B sequences, L tokens, C hidden channels, E channels of the embeddings, H heads, V vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -24,32 +24,21 @@ using TensorList = std::vector<std::pair<std::string, torch::Tensor>>;
 using AttentionProbe = std::function<void(int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
                                           const attention::AttentionOptions& options)>;
 
-// The last product of a language model: logits = x · weightᵀ + bias, weight [V, C], bias [V] or undefined.
-struct OutputProjection {
-  torch::Tensor weight, bias;
+// Rows of tokens as a model takes them.
+struct Inputs {
+  Inputs(torch::Tensor input_ids, torch::Tensor mask = {}, torch::Tensor types = {})
+      : ids(std::move(input_ids)), attention_mask(std::move(mask)), token_type_ids(std::move(types)) {}
+
+  torch::Tensor ids;             // [B, L] int64
+  torch::Tensor attention_mask;  // [B, L] bool, true = real token; undefined: all real
+  torch::Tensor token_type_ids;  // [B, L] int64; undefined: all 0. Families without token types take no others
 };
 
-struct LanguageModelImpl : torch::nn::Module {
-  // input_ids [B, L] int64 → hidden states [B, L, C], for the head or a loss that makes logits piece by piece.
-  // attention_mask [B, L] bool, true = real token; undefined: all real. In training mode dropout draws from
-  // `dropout_seed`. Error when L exceeds max_position_embeddings or an id lies outside of the vocabulary.
-  virtual torch::Tensor hidden_states(const torch::Tensor& input_ids, const torch::Tensor& attention_mask,
-                                      const AttentionProbe& probe) = 0;
-  torch::Tensor hidden_states(const torch::Tensor& input_ids, const torch::Tensor& attention_mask = {}) {
-    return hidden_states(input_ids, attention_mask, {});
-  }
-
-  virtual bool has_head() const = 0;
-  // The head in two steps. head_states: any rows of hidden states [N, C] → [N, C], BERT's transform, or as they are.
-  // projection: from there to logits. Error where the checkpoint had no head.
-  virtual torch::Tensor head_states(const torch::Tensor& hidden) = 0;
-  virtual OutputProjection projection() = 0;
-  // Both steps: [N, C] → [N, V].
-  torch::Tensor logits(const torch::Tensor& hidden);
-
-  // The tensors under the names and in the layout of transformers' files, as views: writing to them writes to the
-  // model.
-  virtual TensorList named_weights() = 0;
+struct BackboneImpl : torch::nn::Module {
+  // → [B, L, C]. In training mode dropout draws from `dropout_seed`. Error when L exceeds config.max_length(), or an id
+  // lies outside of the vocabulary or of the token types. A decoder's positions count from the row's first place,
+  // whatever the mask says; outputs of padded places mean nothing.
+  torch::Tensor hidden_states(const Inputs& inputs, const AttentionProbe& probe = {});
 
   // Starts the position embeddings from the sines and cosines of Vaswani et al. (2017), with the standard deviation
   // that the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
@@ -74,37 +63,41 @@ struct LanguageModelImpl : torch::nn::Module {
   double strength_scale = 1;  // what λ is multiplied with, while training warms it up
   // Where it is set, called with "the embeddings", "layer 0" … and their values [B, L, C] (overflow.h).
   std::function<void(const std::string& what, const torch::Tensor& values)> watch;
-  torch::Tensor word_embeddings, position_embeddings;
+  // What a family does not have is undefined.
+  torch::Tensor word_embeddings, position_embeddings, token_type_embeddings;  // [·, E]
+  torch::Tensor projection_weight, projection_bias;                           // [C, E], [C], where E is not C
+  torch::Tensor norm_weight, norm_bias;  // of the embeddings [E], or of the last layer's output [C]
   std::vector<TransformerLayer> layers;
   // λ ≥ 0 of each layer, [heads] or [1]; empty where one number serves them all. Parameters, whose gradient is off
   // unless they learn; config.json holds their values, checkpoints their bits.
   std::vector<torch::Tensor> layer_strengths;
 
- protected:
-  explicit LanguageModelImpl(const ModelConfig& config);
+  // Parts of hidden_states, for what goes another way through them (decoder.h). The embeddings of ids [B, n] from the
+  // place `first` of their rows on, after their norm; of the last layer's output what the head takes; the options of a
+  // layer's attention, without a mask.
+  torch::Tensor embed(const Inputs& inputs, int64_t first) const;
+  torch::Tensor finish(const torch::Tensor& hidden) const;
+  attention::AttentionOptions attention_options(size_t layer) const;
 
-  // Weights from N(0, initializer_range²), those of projections onto the residual times `residual_scale`; biases 0,
-  // LayerNorm 1 and 0.
-  void draw_weights(uint64_t seed, double residual_scale);
-  // Rows of the word embeddings. In training their gradient is sparse where the projection is tied to them: it is added
-  // to that of the projection, which covers the whole table, and would be nearly all zeros.
+ protected:
+  explicit BackboneImpl(const ModelConfig& config);
+
+  // Weights from N(0, initializer_range²), those of projections onto the residual divided by √(2 · layers) where norms
+  // stand before (Radford et al. 2019); biases 0, LayerNorm 1 and 0, the embedding of padding 0.
+  void draw_weights(uint64_t seed);
+  // The word embeddings are also the weights of the head's product.
+  virtual bool shares_word_embeddings() const = 0;
+
+ private:
   torch::Tensor embed_words(const torch::Tensor& input_ids) const;
-  // Errors of input_ids that are not [B, n] int64 in the vocabulary, at positions from `first` on.
-  void check_ids(const torch::Tensor& input_ids, int64_t first) const;
+  torch::Tensor positions_of(const torch::Tensor& input_ids, int64_t first) const;
+  void check_ids(const Inputs& inputs, int64_t first) const;
   torch::Tensor in_compute_type(const torch::Tensor& hidden) const {
     return compute_type ? hidden.to(*compute_type) : hidden;
   }
-  // The embeddings' sum → the last layer's output, all by refined attention as config says.
   torch::Tensor run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask, const AttentionProbe& probe);
-  attention::AttentionOptions attention_options(size_t layer) const;
 };
 // Names of layer_strengths begin so: an optimiser gives them a rate of their own.
 inline constexpr const char* kStrengthName = "strengths_layer_";
-
-using LanguageModel = std::shared_ptr<LanguageModelImpl>;
-
-// A model of the config's family. Weights are drawn with `seed`; without one they are left as memory held them, to be
-// loaded. Without the head only hidden_states() can be used.
-LanguageModel make_model(const ModelConfig& config, std::optional<uint64_t> seed, bool with_head = true);
 
 }  // namespace saobp::model
