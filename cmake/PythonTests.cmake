@@ -9,5 +9,5 @@ foreach(file IN LISTS files)
   endif()
   add_test(NAME python/${name} COMMAND ${SAOBP_PYTHON} -m pytest -q -rs ${file} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(python/${name} PROPERTIES TIMEOUT 1200
-    ENVIRONMENT "OMP_WAIT_POLICY=passive;SAOBP_BIN=$<TARGET_FILE:saobp>;SAOBP_OPS=$<TARGET_FILE:saobp_ops>;SAOBP_HEAD_LOGITS=$<TARGET_FILE:head_logits>")
+    ENVIRONMENT "OMP_WAIT_POLICY=passive;SAOBP_BIN=$<TARGET_FILE:saobp>;SAOBP_OPS=$<TARGET_FILE:saobp_ops>;SAOBP_HEAD_LOGITS=$<TARGET_FILE:head_logits>;SAOBP_ENCODE_ROWS=$<TARGET_FILE:encode_rows>")
 endforeach()

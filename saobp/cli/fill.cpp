@@ -53,7 +53,7 @@ struct Fill {
     console.line(concat(texts.size() > 1 ? concat("text ", row + 1, ", ") : "", "[MASK] at position ", position));
     for (int64_t i = 0; i < best.size(0); ++i) {
       const auto id = static_cast<int32_t>(ids[i].item<int64_t>());
-      const std::string token = id < opened.tokenizer->vocab_size() ? opened.tokenizer->token(id) : concat("id ", id);
+      const std::string token = opened.tokenizer->has_token(id) ? opened.tokenizer->token(id) : concat("id ", id);
       const double p = best[i].item<double>();
       char line[64];
       std::snprintf(line, sizeof line, "  %6.2f %%  ", 100 * p);

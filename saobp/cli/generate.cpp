@@ -27,6 +27,8 @@ struct Generate {
     model::Ending ending{opened.tokenizer->vocab_size(), opened.model->config.eos_token_ids};
     if (const auto end = opened.tokenizer->special().end_of_text(); ending.end_of_text.empty() && end)
       ending.end_of_text = {*end};
+    for (int32_t id = 0; id < opened.tokenizer->vocab_size(); ++id)
+      if (!opened.tokenizer->has_token(id)) ending.never.push_back(id);
     return ending;
   }
 

@@ -15,6 +15,7 @@
 #include "saobp/io/npy.h"
 #include "saobp/io/words.h"
 #include "saobp/text/batch.h"
+#include "saobp/text/encoding.h"
 #include "saobp/text/tokenizer.h"
 
 namespace saobp::cli {
@@ -46,8 +47,9 @@ using io::Json;
 
 struct EncodeOptions {
   std::string tokenizer, input, output, text_field = "text";
-  std::optional<std::string> text;
+  std::optional<std::string> text, pair;
   int64_t threads = 0;
+  text::RowOptions row{.special_tokens = false};
   Console console;
 };
 
@@ -61,18 +63,30 @@ void write_ids(const std::string& path, const std::vector<int32_t>& ids) {
   io::write_npy(path, "<i4", {static_cast<int64_t>(ids.size())}, std::as_bytes(std::span(ids)));
 }
 
+// "offsets" count code points of the token's own text.
+Json to_json(const text::Encoding& row, const text::Tokenizer& tokenizer) {
+  Json tokens = Json::array(), offsets = Json::array();
+  for (int32_t id : row.ids) tokens.push_back(tokenizer.token(id));
+  for (const auto& span : row.characters) offsets.push_back({span.begin, span.end});
+  return {{"ids", row.ids}, {"type_ids", row.types}, {"tokens", tokens}, {"offsets", offsets}};
+}
+
 void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
   io::require_utf8(*o.text, "--text");
-  const std::vector<int32_t> ids = tokenizer.encode(*o.text);
-  if (!o.output.empty()) write_ids(o.output, ids);
-  Json tokens = Json::array();
-  std::string line;
-  for (int32_t id : ids) {
-    tokens.push_back(tokenizer.token(id));
-    line += (line.empty() ? "" : " ") + tokenizer.token(id);
+  if (o.pair) io::require_utf8(*o.pair, "--pair");
+  const auto rows = text::encode_rows(tokenizer, *o.text, o.pair, o.row);
+  if (!o.output.empty()) write_ids(o.output, rows[0].ids);
+  Json windows = Json::array();
+  for (const auto& row : rows) {
+    std::string line;
+    for (int32_t id : row.ids) line += (line.empty() ? "" : " ") + tokenizer.token(id);
+    o.console.line(join(row.ids) + "\n" + line);
+    windows.push_back(to_json(row, tokenizer));
   }
-  o.console.line(join(ids) + "\n" + line);
-  o.console.result({{"ids", ids}, {"tokens", tokens}, {"kind", tokenizer.kind()}});
+  auto result = windows[0];
+  if (rows.size() > 1) result["windows"] = windows;
+  result["kind"] = tokenizer.kind();
+  o.console.result(result);
 }
 
 // Encodes what has gathered, some megabytes at a time.
@@ -152,6 +166,12 @@ void encode(EncodeOptions& o) {
   if (o.text.has_value() == !o.input.empty()) fail_usage("tokenizer encode: one of --input and --text is needed");
   std::optional<data::TextInput> input;
   if (!o.text) input.emplace(o.input, "--input", o.text_field, data::NulBytes::accepted);
+  if (!o.text && (o.pair || o.row.special_tokens || o.row.max_length > 0))
+    fail_usage(o.pair                 ? "--pair"
+               : o.row.special_tokens ? "--special-tokens"
+                                      : "--max-length",
+               ": goes with --text; an --input is encoded without special tokens, whole");
+  if (o.row.stride > 0 && o.row.max_length == 0) fail_usage("--stride: goes with --max-length, which makes windows");
   prepare_output(o.output, "--output", files_of(o.tokenizer) + (input ? input->files() : Paths()));
   auto tokenizer = text::load_tokenizer(o.tokenizer);
   o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, *input, o);
@@ -161,12 +181,20 @@ void encode(EncodeOptions& o) {
 
 void add_tokenizer_encode(CLI::App& parent) {
   auto o = std::make_shared<EncodeOptions>();
-  auto* command =
-      parent.add_subcommand("encode", "Text to ids, without special tokens; a line, JSON line or row is a document");
+  auto* command = parent.add_subcommand("encode", "Text to ids; a line, JSON line or row of --input is a document");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required()->type_name("FILE");
   command->add_option("--input", o->input, kInputHelp)->type_name("FILE");
   FieldsToFlags{*command}("text_field", o->text_field, kTextFieldHelp);
   command->add_option("--text", o->text, "encode this text instead, and show its tokens")->type_name("TEXT");
+  command->add_option("--pair", o->pair, "a second text: both make one row")->type_name("TEXT");
+  command->add_flag("--special-tokens", o->row.special_tokens,
+                    "put special tokens around the text or pair, as the tokenizer's post-processor says");
+  FieldsToFlags rows{*command};
+  rows("max_length", o->row.max_length,
+       "tokens of a row, special ones included; what is left out makes further windows; 0: any number",
+       io::at_least(0));
+  rows("truncation", o->row.truncation, "longest_first, only_first or only_second: which text of a pair is cut");
+  rows("stride", o->row.stride, "tokens that a window shares with the one before", io::at_least(0));
   command->add_option("--output", o->output, "write all ids as one flat int32 array")->type_name("FILE.npy");
   add_threads(*command, o->threads);
   o->console.add_flag(*command);

@@ -73,10 +73,11 @@ Generation generate(ModelImpl& model, const std::vector<int64_t>& prompt, const 
   Generation made;
   const auto next_logits = [&](const std::vector<int64_t>& ids) {
     const auto hidden = decode(model, torch::tensor(ids).unsqueeze(0), cache);
-    const auto logits = model.logits(hidden[0].slice(0, -1))[0].slice(0, 0, ending.vocab_size);
+    auto logits = model.logits(hidden[0].slice(0, -1))[0].slice(0, 0, ending.vocab_size);
     auto all = prompt;
     all.insert(all.end(), made.ids.begin(), made.ids.end());
     require_finite(logits, model, torch::tensor(all).unsqueeze(0), "generate");
+    if (!ending.never.empty()) logits = logits.index_fill(0, torch::tensor(ending.never), -INFINITY);
     return logits;
   };
   auto start = Clock::now();

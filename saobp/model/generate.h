@@ -69,6 +69,7 @@ struct Generation {
 struct Ending {
   int64_t vocab_size = 0;            // ids from here on are never chosen: the tokenizer does not know them
   std::vector<int64_t> end_of_text;  // choosing one of them stops
+  std::vector<int64_t> never = {};   // other ids that are never chosen: holes in the tokenizer's vocabulary
 };
 
 // Continues `prompt` (at least one id) until the end of text, max_new_tokens, or the end of the position table, with a

@@ -34,7 +34,8 @@ class AddedTokenMatcher {
 
   bool empty() const { return tokens_.empty(); }
 
-  // Calls on_text(std::string_view) for stretches between tokens (never empty) and on_token(id), in order.
+  // Calls on_text(std::string_view) for stretches between tokens (never empty) and on_token(id, where it stands), in
+  // order.
   template <class OnText, class OnToken>
   void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
     size_t done = 0, at = empty() ? text.size() : find_start(text, 0);
@@ -51,7 +52,7 @@ class AddedTokenMatcher {
       if (token->lstrip) start = std::max(done, skip_space_back(text, start));
       if (token->rstrip) stop = skip_space(text, stop);
       if (done < start) on_text(text.substr(done, start - done));
-      on_token(token->id);
+      on_token(token->id, text.substr(start, stop - start));
       done = stop;
     }
     if (done < text.size()) on_text(text.substr(done));

@@ -47,12 +47,28 @@ class BpeTokenizer final : public VocabularyTokenizer {
   void encode(std::string_view text, std::vector<int32_t>& ids) const override {
     io::require_utf8(text, "text to encode");
     auto scratch = scratch_.borrow();
-    auto push = [&](int32_t id) { ids.push_back(id); };
+    auto push = [&](int32_t id, std::string_view) { ids.push_back(id); };
     raw_matcher_.split(
         text,
         [&](std::string_view section) {
           // There is no normaliser, so "normalised" tokens are looked for in the same text, but after the others.
           normalized_matcher_.split(section, [&](std::string_view part) { encode_part(part, *scratch, ids); }, push);
+        },
+        push);
+  }
+
+  void encode(std::string_view text, std::vector<int32_t>& ids, std::vector<Span>& spans) const override {
+    io::require_utf8(text, "text to encode");
+    auto scratch = scratch_.borrow();
+    const auto push = [&](int32_t id, std::string_view place) {
+      const auto begin = static_cast<uint32_t>(place.data() - text.data());
+      ids.push_back(id), spans.push_back({begin, begin + static_cast<uint32_t>(place.size())});
+    };
+    raw_matcher_.split(
+        text,
+        [&](std::string_view section) {
+          normalized_matcher_.split(
+              section, [&](std::string_view part) { encode_part_with_spans(text, part, *scratch, ids, spans); }, push);
         },
         push);
   }
@@ -66,6 +82,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
       return text;
     }
     for (int32_t id : ids) {
+      if (vocabulary_.is_hole(id)) continue;
       vocabulary_.token(id);  // throws when it is not there
       if (!skip(id, skip_special)) text += bytes_[static_cast<size_t>(id)];
     }
@@ -112,6 +129,44 @@ class BpeTokenizer final : public VocabularyTokenizer {
       encode_piece(text.substr(0, size), scratch, ids);
       text.remove_prefix(size);
     }
+  }
+
+  // Every token covers as many bytes as it spells, or as its unknown bytes are; a span has the whole characters.
+  void encode_part_with_spans(std::string_view text, std::string_view part, Scratch& scratch, std::vector<int32_t>& ids,
+                              std::vector<Span>& spans) const {
+    const auto base = static_cast<uint32_t>(part.data() - text.data());
+    const bool prefixed = options_.add_prefix_space && part[0] != ' ';
+    size_t before = ids.size();
+    encode_part(part, scratch, ids);
+    // In the part with the space that was put before it: what it is made from is the first character.
+    const auto begin_of = [&](size_t at) {
+      if (prefixed) at = at == 0 ? 0 : at - 1;
+      while (at > 0 && at < part.size() && (static_cast<unsigned char>(part[at]) & 0xC0) == 0x80) --at;
+      return at;
+    };
+    const size_t size = part.size() + (prefixed ? 1 : 0);
+    size_t at = 0;
+    for (; before < ids.size(); ++before) {
+      const size_t end = std::min(at + width_of(ids[before], part, prefixed, at), size);
+      const size_t first = begin_of(at), last = begin_of(std::max(at, end - 1));
+      spans.push_back({base + static_cast<uint32_t>(first),
+                       base + static_cast<uint32_t>(last) +
+                           static_cast<uint32_t>(utf8_length(static_cast<unsigned char>(part[last])))});
+      at = end;
+    }
+  }
+
+  // Bytes that a token stands for: those that it spells, but of unk_ that comes of unknown bytes one, or a run of them.
+  size_t width_of(int32_t id, std::string_view part, bool prefixed, size_t at) const {
+    const auto unknown = [&](size_t i) {
+      const char byte = prefixed ? (i == 0 ? ' ' : part[i - 1]) : part[i];
+      return byte_ids_[static_cast<uint8_t>(byte)] == unk_;
+    };
+    const size_t size = part.size() + (prefixed ? 1 : 0);
+    if (id != unk_ || at >= size || !unknown(at)) return bytes_[static_cast<size_t>(id)].size();
+    size_t width = 1;
+    while (options_.fuse_unk && at + width < size && unknown(at + width)) ++width;
+    return width;
   }
 
   void encode_piece(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const {
@@ -189,8 +244,19 @@ io::Json byte_level_post_processor() {
   return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
 }
 
-std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
-                                    std::vector<AddedToken> added, io::Json post_processor, const std::string& source) {
+io::Json roberta_post_processor(const Vocabulary& vocabulary, bool add_prefix_space) {
+  const auto cls = vocabulary.id("<s>"), sep = vocabulary.id("</s>");
+  if (!cls || !sep) return nullptr;
+  return {{"type", "RobertaProcessing"},
+          {"sep", {"</s>", *sep}},
+          {"cls", {"<s>", *cls}},
+          {"trim_offsets", true},
+          {"add_prefix_space", add_prefix_space}};
+}
+
+std::unique_ptr<VocabularyTokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
+                                              std::vector<AddedToken> added, io::Json post_processor,
+                                              const std::string& source) {
   return std::make_unique<BpeTokenizer>(options, std::move(vocabulary), merges, std::move(added),
                                         std::move(post_processor), source);
 }

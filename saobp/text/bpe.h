@@ -10,8 +10,8 @@
 
 #include "saobp/io/json.h"
 #include "saobp/text/added_tokens.h"
-#include "saobp/text/tokenizer.h"
 #include "saobp/text/vocabulary.h"
+#include "saobp/text/vocabulary_tokenizer.h"
 
 namespace saobp::text {
 
@@ -28,10 +28,12 @@ struct BpeOptions {
 using Merges = std::vector<std::pair<std::string, std::string>>;
 
 // Tokens and merges are spelt in the byte alphabet ("Ġthe").
-std::unique_ptr<Tokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
-                                    std::vector<AddedToken> added, io::Json post_processor, const std::string& source);
+std::unique_ptr<VocabularyTokenizer> make_bpe(const BpeOptions& options, Vocabulary vocabulary, const Merges& merges,
+                                              std::vector<AddedToken> added, io::Json post_processor,
+                                              const std::string& source);
 
-// What GPT-2's files have: nothing is added around the text.
+// What GPT-2's files have: nothing is added around the text; and RoBERTa's, null when the vocabulary lacks <s> or </s>.
 io::Json byte_level_post_processor();
+io::Json roberta_post_processor(const Vocabulary& vocabulary, bool add_prefix_space);
 
 }  // namespace saobp::text

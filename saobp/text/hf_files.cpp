@@ -1,5 +1,6 @@
 // load_tokenizer: which file is there, and the two kinds that are not one JSON file.
 #include <filesystem>
+#include <unordered_map>
 
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
@@ -7,6 +8,7 @@
 #include "saobp/io/paths.h"
 #include "saobp/text/bpe.h"
 #include "saobp/text/hf_json.h"
+#include "saobp/text/side_files.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/text/vocabulary_tokenizer.h"
 #include "saobp/text/wordpiece.h"
@@ -29,30 +31,54 @@ void for_each_line(std::string_view text, OnLine&& on_line) {
   }
 }
 
-// One token a line. Settings are those of bert-base-uncased unless a tokenizer_config.json beside it has others.
-std::unique_ptr<Tokenizer> load_vocab_txt(const fs::path& path) {
-  const std::string source = path.string(), text = io::read_file(path, io::kLargestDocument);
-  io::require_utf8(text, source);
-  Vocabulary vocabulary;
-  for_each_line(text, [&](std::string_view line, size_t number) {
-    vocabulary.add(std::string(line), static_cast<int32_t>(number - 1), source);
-  });
-  WordPieceOptions options;
-  if (fs::path config = path.parent_path() / "tokenizer_config.json"; io::name_exists(config)) {
-    io::Json json = io::read_json(config);
-    const std::string where = config.string();
-    BertNormalizerOptions& o = *options.normalizer;
-    o.lowercase = io::get_or(json, "do_lower_case", true, where);
-    o.handle_chinese_chars = io::get_or(json, "tokenize_chinese_chars", true, where);
-    options.strip_accents_given = json.contains("strip_accents") && !json.at("strip_accents").is_null();
-    o.strip_accents = io::get_or(json, "strip_accents", o.lowercase, where);
-  }
-  auto added = special_tokens(vocabulary, {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"});
-  io::Json post_processor = bert_post_processor(vocabulary);
-  return make_wordpiece(options, std::move(vocabulary), std::move(added), std::move(post_processor), source);
+Roles roles_of(std::initializer_list<std::pair<const char*, const char*>> tokens) {
+  Roles roles;
+  for (const auto& [role, content] : tokens) roles[role] = {.content = content, .special = true};
+  return roles;
 }
 
-std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
+// One token a line; of equal lines the last counts, and the id of another is that of no token. Settings are those of
+// bert-base-uncased unless a tokenizer_config.json beside it has others.
+std::unique_ptr<VocabularyTokenizer> load_vocab_txt(const fs::path& path) {
+  const std::string source = path.string(), text = io::read_file(path, io::kLargestDocument);
+  io::require_utf8(text, source);
+  std::unordered_map<std::string_view, int32_t> ids;
+  for_each_line(text, [&](std::string_view line, size_t number) { ids[line] = static_cast<int32_t>(number - 1); });
+  Vocabulary vocabulary;
+  for_each_line(text, [&](std::string_view line, size_t number) {
+    const auto id = static_cast<int32_t>(number - 1);
+    if (ids[line] == id) vocabulary.add(std::string(line), id, source);
+  });
+  const auto files = read_side_files(path.parent_path());
+  WordPieceOptions options;
+  BertNormalizerOptions& o = *options.normalizer;
+  o.lowercase = io::get_or(files.config, "do_lower_case", true, files.config_name);
+  o.handle_chinese_chars = io::get_or(files.config, "tokenize_chinese_chars", true, files.config_name);
+  options.strip_accents_given = files.config.contains("strip_accents") && !files.config.at("strip_accents").is_null();
+  o.strip_accents = io::get_or(files.config, "strip_accents", o.lowercase, files.config_name);
+  auto added = added_tokens(files,
+                            roles_of({{"pad_token", "[PAD]"},
+                                      {"unk_token", "[UNK]"},
+                                      {"cls_token", "[CLS]"},
+                                      {"sep_token", "[SEP]"},
+                                      {"mask_token", "[MASK]"}}),
+                            vocabulary);
+  io::Json post_processor = bert_post_processor(vocabulary);
+  auto tokenizer = make_wordpiece(options, std::move(vocabulary), std::move(added), std::move(post_processor), source);
+  tokenizer->set_roles(files.roles);
+  return tokenizer;
+}
+
+// RoBERTa's files are GPT-2's, with other special tokens and something around the text.
+bool is_roberta(const SideFiles& files, const fs::path& folder) {
+  const auto name = io::get_or<std::string>(files.config, "tokenizer_class", "", files.config_name);
+  if (!name.empty()) return name.starts_with("Roberta");
+  const auto config = folder / "config.json";
+  return io::name_exists(config) &&
+         io::get_or<std::string>(io::read_json(config), "model_type", "", config.string()) == "roberta";
+}
+
+std::unique_ptr<VocabularyTokenizer> load_vocab_and_merges(const fs::path& path) {
   const std::string source = path.string();
   Vocabulary vocabulary = read_vocabulary(io::read_json(path), source);
   const fs::path merges_path = path.parent_path() / "merges.txt";
@@ -66,11 +92,29 @@ std::unique_ptr<Tokenizer> load_vocab_and_merges(const fs::path& path) {
       fail(merges_path.string(), ": line ", number, ": \"", line, "\"; two tokens with a space between were expected");
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   });
+  const auto files = read_side_files(path.parent_path());
   BpeOptions options;
-  if (fs::path config = path.parent_path() / "tokenizer_config.json"; io::name_exists(config))
-    options.add_prefix_space = io::get_or(io::read_json(config), "add_prefix_space", false, config.string());
-  auto added = special_tokens(vocabulary, {"<|endoftext|>"});
-  return make_bpe(options, std::move(vocabulary), merges, std::move(added), byte_level_post_processor(), source);
+  options.add_prefix_space = io::get_or(files.config, "add_prefix_space", false, files.config_name);
+  const bool roberta = is_roberta(files, path.parent_path());
+  Roles roles =
+      roles_of({{"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}});
+  if (roberta) {
+    roles = roles_of({{"bos_token", "<s>"},
+                      {"eos_token", "</s>"},
+                      {"unk_token", "<unk>"},
+                      {"sep_token", "</s>"},
+                      {"pad_token", "<pad>"},
+                      {"cls_token", "<s>"},
+                      {"mask_token", "<mask>"}});
+    roles["mask_token"].lstrip = true;
+  }
+  auto added = added_tokens(files, roles, vocabulary);
+  auto post_processor =
+      roberta ? roberta_post_processor(vocabulary, options.add_prefix_space) : byte_level_post_processor();
+  auto tokenizer =
+      make_bpe(options, std::move(vocabulary), merges, std::move(added), std::move(post_processor), source);
+  tokenizer->set_roles(files.roles);
+  return tokenizer;
 }
 
 }  // namespace
@@ -85,7 +129,9 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
     fail(path.string(), ": no such file; a tokenizer.json, vocab.txt, vocab.json or folder was expected");
   if (path.extension() == ".txt") return load_vocab_txt(path);
   if (path.filename() == "vocab.json") return load_vocab_and_merges(path);
-  return load_tokenizer_json(path);
+  auto tokenizer = load_tokenizer_json(path);
+  if (path.filename() == "tokenizer.json") tokenizer->set_roles(read_side_files(path.parent_path()).roles);
+  return tokenizer;
 }
 
 }  // namespace saobp::text

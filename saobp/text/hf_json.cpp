@@ -64,20 +64,8 @@ std::vector<AddedToken> read_added(const Json& list, const std::string& source) 
   return added;
 }
 
-// Post-processors only put special tokens around the ids, which encode() leaves out.
-void check_post_processor(const Json& part, const std::string& source) {
-  const std::string type = type_of(part, source, "post_processor");
-  if (type == "Sequence") {
-    for (const Json& one : part_of(part, "processors")) check_post_processor(one, source);
-    return;
-  }
-  for (const char* known : {"null", "TemplateProcessing", "BertProcessing", "ByteLevel", "RobertaProcessing"})
-    if (type == known) return;
-  refuse(source, "post_processor", type, "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none");
-}
-
-std::unique_ptr<Tokenizer> load_wordpiece_json(const Json& frame, const Json& model, Vocabulary vocabulary,
-                                               std::vector<AddedToken> added, const std::string& source) {
+std::unique_ptr<VocabularyTokenizer> load_wordpiece_json(const Json& frame, const Json& model, Vocabulary vocabulary,
+                                                         std::vector<AddedToken> added, const std::string& source) {
   WordPieceOptions options;
   Json normalizer = part_of(frame, "normalizer");
   std::string type = type_of(normalizer, source, "normalizer");
@@ -134,9 +122,9 @@ Merges read_merges(const Json& list, const std::string& source) {
   return merges;
 }
 
-std::unique_ptr<Tokenizer> load_bpe_json(const Json& frame, const Json& model, Vocabulary vocabulary,
-                                         const Merges& merges, std::vector<AddedToken> added,
-                                         const std::string& source) {
+std::unique_ptr<VocabularyTokenizer> load_bpe_json(const Json& frame, const Json& model, Vocabulary vocabulary,
+                                                   const Merges& merges, std::vector<AddedToken> added,
+                                                   const std::string& source) {
   BpeOptions options;
   std::string type = type_of(part_of(frame, "normalizer"), source, "normalizer");
   if (type != "null") refuse(source, "normalizer", type, "none (with a BPE model)");
@@ -165,7 +153,7 @@ std::unique_ptr<Tokenizer> load_bpe_json(const Json& frame, const Json& model, V
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path) {
+std::unique_ptr<VocabularyTokenizer> load_tokenizer_json(const fs::path& path) {
   const std::string source = path.string();
   Json frame = io::read_json(path);
   if (!frame.is_object() || !frame.contains("model") || !frame["model"].is_object())
@@ -177,7 +165,6 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path) {
   // Old files do not name the type.
   if (type.empty()) type = model.contains("merges") ? "BPE" : model.contains("unk_token") ? "WordPiece" : "?";
   if (type != "WordPiece" && type != "BPE") refuse(source, "model", type, "WordPiece or BPE");
-  check_post_processor(part_of(frame, "post_processor"), source);
   Vocabulary vocabulary = read_vocabulary(model["vocab"], source);
   std::vector<AddedToken> added = read_added(part_of(frame, "added_tokens"), source);
   Merges merges;

@@ -25,6 +25,8 @@ class BertNormalizer {
 
   // Replaces the contents of `out` by the normalised `text` (valid UTF-8).
   void normalize(std::string_view text, std::string& out) const;
+  // The same; `origins` receives, for each byte of `out`, where the character that it was made from begins in `text`.
+  void normalize(std::string_view text, std::string& out, std::vector<uint32_t>& origins) const;
   std::string normalize(std::string_view text) const {
     std::string out;
     normalize(text, out);
@@ -38,8 +40,12 @@ class BertNormalizer {
   std::u32string clean(char32_t c) const;
   bool kept(char32_t c) const { return !is_bert_accent(c); }
   // Marks that are kept take part in canonical reordering: handles them, and what they may change places with, from
-  // `at` on, and returns where it ended.
-  const char* normalize_reordered(const char* at, const char* end, std::string& out) const;
+  // `from` on, and returns where it ended.
+  template <class Track>
+  const char* normalize_reordered(const char* begin, const char* from, const char* end, std::string& out,
+                                  Track& track) const;
+  template <class Track>
+  void run(std::string_view text, std::string& out, Track&& track) const;
 
   BertNormalizerOptions options_;
   std::string texts_;

@@ -21,6 +21,14 @@ struct SpecialTokens {
   std::optional<int32_t> end_of_text() const { return eos ? eos : sep; }
 };
 
+// Where a token stands in its text: half-open, in bytes or in code points.
+struct Span {
+  uint32_t begin = 0, end = 0;
+  bool operator==(const Span&) const = default;
+};
+
+class PostProcessor;
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -28,9 +36,20 @@ class Tokenizer {
   // Appends the ids of `text` (valid UTF-8, else Error), without special tokens around it. Special tokens that are
   // written out in the text ("[MASK]") become their ids, as in the `tokenizers` package.
   virtual void encode(std::string_view text, std::vector<int32_t>& ids) const = 0;
-  // Text again; `skip_special` leaves out special tokens.
+  // The same, and for each id the bytes of `text` that it was made from: whole characters, so that two tokens which
+  // share one overlap; with the white space that an added token takes along. encoding.h puts special tokens around
+  // them.
+  virtual void encode(std::string_view text, std::vector<int32_t>& ids, std::vector<Span>& spans) const = 0;
+  // What is put around texts and pairs.
+  virtual const PostProcessor& post_processor() const = 0;
+  // Text again; `skip_special` leaves out special tokens. An id without a token between others
+  // stands for nothing; Error for one outside of the vocabulary.
   virtual std::string decode(const std::vector<int32_t>& ids, bool skip_special) const = 0;
-  // The token as the vocabulary spells it ("##ing", "Ġthe"); Error for an id that is not there.
+  // The token as the vocabulary spells it ("##ing", "Ġthe"); Error for an id that is not there. has_token: whether it
+  // is.
+  virtual bool has_token(int32_t id) const = 0;
+  // Whether it is looked for in the text as it is written.
+  virtual bool is_added(int32_t id) const = 0;
   virtual const std::string& token(int32_t id) const = 0;
   virtual std::optional<int32_t> id(std::string_view token) const = 0;
   // One more than the largest id, added tokens included: what a model's embedding must hold.

@@ -17,6 +17,8 @@ class Vocabulary {
 
   std::optional<int32_t> id(std::string_view token) const;
   bool has(int32_t id) const { return id >= 0 && id < end() && present_[static_cast<size_t>(id)]; }
+  // An id without a token between others.
+  bool is_hole(int32_t id) const { return id >= 0 && id < end() && !present_[static_cast<size_t>(id)]; }
   // Error for an id that is not there.
   const std::string& token(int32_t id) const;
   // One more than the largest id.

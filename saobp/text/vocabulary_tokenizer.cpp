@@ -29,7 +29,7 @@ std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary, const std::
 
 VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<AddedToken> added, io::Json post_processor,
                                          const std::string& source)
-    : vocabulary_(std::move(vocabulary)), added_(std::move(added)), post_processor_(std::move(post_processor)) {
+    : vocabulary_(std::move(vocabulary)), added_(std::move(added)), post_processor_(std::move(post_processor), source) {
   // New ids count on from the number of the model's tokens, or from the last new one.
   auto next = static_cast<int32_t>(vocabulary_.size());
   for (AddedToken& token : added_) {
@@ -43,6 +43,8 @@ VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<Adde
     ++next;
   }
   is_special_.resize(static_cast<size_t>(vocabulary_.end()));
+  is_added_.resize(static_cast<size_t>(vocabulary_.end()));
+  for (const AddedToken& token : added_) is_added_[static_cast<size_t>(token.id)] = true;
   for (const AddedToken& token : added_)
     if (token.special) is_special_[static_cast<size_t>(token.id)] = true;
   special_.cls = first_of(vocabulary_, {"[CLS]", "<s>"});
@@ -51,6 +53,16 @@ VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<Adde
   special_.pad = first_of(vocabulary_, {"[PAD]", "<pad>"});
   special_.unk = first_of(vocabulary_, {"[UNK]", "<unk>"});
   special_.eos = first_of(vocabulary_, {"<|endoftext|>", "</s>"});
+}
+
+void VocabularyTokenizer::set_roles(const Roles& roles) {
+  const auto set = [&](const char* role, std::optional<int32_t>& id) {
+    const auto named = roles.find(role);
+    if (named == roles.end()) return;
+    if (const auto found = vocabulary_.id(named->second.content)) id = found;
+  };
+  set("cls_token", special_.cls), set("sep_token", special_.sep), set("mask_token", special_.mask);
+  set("pad_token", special_.pad), set("unk_token", special_.unk), set("eos_token", special_.eos);
 }
 
 void VocabularyTokenizer::refuse_empty(const std::string& pattern, const AddedToken& token, const std::string& source) {
@@ -63,6 +75,7 @@ std::vector<std::string_view> VocabularyTokenizer::tokens(const std::vector<int3
   std::vector<std::string_view> found;
   found.reserve(ids.size());
   for (int32_t id : ids) {
+    if (vocabulary_.is_hole(id)) continue;
     const std::string& text = vocabulary_.token(id);
     if (!skip(id, skip_special)) found.push_back(text);
   }
@@ -80,7 +93,7 @@ std::string VocabularyTokenizer::to_json() const {
                    {"added_tokens", std::move(list)},
                    {"normalizer", normalizer_json()},
                    {"pre_tokenizer", pre_tokenizer_json()},
-                   {"post_processor", post_processor_},
+                   {"post_processor", post_processor_.json()},
                    {"decoder", decoder_json()}};
   std::string text = head.dump(1), model = model_json().dump();
   text.resize(text.rfind('\n'));  // reopens both objects

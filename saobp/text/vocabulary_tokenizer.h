@@ -7,6 +7,8 @@
 
 #include "saobp/io/json.h"
 #include "saobp/text/added_tokens.h"
+#include "saobp/text/post_processor.h"
+#include "saobp/text/side_files.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/text/vocabulary.h"
 
@@ -19,9 +21,15 @@ class VocabularyTokenizer : public Tokenizer {
  public:
   const std::string& token(int32_t id) const override { return vocabulary_.token(id); }
   std::optional<int32_t> id(std::string_view token) const override { return vocabulary_.id(token); }
+  bool has_token(int32_t id) const override { return vocabulary_.has(id); }
+  bool is_added(int32_t id) const override { return vocabulary_.has(id) && is_added_[static_cast<size_t>(id)]; }
+  const PostProcessor& post_processor() const override { return post_processor_; }
   int64_t vocab_size() const override { return vocabulary_.end(); }
   const SpecialTokens& special() const override { return special_; }
   std::string to_json() const override;
+
+  // The roles that files beside the tokenizer's name, of tokens that it has.
+  void set_roles(const Roles& roles);
 
  protected:
   // `vocabulary` is the model's. An added token that is not in it gets the id that its list gives, which must be the
@@ -46,7 +54,7 @@ class VocabularyTokenizer : public Tokenizer {
     normalized_matcher_ = AddedTokenMatcher(std::move(normalized), normalized_patterns);
   }
   bool skip(int32_t id, bool skip_special) const { return skip_special && is_special_[static_cast<size_t>(id)]; }
-  // The tokens of `ids`, without special ones if asked.
+  // The tokens of `ids`, without those that are not there, and without special ones if asked.
   std::vector<std::string_view> tokens(const std::vector<int32_t>& ids, bool skip_special) const;
 
   // Whether the id is the model's, not only an added token's.
@@ -67,9 +75,9 @@ class VocabularyTokenizer : public Tokenizer {
 
  private:
   static void refuse_empty(const std::string& pattern, const AddedToken& token, const std::string& source);
-  io::Json post_processor_;
-  std::vector<bool> is_special_;       // by id
-  std::unordered_set<int32_t> extra_;  // added tokens that the model does not have
+  PostProcessor post_processor_;
+  std::vector<bool> is_special_, is_added_;  // by id
+  std::unordered_set<int32_t> extra_;        // added tokens that the model does not have
 };
 
 }  // namespace saobp::text

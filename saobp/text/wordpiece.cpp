@@ -8,6 +8,7 @@
 #include "saobp/text/bert_words.h"
 #include "saobp/text/byte_trie.h"
 #include "saobp/text/scratch_pool.h"
+#include "saobp/text/utf8.h"
 #include "saobp/text/vocabulary_tokenizer.h"
 
 namespace saobp::text {
@@ -51,17 +52,39 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
   void encode(std::string_view text, std::vector<int32_t>& ids) const override {
     io::require_utf8(text, "text to encode");
     auto scratch = scratch_.borrow();
-    auto push = [&](int32_t id) { ids.push_back(id); };
+    auto push = [&](int32_t id, std::string_view) { ids.push_back(id); };
+    NoSpans none;
     raw_matcher_.split(
         text,
         [&](std::string_view section) {
           if (normalizer_) {
-            normalizer_->normalize(section, *scratch);
-            section = *scratch;
+            normalizer_->normalize(section, scratch->text);
+            section = scratch->text;
           }
-          normalized_matcher_.split(section, [&](std::string_view part) { encode_words(part, ids); }, push);
+          normalized_matcher_.split(section, [&](std::string_view part) { encode_words(part, ids, none); }, push);
         },
         push);
+  }
+
+  void encode(std::string_view text, std::vector<int32_t>& ids, std::vector<Span>& spans) const override {
+    io::require_utf8(text, "text to encode");
+    auto scratch = scratch_.borrow();
+    raw_matcher_.split(
+        text,
+        [&](std::string_view section) {
+          Spans marks{text, section, section, nullptr, spans};
+          if (normalizer_) {
+            normalizer_->normalize(section, scratch->text, scratch->origins);
+            marks.normalized = section = scratch->text;
+            marks.origins = &scratch->origins;
+          }
+          normalized_matcher_.split(
+              section, [&](std::string_view part) { encode_words(part, ids, marks); },
+              [&](int32_t id, std::string_view place) { ids.push_back(id), marks.add(place); });
+        },
+        [&](int32_t id, std::string_view place) {
+          ids.push_back(id), Spans{text, text, text, nullptr, spans}.add(place);
+        });
   }
 
   std::string decode(const std::vector<int32_t>& ids, bool skip_special) const override {
@@ -90,8 +113,38 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
   const char* kind() const override { return "wordpiece"; }
 
  private:
-  void encode_words(std::string_view text, std::vector<int32_t>& ids) const {
-    split_bert_words(text, [&](std::string_view word) { encode_word(word, ids); });
+  // Receives the place of each token in the normalised text.
+  struct NoSpans {
+    void add(std::string_view) {}
+    void drop(size_t) {}
+  };
+  struct Spans {
+    std::string_view text, section, normalized;  // all; what was normalised; what came of it
+    const std::vector<uint32_t>* origins;        // null where nothing was normalised
+    std::vector<Span>& spans;
+
+    void add(std::string_view place) {
+      const auto base = static_cast<uint32_t>(section.data() - text.data());
+      const auto begin = static_cast<uint32_t>(place.data() - normalized.data());
+      const auto end = begin + static_cast<uint32_t>(place.size());
+      if (!origins) {
+        spans.push_back({base + begin, base + end});
+        return;
+      }
+      const uint32_t last = (*origins)[end - 1];
+      spans.push_back({base + (*origins)[begin],
+                       base + last + static_cast<uint32_t>(utf8_length(static_cast<unsigned char>(section[last])))});
+    }
+    void drop(size_t count) { spans.resize(spans.size() - count); }
+  };
+  struct Scratch {
+    std::string text;
+    std::vector<uint32_t> origins;
+  };
+
+  template <class Marks>
+  void encode_words(std::string_view text, std::vector<int32_t>& ids, Marks& marks) const {
+    split_bert_words(text, [&](std::string_view word) { encode_word(word, ids, marks); });
   }
 
   bool too_long(std::string_view word) const {
@@ -101,8 +154,9 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
     return static_cast<size_t>(starts) > most;
   }
 
-  void encode_word(std::string_view word, std::vector<int32_t>& ids) const {
-    if (too_long(word)) return ids.push_back(unk_);
+  template <class Marks>
+  void encode_word(std::string_view word, std::vector<int32_t>& ids, Marks& marks) const {
+    if (too_long(word)) return ids.push_back(unk_), marks.add(word);
     size_t before = ids.size();
     int32_t state = ByteTrie::kRoot;
     for (size_t start = 0; start < word.size(); state = continuation_) {
@@ -113,10 +167,12 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
         if (int32_t id = trie_.value(state); id != ByteTrie::kNone) longest = id, end = i + 1;
       }
       if (longest == ByteTrie::kNone) {  // one piece that is missing makes the whole word unknown
+        marks.drop(ids.size() - before);
         ids.resize(before);
-        return ids.push_back(unk_);
+        return ids.push_back(unk_), marks.add(word);
       }
       ids.push_back(longest);
+      marks.add(word.substr(start, end - start));
       start = end;
     }
   }
@@ -149,7 +205,7 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
   const BertNormalizer* normalizer_ = nullptr;  // none: the text is taken as it is
   ByteTrie trie_;
   int32_t continuation_ = ByteTrie::kNone;  // the state after the prefix of pieces that do not start a word
-  mutable ScratchPool<std::string> scratch_;
+  mutable ScratchPool<Scratch> scratch_;
 };
 
 }  // namespace
@@ -170,9 +226,9 @@ io::Json bert_post_processor(const Vocabulary& vocabulary) {
           {"special_tokens", {{"[CLS]", entry("[CLS]", *cls)}, {"[SEP]", entry("[SEP]", *sep)}}}};
 }
 
-std::unique_ptr<Tokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,
-                                          std::vector<AddedToken> added, io::Json post_processor,
-                                          const std::string& source) {
+std::unique_ptr<VocabularyTokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,
+                                                    std::vector<AddedToken> added, io::Json post_processor,
+                                                    const std::string& source) {
   return std::make_unique<WordPieceTokenizer>(options, std::move(vocabulary), std::move(added),
                                               std::move(post_processor), source);
 }

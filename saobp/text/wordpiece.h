@@ -9,8 +9,8 @@
 #include "saobp/io/json.h"
 #include "saobp/text/added_tokens.h"
 #include "saobp/text/normalizer.h"
-#include "saobp/text/tokenizer.h"
 #include "saobp/text/vocabulary.h"
+#include "saobp/text/vocabulary_tokenizer.h"
 
 namespace saobp::text {
 
@@ -31,8 +31,8 @@ struct WordPieceOptions {
 // The post-processor "[CLS] $A [SEP]" and "[CLS] $A [SEP] $B [SEP]"; null when the vocabulary lacks one of them.
 io::Json bert_post_processor(const Vocabulary& vocabulary);
 
-std::unique_ptr<Tokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,
-                                          std::vector<AddedToken> added, io::Json post_processor,
-                                          const std::string& source);
+std::unique_ptr<VocabularyTokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,
+                                                    std::vector<AddedToken> added, io::Json post_processor,
+                                                    const std::string& source);
 
 }  // namespace saobp::text

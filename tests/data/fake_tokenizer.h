@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "saobp/io/error.h"
+#include "saobp/text/post_processor.h"
 #include "saobp/text/tokenizer.h"
 #include "tests/tools.h"
 
@@ -34,6 +35,19 @@ class FakeTokenizer : public text::Tokenizer {
       at = stop + 1;
     }
   }
+  void encode(std::string_view text, std::vector<int32_t>& ids, std::vector<text::Span>& spans) const override {
+    for (size_t at = 0; at < text.size();) {
+      size_t stop = std::min(text.find_first_of(" \n\t", at), text.size());
+      if (std::string_view word = text.substr(at, stop - at); !word.empty()) {
+        ids.push_back(id_of(word));
+        spans.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(stop)});
+      }
+      at = stop + 1;
+    }
+  }
+  const text::PostProcessor& post_processor() const override { return post_processor_; }
+  bool is_added(int32_t) const override { return false; }
+  bool has_token(int32_t id) const override { return id >= 0 && id < vocab_size(); }
   std::string decode(const std::vector<int32_t>& ids, bool) const override {
     std::string text;
     for (int32_t id : ids) text += concat(text.empty() ? "" : " ", id - kFirst);
@@ -57,6 +71,7 @@ class FakeTokenizer : public text::Tokenizer {
     return known ? kFirst + number : kUnk;
   }
   std::string name_;
+  text::PostProcessor post_processor_{nullptr, "fake"};
 };
 
 }  // namespace saobp::data
