@@ -46,7 +46,7 @@ namespace {
 using io::Json;
 
 struct EncodeOptions {
-  std::string tokenizer, input, output, text_field = "text";
+  std::string tokenizer, input, output, offsets, text_field = "text";
   std::optional<std::string> text, pair;
   int64_t threads = 0;
   text::RowOptions row{.special_tokens = false};
@@ -92,7 +92,8 @@ void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
 // Encodes what has gathered, some megabytes at a time.
 class FileEncoder {
  public:
-  FileEncoder(const text::Tokenizer& tokenizer, int threads) : tokenizer_(tokenizer), threads_(threads) {}
+  FileEncoder(const text::Tokenizer& tokenizer, int threads, bool spans)
+      : tokenizer_(tokenizer), threads_(threads), spans_(spans) {}
 
   void add_lines(const std::string& text) {
     if (!documents_.empty()) flush();
@@ -108,12 +109,13 @@ class FileEncoder {
   }
   void flush() {
     const auto start = std::chrono::steady_clock::now();
-    const auto made = documents_.empty() ? text::encode_lines(tokenizer_, lines_, threads_)
-                                         : text::encode_documents(tokenizer_, documents_, threads_);
+    const auto made = documents_.empty() ? text::encode_lines(tokenizer_, lines_, threads_, spans_)
+                                         : text::encode_documents(tokenizer_, documents_, threads_, spans_);
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     mb += static_cast<double>(lines_.size() + gathered_) / 1e6;
     const auto before = static_cast<int64_t>(all.ids.size());
     all.ids.insert(all.ids.end(), made.ids.begin(), made.ids.end());
+    all.spans.insert(all.spans.end(), made.spans.begin(), made.spans.end());
     for (int64_t end : made.ends) all.ends.push_back(before + end);
     lines_.clear(), documents_.clear(), gathered_ = 0;
   }
@@ -125,6 +127,7 @@ class FileEncoder {
   static constexpr size_t kEnough = size_t{64} << 20;
   const text::Tokenizer& tokenizer_;
   int threads_;
+  bool spans_;
   std::string lines_;  // or documents, never both
   std::vector<std::string> documents_;
   size_t gathered_ = 0;
@@ -132,7 +135,7 @@ class FileEncoder {
 
 void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input, EncodeOptions& o) {
   const int threads = thread_count(o.threads);
-  FileEncoder encoder(tokenizer, threads);
+  FileEncoder encoder(tokenizer, threads, !o.offsets.empty());
   each_piece(
       input, o.text_field, [&](std::string& text) { encoder.add_lines(text); },
       [&](std::string_view document) { encoder.add_document(document); });
@@ -140,7 +143,7 @@ void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input,
   const text::EncodedLines& lines = encoder.all;
   const double seconds = encoder.seconds, mb = encoder.mb, rate = seconds > 0 ? mb / seconds : 0;
 
-  if (o.output.empty() && !o.console.json()) {
+  if (o.output.empty() && o.offsets.empty() && !o.console.json()) {
     int64_t begin = 0;
     for (int64_t end : lines.ends) {
       o.console.line(join({lines.ids.data() + begin, lines.ids.data() + end}));
@@ -149,6 +152,9 @@ void encode_file(const text::Tokenizer& tokenizer, const data::TextInput& input,
     return;
   }
   if (!o.output.empty()) write_ids(o.output, lines.ids);
+  if (!o.offsets.empty())
+    io::write_npy(o.offsets, "<u4", {static_cast<int64_t>(lines.spans.size()), 2},
+                  std::as_bytes(std::span(lines.spans)));
   o.console.line(concat(input.name(), ": ", io::counted(lines.ends.size(), "line"), ", ", io::size_in_words(1e6 * mb),
                         ", ", io::counted(lines.ids.size(), "token"), ", ", io::in_short(rate), " MB/s with ",
                         io::counted(threads, "thread")));
@@ -173,6 +179,8 @@ void encode(EncodeOptions& o) {
                ": goes with --text; an --input is encoded without special tokens, whole");
   if (o.row.stride > 0 && o.row.max_length == 0) fail_usage("--stride: goes with --max-length, which makes windows");
   prepare_output(o.output, "--output", files_of(o.tokenizer) + (input ? input->files() : Paths()));
+  if (!o.offsets.empty() && o.text) fail_usage("--offsets: goes with --input; --json shows those of a --text");
+  prepare_output(o.offsets, "--offsets", files_of(o.tokenizer) + (input ? input->files() : Paths()));
   auto tokenizer = text::load_tokenizer(o.tokenizer);
   o.text ? encode_text(*tokenizer, o) : encode_file(*tokenizer, *input, o);
 }
@@ -196,6 +204,10 @@ void add_tokenizer_encode(CLI::App& parent) {
   rows("truncation", o->row.truncation, "longest_first, only_first or only_second: which text of a pair is cut");
   rows("stride", o->row.stride, "tokens that a window shares with the one before", io::at_least(0));
   command->add_option("--output", o->output, "write all ids as one flat int32 array")->type_name("FILE.npy");
+  command
+      ->add_option("--offsets", o->offsets,
+                   "write where each token begins and ends in its document, in code points, uint32 [tokens, 2]")
+      ->type_name("FILE.npy");
   add_threads(*command, o->threads);
   o->console.add_flag(*command);
   add_example(*command,
