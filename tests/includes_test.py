@@ -16,9 +16,10 @@ MAY_INCLUDE = {
     "data": {"text", "io"},
     "attention": set(),
     "model": {"attention", "io"},
+    "pretrained": {"model", "text", "attention", "io"},
     "analysis": _BELOW_TASKS,
     "eval": _BELOW_TASKS,
-    "train": _BELOW_TASKS | {"analysis", "eval"},
+    "train": _BELOW_TASKS | {"analysis", "eval", "pretrained"},
     "report": {"io"},
 }
 MAY_INCLUDE["cli"] = set(MAY_INCLUDE)

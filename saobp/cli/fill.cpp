@@ -5,10 +5,10 @@
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
-#include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
 #include "saobp/io/paths.h"
 #include "saobp/model/overflow.h"
+#include "saobp/pretrained/rows.h"
 
 namespace saobp::cli {
 namespace {
@@ -20,21 +20,21 @@ struct Fill {
   Console console;
 
   // Every text as one row.
-  PaddedBatch batch(const OpenedModel& opened) const {
+  model::Inputs batch(const OpenedModel& opened) const {
     const int64_t table = opened.model->config.max_length();
     std::vector<std::vector<int64_t>> rows;
     for (const auto& text : texts) {
       io::require_utf8(text, "--text");
       rows.push_back(opened.encode(text, std::numeric_limits<int32_t>::max()));
     }
-    auto made = pad(rows, opened.model->config.pad_token_id);
+    auto made = pretrained::pad(rows, opened.model->config.pad_token_id);
     if (made.ids.size(1) > table)
       fail("--text: ", made.ids.size(1), " tokens with [CLS] and [SEP]; the model's position table ends at ", table);
     return made;
   }
 
   void save(const torch::Tensor& tensor, const std::string& path) {
-    write_floats(tensor, path);
+    pretrained::write_floats(tensor, path);
     console.line("written: " + path);
   }
 
@@ -67,9 +67,10 @@ struct Fill {
     prepare_outputs();
     torch::NoGradGuard no_grad;
     auto opened = open_model(model, tokenizer, /*causal=*/false, "fill");
-    const auto [ids, mask] = batch(opened);
-    auto hidden = opened.model->hidden_states({ids, mask});
-    model::require_finite(hidden, *opened.model, {ids, mask}, model);
+    const auto inputs = batch(opened);
+    const auto& ids = inputs.ids;
+    auto hidden = opened.model->hidden_states(inputs);
+    model::require_finite(hidden, *opened.model, inputs, model);
     if (!hidden_file.empty()) save(hidden, hidden_file);
     const auto mask_id = opened.tokenizer->special().mask;
     auto masked = (mask_id ? ids == *mask_id : torch::zeros_like(ids)).nonzero();
@@ -78,7 +79,7 @@ struct Fill {
     io::Json places = io::Json::array();
     if (masked.size(0) > 0 || !logits_file.empty()) {
       auto logits = opened.model->logits(hidden);
-      model::require_finite(logits, *opened.model, {ids, mask}, model);
+      model::require_finite(logits, *opened.model, inputs, model);
       if (!logits_file.empty()) save(logits, logits_file);
       for (int64_t i = 0; i < masked.size(0); ++i) {
         const auto row = masked[i][0].item<int64_t>(), position = masked[i][1].item<int64_t>();

@@ -8,9 +8,9 @@
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
-#include "saobp/cli/tensors.h"
 #include "saobp/io/file.h"
 #include "saobp/model/overflow.h"
+#include "saobp/pretrained/rows.h"
 #include "saobp/text/stream_decoder.h"
 
 namespace saobp::cli {
@@ -45,10 +45,10 @@ struct Generate {
 
   void save_logits(const OpenedModel& opened, const std::vector<std::vector<int64_t>>& rows) {
     torch::NoGradGuard no_grad;
-    const auto [ids, mask] = pad(rows, 0);
-    const auto logits = opened.model->logits(opened.model->hidden_states({ids, mask}));
-    model::require_finite(logits, *opened.model, {ids, mask}, model);
-    write_floats(logits, logits_file);
+    const auto inputs = pretrained::pad(rows, 0);
+    const auto logits = opened.model->logits(opened.model->hidden_states(inputs));
+    model::require_finite(logits, *opened.model, inputs, model);
+    pretrained::write_floats(logits, logits_file);
     console.line("written: " + logits_file);
   }
 

@@ -1,8 +1,7 @@
 #include "saobp/cli/open_model.h"
 
-#include <algorithm>
-
-#include "saobp/io/words.h"
+#include "saobp/cli/console.h"
+#include "saobp/pretrained/rows.h"
 #include "saobp/train/checkpoint_model.h"
 
 namespace saobp::cli {
@@ -23,33 +22,24 @@ void require_kind(const std::filesystem::path& folder, bool causal, const std::s
 
 OpenedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& tokenizer,
                        std::optional<bool> causal, const std::string& verb) {
-  if (!std::filesystem::is_directory(folder))
-    fail(folder.string(), ": is not a folder; a run or a model folder (config.json, model.safetensors) was expected");
   const auto run = train::run_of_checkpoint(folder);
   const auto home = run.value_or(folder);  // of config.json and the tokenizer
-  if (causal) require_kind(home, *causal, verb);
-  OpenedModel opened;
-  opened.model = run ? train::load_checkpoint_model(folder, *run) : model::load_model(folder).model;
+  if (causal && std::filesystem::is_directory(home)) require_kind(home, *causal, verb);
+  if (!run) {
+    OpenedModel opened{pretrained::open(folder, tokenizer)};
+    for (const auto& note : opened.notes) Console::complain(note);
+    return opened;
+  }
   const auto place = tokenizer.empty() ? home : tokenizer;
-  opened.tokenizer = text::load_tokenizer(place);
-  const auto& special = opened.tokenizer->special();
-  if (!opened.model->config.causal() && (!special.cls || !special.sep))
-    fail(place.string(), ": the vocabulary has no [CLS] or no [SEP]");
-  if (opened.tokenizer->vocab_size() > opened.model->config.vocab_size)
-    fail(place.string(), ": the tokenizer has ", io::counted(opened.tokenizer->vocab_size(), "token"),
-         ", the model in ", folder.string(), " knows ", opened.model->config.vocab_size);
+  OpenedModel opened{{train::load_checkpoint_model(folder, *run), text::load_tokenizer(place), {}, {}, {}}};
+  pretrained::require_match(opened.model->config, *opened.tokenizer, place, folder);
   return opened;
 }
 
 std::vector<int64_t> OpenedModel::encode(std::string_view text, int64_t length, bool* cut) const {
-  const std::vector<int32_t> ids = tokenizer->encode(text);
-  if (cut != nullptr) *cut = static_cast<int64_t>(ids.size()) > (model->config.causal() ? length : length - 2);
-  const auto first = [&](int64_t count) { return ids.begin() + std::min(static_cast<int64_t>(ids.size()), count); };
-  if (model->config.causal()) return {ids.begin(), first(length)};
-  std::vector<int64_t> row = {*tokenizer->special().cls};
-  row.insert(row.end(), ids.begin(), first(length - 2));
-  row.push_back(*tokenizer->special().sep);
-  return row;
+  const auto rows = pretrained::encode(model->config, *tokenizer, text, {}, {.max_length = length});
+  if (cut != nullptr) *cut = rows.size() > 1;
+  return pretrained::ids_of(rows[0]);
 }
 
 }  // namespace saobp::cli

@@ -80,13 +80,13 @@ std::pair<size_t, size_t> rooms(size_t first, size_t second, bool pair, size_t r
 
 class Rows {
  public:
-  Rows(const Tokenizer& tokenizer, std::string_view first, std::optional<std::string_view> second, bool special)
+  Rows(const Tokenizer& tokenizer, std::string_view first, std::optional<std::string_view> second, bool special,
+       const PostProcessor::Template& row)
       : tokenizer_(tokenizer),
         texts_{first, second.value_or("")},
         special_(special),
+        row_(row),
         points_{CodePoints(first), CodePoints(second.value_or(""))} {
-    const auto& processor = tokenizer.post_processor();
-    row_ = second ? processor.pair() : processor.single();
     if (!special) {
       // Types stay those that the row has.
       std::erase_if(row_, [](const auto& piece) { return piece.text < 0; });
@@ -159,7 +159,14 @@ class Rows {
 
 std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view first,
                                   std::optional<std::string_view> second, const RowOptions& options) {
-  const Rows rows(tokenizer, first, second, options.special_tokens);
+  const auto& processor = tokenizer.post_processor();
+  return encode_rows(tokenizer, first, second, options, second ? processor.pair() : processor.single());
+}
+
+std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view first,
+                                  std::optional<std::string_view> second, const RowOptions& options,
+                                  const PostProcessor::Template& row) {
+  const Rows rows(tokenizer, first, second, options.special_tokens, row);
   std::vector<Window> of_first = {{0, rows.size(0)}}, of_second = {{0, rows.size(1)}};
   if (options.max_length > 0) {
     const auto most = static_cast<size_t>(options.max_length), around = rows.special_tokens();
@@ -175,14 +182,6 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
     for (size_t j = 0; j < of_second.size(); ++j) made.push_back(rows.row(of_first, i, of_second, j));
   for (size_t j = 1; j < of_second.size(); ++j) made.push_back(rows.row(of_first, 0, of_second, j));
   return made;
-}
-
-int64_t special_tokens_a_row(const Tokenizer& tokenizer, bool pair) {
-  const auto& processor = tokenizer.post_processor();
-  int64_t count = 0;
-  for (const auto& piece : pair ? processor.pair() : processor.single())
-    count += static_cast<int64_t>(piece.ids.size());
-  return count;
 }
 
 }  // namespace saobp::text

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "saobp/text/post_processor.h"
 #include "saobp/text/tokenizer.h"
 
 namespace saobp::text {
@@ -41,7 +42,9 @@ struct Encoding {
 std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view first,
                                   std::optional<std::string_view> second, const RowOptions& options);
 
-// A token of each text at most: how many special tokens a row has.
-int64_t special_tokens_a_row(const Tokenizer& tokenizer, bool pair);
+// The same with another row than the one that the tokenizer's post-processor makes.
+std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view first,
+                                  std::optional<std::string_view> second, const RowOptions& options,
+                                  const PostProcessor::Template& row);
 
 }  // namespace saobp::text

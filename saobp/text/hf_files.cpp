@@ -106,7 +106,6 @@ std::unique_ptr<VocabularyTokenizer> load_vocab_and_merges(const fs::path& path)
                       {"pad_token", "<pad>"},
                       {"cls_token", "<s>"},
                       {"mask_token", "<mask>"}});
-    roles["mask_token"].lstrip = true;
   }
   auto added = added_tokens(files, roles, vocabulary);
   auto post_processor =

@@ -4,6 +4,7 @@
 
 #include "saobp/io/sealed_json.h"
 #include "saobp/model/weights.h"
+#include "saobp/pretrained/model_folder.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::train {
@@ -32,7 +33,7 @@ void BestModel::go_on(int64_t step, double logged, const Reporter& reporter) {
 void BestModel::save(const model::Model& model, const text::Tokenizer& tokenizer, int64_t step, double loss) {
   replace_folder(folder_, [&](const fs::path& folder) {
     const auto weights = model::save_model(model, folder);
-    io::write_file(folder / "tokenizer.json", tokenizer.to_json());
+    pretrained::save_tokenizer(tokenizer, model->config, folder);
     io::write_sealed_json(folder / "best.json",
                           {{"step", step}, {"validation_loss", loss}, {"validation", validation_}},
                           {{"model.safetensors", weights}});

@@ -5,6 +5,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/partial.h"
 #include "saobp/io/words.h"
+#include "saobp/pretrained/model_folder.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/best_model.h"
 #include "saobp/train/interrupt.h"
@@ -67,7 +68,7 @@ class Pretraining {
         lock_.emplace(folder);
         lock_->take();
         io::write_json(folder / "run.json", record_);
-        io::write_file(folder / "tokenizer.json", tokenizer_->to_json());
+        pretrained::save_tokenizer(*tokenizer_, config_, folder);
         model::save_model(model_, folder);
       });
       if (!made) refuse_existing(run_);
