@@ -308,7 +308,7 @@ void add_bench_attention(CLI::App& bench) {
   flags("shape", options->shape, "batch,heads,length,channels");
   flags("dtype", options->dtype, "type of query, key and value");
   flags.add("--attention,--variant", options->variant, "which attention");
-  flags("strength", options->strength, "λ; low turns its sign", io::at_least(0));
+  flags("strength", options->strength, "λ; low turns its sign", io::between(0, 20));
   command->add_flag("--causal", options->causal, "the decoder's form");
   flags("pass", options->pass, "forward, or train: with the gradients");
   flags("threads", options->threads, "threads; 0: as many as the process has", io::between(0, 1024));

@@ -86,6 +86,9 @@ struct Fill {
         places.push_back(best_at(opened, logits[row][position], row, position));
       }
     }
+    for (size_t row = 0; row < texts.size() && masked.size(0) > 0; ++row)
+      if (!masked.select(1, 0).eq(static_cast<int64_t>(row)).any().item<bool>())
+        console.line(concat("text ", row + 1, " has no [MASK]"));
     console.result({{"model", model}, {"masks", places}});
   }
 };

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <new>
@@ -77,7 +78,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
-    return app.exit(e);  // --help, --version
+    app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
     return complain(saobp::cli::explanation(app, e), 2);
   }
@@ -103,6 +104,8 @@ int main(int argc, char** argv) {
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();
     return complain(is_out_of_memory(message) ? out_of_memory(message) : message, 1);
+  } catch (const std::filesystem::filesystem_error& e) {
+    return complain(saobp::concat(e.path1().string(), ": ", e.code().message()), 1);
   } catch (const std::bad_alloc&) {
     return complain(out_of_memory(""), 1);
   } catch (const std::exception& e) {

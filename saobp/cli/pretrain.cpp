@@ -25,6 +25,8 @@ struct Pretrain {
     if (!resume.empty())
       if (app->count("--config") > 0)
         fail_usage("--config: does not go with --resume, which takes all options from ", resume, "/run.json");
+    if (!options.model.from.empty() && given("--model"))
+      fail_usage("--model: does not go with --from, whose model has its own sizes");
     drop_unused_strength();
     auto reporter = report_to(console);
     auto outcome =
@@ -131,7 +133,7 @@ void add_pretrain_command(CLI::App& app) {
               "Examples:\n"
               "  saobp pretrain --output runs/mini-high --config configs/bert-mini.json \\\n"
               "    --tokenizer runs/my-tokenizer --corpus text/ --holdout 0.01\n"
-              "  saobp pretrain --config configs/bert-mini.json … --dry-run\n"
+              "  saobp pretrain --output runs/more --from runs/mini-high --corpus text/\n"
               "  saobp pretrain --resume runs/mini-high");
   command->callback([state] { state->run(); });
 }

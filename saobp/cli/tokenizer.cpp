@@ -103,6 +103,9 @@ std::filesystem::path new_tokenizer_json(const std::string& output, bool force) 
   std::error_code error;
   const bool device = std::filesystem::exists(path, error) && std::filesystem::is_other(path, error);
   if (device || io::is_standard_output(path)) return path;
+  if (output.empty()) fail_usage("--output: \"\" was given; a tokenizer.json, or the folder for it, was expected");
+  if (std::filesystem::is_regular_file(path, error) && path.extension() != ".json")
+    fail(path.string(), ": is a file; a name that ends in .json, or a folder, was expected");
   if (path.extension() != ".json") path /= "tokenizer.json";
   if (std::filesystem::exists(path) && !force) fail(path.string(), ": is there already; --force replaces it");
   return path;

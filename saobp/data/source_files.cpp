@@ -49,7 +49,8 @@ class Finder {
       return;
     }
     const auto refuse = [&](const std::string& what) {
-      fail(path.string(), ": is ", what, relative == path.string() ? "" : " (--exclude leaves it out)");
+      fail(path.string(), ": is ", what,
+           relative == path.string() || streams_ != Streams::refused ? "" : " (--exclude leaves it out)");
     };
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) refuse("a link that leads nowhere");

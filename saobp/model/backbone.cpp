@@ -142,6 +142,17 @@ void BackboneImpl::iterate_sigma() {
       layer->sigma[i]->iterate(layer->stored_weight(static_cast<Matrix>(i)));
 }
 
+void BackboneImpl::keep_sigma() {
+  torch::NoGradGuard no_grad;
+  for (auto& layer : layers)
+    for (size_t i = 0; i < layer->sigma.size(); ++i) {
+      auto& sigma = *layer->sigma[i];
+      const auto weight = layer->stored_weight(static_cast<Matrix>(i));
+      sigma.start(weight);
+      sigma.gain.copy_(sigma.norms(weight));
+    }
+}
+
 void BackboneImpl::set_sinusoidal_positions() {
   torch::NoGradGuard no_grad;
   const int64_t length = config.max_position_embeddings, channels = config.embedding_channels();

@@ -46,6 +46,8 @@ struct BackboneImpl : torch::nn::Module {
 
   // One power iteration of σReparam in every layer, for a training step; nothing where there is none.
   void iterate_sigma();
+  // Of loaded weights: the gains of σReparam become such that it makes these weights again.
+  void keep_sigma();
   // Lets λ learn, one for each layer or for each head: config.refined_attention.strengths must be there.
   void learn_strengths();
   // Back into [0, 20], where an update has left it.

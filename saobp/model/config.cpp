@@ -88,9 +88,17 @@ ModelConfig model_preset(const std::string& name) {
 
 ModelConfig named_config(const std::string& name) {
   const std::filesystem::path path = name;
-  if (std::filesystem::is_directory(path)) return read_config(path / "config.json");
-  if (path.extension() == ".json") return read_config(path);
-  return model_preset(name);
+  if (!std::filesystem::is_directory(path) && path.extension() != ".json") return model_preset(name);
+  const auto file = std::filesystem::is_directory(path) ? path / "config.json" : path;
+  const auto config = read_config(file);
+  // A folder's weights show which sizes config.json left to their defaults; a new model would have them unasked.
+  const auto json = io::read_json(file);
+  for_each_key(kSizes, config.family->keys, [&](const char* key, const auto& size) {
+    const bool optional = size.field == &ModelConfig::type_vocab_size || size.field == &ModelConfig::embedding_size ||
+                          (config.causal() && size.field == &ModelConfig::intermediate_size);
+    if (!optional && !json.contains(key)) fail(file.string(), ": \"", key, "\" is missing");
+  });
+  return config;
 }
 
 double default_strength(int64_t parameters) { return std::min(0.2, 0.2 * 11e6 / static_cast<double>(parameters)); }

@@ -20,10 +20,12 @@ torch::Tensor SigmaReparamImpl::stacked(const torch::Tensor& weight) const {
   return weight.view({left.size(0), left.size(1), right.size(1)});
 }
 
+torch::Tensor SigmaReparamImpl::norms(const torch::Tensor& weight) const {
+  return (torch::bmm(left.unsqueeze(1), stacked(weight)).squeeze(1) * right).sum(-1);
+}
+
 torch::Tensor SigmaReparamImpl::effective(const torch::Tensor& weight) const {
-  const auto matrices = stacked(weight);
-  const auto sigma = (torch::bmm(left.unsqueeze(1), matrices).squeeze(1) * right).sum(-1);
-  return (matrices * (gain / sigma).view({-1, 1, 1})).view_as(weight);
+  return (stacked(weight) * (gain / norms(weight)).view({-1, 1, 1})).view_as(weight);
 }
 
 void SigmaReparamImpl::start(const torch::Tensor& weight) {

@@ -17,6 +17,8 @@ struct SigmaReparamImpl : torch::nn::Module {
 
   // Ŵ, in W's shape.
   torch::Tensor effective(const torch::Tensor& weight) const;
+  // σ as u and v have it, [matrices].
+  torch::Tensor norms(const torch::Tensor& weight) const;
   // The exact singular vectors, by SVD, of a weight that was drawn; γ = 1.
   void start(const torch::Tensor& weight);
   // One power iteration, for each training step.

@@ -237,8 +237,12 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   loaded.model = make_model(config, options.seed, kind);
   const torch::NoGradGuard no_grad;
   Loader loader(files, loaded.model);
-  loader.load(backbone_weights(*loaded.model));
   const bool may_draw = options.seed.has_value();
+  // Gains of QK-norm begin as 1 in a model that had none.
+  const auto& names = config.family->tensors;
+  loader.load(backbone_weights(*loaded.model), [&](const std::string& name) {
+    return may_draw && (name.ends_with(names.query_norm) || name.ends_with(names.key_norm));
+  });
   loader.load(head_weights(loaded.model), [&](const std::string&) { return may_draw; });
   loaded.unused = loader.unused(), loaded.drawn = loader.drawn;
   for (const auto& name : loaded.unused)

@@ -46,6 +46,7 @@ MatrixMetrics read_matrix(const Json& json, const char* matrices, const char* wh
 struct MetricsReader {
   RunInput& run;
   int64_t not_finite = 0;
+  std::vector<int64_t> damaged = {};  // lines
   bool resumed = false;
 
   // A loss that was not finite is written as null; a line may be about something else and have no loss at all.
@@ -84,7 +85,10 @@ struct MetricsReader {
       try {
         json = io::parse_json(line, where);
       } catch (const Error&) {
-        if (complete) throw;
+        if (complete) {
+          damaged.push_back(number);
+          continue;
+        }
         run.remarks.push_back(concat("The last line of metrics.jsonl (line ", number,
                                      ") was cut off; it was left out. The run was probably stopped while writing it."));
         continue;
@@ -94,6 +98,10 @@ struct MetricsReader {
       read_loss(json, "validation_loss", run.validation_loss, where);
       read_monitor(json, where);
     }
+    if (!damaged.empty())
+      run.remarks.push_back(concat(io::counted(damaged.size(), "line"), " of metrics.jsonl (the first is line ",
+                                   damaged[0], ") could not be read and ", damaged.size() == 1 ? "was" : "were",
+                                   " left out."));
     if (not_finite > 0)
       run.remarks.push_back(
           concat(io::counted(not_finite, "logged loss was", "logged losses were"), " not finite and not drawn."));

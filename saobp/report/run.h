@@ -49,7 +49,8 @@ struct RunInput {
 };
 
 // Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl, or one of its files is damaged.
-// A last line of metrics.jsonl that was cut off (the run was killed) is left out and remarked upon.
+// Lines of metrics.jsonl that are no JSON, such as a last one that was cut off (the run was killed), are left out and
+// remarked upon.
 RunInput read_run(const std::filesystem::path& folder);
 
 }  // namespace saobp::report

@@ -2,12 +2,22 @@
 
 #include <cmath>
 
+#include "saobp/io/hash.h"
 #include "saobp/io/sealed_json.h"
 #include "saobp/model/weights.h"
 #include "saobp/pretrained/model_folder.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::train {
+namespace {
+
+uint64_t hash_of(const fs::path& file) {
+  io::Hash64 hash;
+  hash.add(io::read_file(file));
+  return hash.value();
+}
+
+}  // namespace
 
 void BestModel::go_on(int64_t step, double logged, const Reporter& reporter) {
   lowest_ = logged;
@@ -36,7 +46,9 @@ void BestModel::save(const model::Model& model, const text::Tokenizer& tokenizer
     pretrained::save_tokenizer(tokenizer, model->config, folder);
     io::write_sealed_json(folder / "best.json",
                           {{"step", step}, {"validation_loss", loss}, {"validation", validation_}},
-                          {{"model.safetensors", weights}});
+                          {{"model.safetensors", weights},
+                           {"config.json", hash_of(folder / "config.json")},
+                           {"tokenizer.json", hash_of(folder / "tokenizer.json")}});
   });
   lowest_ = loss;
 }

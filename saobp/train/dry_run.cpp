@@ -9,6 +9,7 @@
 #include "saobp/train/prepared_batches.h"
 #include "saobp/train/run_record.h"
 #include "saobp/train/run_setup.h"
+#include "saobp/train/start_model.h"
 #include "saobp/train/step.h"
 #include "saobp/train/wording.h"
 
@@ -46,10 +47,11 @@ int64_t validations(const TrainOptions& t) { return (t.steps + t.validate_every 
 // As the trainer sets a run up, without its folder.
 DryRun measure(const PretrainOptions& options, const Reporter& reporter, const World& world) {
   const auto& t = options.train;
-  const auto tokenizer = text::load_tokenizer(options.model.tokenizer);
-  const auto config = resolve_model(options.model, vocabulary_facts(options.model, *tokenizer), t.length);
+  const auto tokenizer = text::load_tokenizer(tokenizer_of(options.model));
+  const auto from = start_model(options, *tokenizer);
+  auto model = from.model;
+  const auto& config = model->config;
   RunText text(options, *tokenizer, config.causal(), world, reporter);
-  auto model = model::make_model(config, static_cast<uint64_t>(t.seed));
   if (options.model.sinusoidal_positions) model->set_sinusoidal_positions();
   set_dtype(model, t.dtype);
   if (options.model.learn_strength != LearnStrength::none) model->learn_strengths();
@@ -59,6 +61,7 @@ DryRun measure(const PretrainOptions& options, const Reporter& reporter, const W
   AdamW optimizer(parameters, options.optimizer);
   GradientReducer reducer(world, model::tensors_of(parameters), options.distributed.bucket_mb << 20);
   model->train();
+  for (const auto& line : from.lines) reporter.line(line);
   announce(options, config, text, world, "nothing: this is a dry run", reporter);
 
   DryRun run;
@@ -69,7 +72,7 @@ DryRun measure(const PretrainOptions& options, const Reporter& reporter, const W
     if (step == 1) started = Clock::now();  // the first one takes memory and makes tables
     reporter.progress(concat("measuring: step ", step + 1), false);
     train_step(model, optimizer, batches.next(step < kSteps), learning_rate(options.optimizer, step + 1, t.steps),
-               static_cast<uint64_t>(t.seed), step, reducer, regularizers);
+               static_cast<uint64_t>(t.seed), step, reducer, regularizers, InterruptGuard::interrupted);
     run.measured_steps = step;
     if (step > 0 && seconds_since(started) > kEnoughSeconds) break;
   }

@@ -7,7 +7,10 @@
 namespace saobp::train {
 namespace {
 
-model::ModelConfig sizes_of(const ModelOptions& options) { return model::named_config(options.model); }
+model::ModelConfig sizes_of(const ModelOptions& options) {
+  if (!options.from.empty()) return model::read_config(std::filesystem::path(options.from) / "config.json");
+  return model::named_config(options.model);
+}
 
 using attention::has_strength;
 
@@ -83,6 +86,16 @@ void set_vocabulary(model::ModelConfig& config, const VocabularyFacts& vocabular
   }
 }
 
+// A model that was trained keeps the meaning of its ids.
+void keep_vocabulary(const model::ModelConfig& config, const ModelOptions& options, const VocabularyFacts& vocabulary) {
+  if (vocabulary.size > config.vocab_size)
+    fail(tokenizer_of(options).string(), ": the tokenizer has ", io::counted(vocabulary.size, "token"),
+         ", the model in ", options.from, " knows ", config.vocab_size);
+  if (!config.causal() && vocabulary.pad != config.pad_token_id)
+    fail(tokenizer_of(options).string(), ": padding has id ", vocabulary.pad, "; the model in ", options.from,
+         " was trained with ", config.pad_token_id);
+}
+
 void check_strength_options(const ModelOptions& m, const OptimizerOptions& o) {
   const auto refuse = [&](const char* flag, const auto& value) {
     fail_usage(flag, ": ", value, " was given, but ", io::enum_name(m.attention), " attention has no strength");
@@ -117,7 +130,12 @@ data::CorpusOptions validation_corpus(const PretrainOptions& options) {
 void check(const PretrainOptions& options) {
   const auto& t = options.train;
   const auto& o = options.optimizer;
-  if (options.model.tokenizer.empty())
+  if (options.model.from.empty() && options.model.extend_positions)
+    fail_usage(
+        "--extend-positions: goes with --from; a new model's position table has the length that its config says");
+  if (!options.model.from.empty() && options.model.sinusoidal_positions)
+    fail_usage("--sinusoidal-positions: does not go with --from, whose model has learned its positions");
+  if (options.model.tokenizer.empty() && options.model.from.empty())
     fail_usage("--tokenizer is missing: a tokenizer.json, a vocab.txt, or a folder with one");
   if (options.corpus.corpus.empty()) fail_usage("--corpus is missing: a file, a folder or a glob of text");
   PretrainOptions::sections(options, [](const char*, const auto& section) { io::check_limits(section); });
@@ -125,6 +143,9 @@ void check(const PretrainOptions& options) {
     fail_usage("--batch ", t.batch, " and --length ", t.length, ": ", t.batch, " · ", t.length,
                " tokens a pass were given; at most ", kMaxTokensAPass,
                " were expected (--accumulation makes a step of several passes)");
+  if (t.accumulation > kMaxTokensAStep / (t.batch * t.length))
+    fail_usage("--accumulation: ", t.accumulation, " was given; at most ", kMaxTokensAStep / (t.batch * t.length),
+               " passes of ", t.batch, " · ", t.length, " tokens were expected");
   if (options.corpus.holdout > 0 && !t.validation.empty())
     fail_usage("--holdout and --validation were both given; one of them says what to validate on");
   if (options.monitor.monitor_rows > kMaxTokensAPass / t.length)
@@ -183,6 +204,10 @@ void require_same_options(const PretrainOptions& recorded, const PretrainOptions
              "; a run that is started again needs the options that it began with");
 }
 
+std::filesystem::path tokenizer_of(const ModelOptions& options) {
+  return options.tokenizer.empty() ? options.from : options.tokenizer;
+}
+
 const model::Family& family_of(const ModelOptions& options) { return *sizes_of(options).family; }
 
 double strength_scale(const ModelOptions& options, int64_t updates) {
@@ -202,12 +227,21 @@ model::ModelConfig resumed_model(const ModelOptions& options, const std::filesys
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
   auto config = sizes_of(options);
-  set_vocabulary(config, vocabulary);
+  if (options.from.empty())
+    set_vocabulary(config, vocabulary);
+  else
+    keep_vocabulary(config, options, vocabulary);
   config.set_dropout(options.dropout);
-  if (length > config.max_length())
-    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length());
+  if (length > config.max_length()) {
+    if (!options.extend_positions)
+      fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length(),
+                 options.from.empty() ? "" : " (--extend-positions stretches it)");
+    config.max_position_embeddings += length - config.max_length();
+  }
+  const bool qk_norm = config.refined_attention.qk_norm;
   set_attention(config, options);
-  check(config, options.model);
+  config.refined_attention.qk_norm |= qk_norm;  // weights that a model has are not left out
+  check(config, options.from.empty() ? options.model : options.from);
   return config;
 }
 

@@ -37,6 +37,8 @@ struct ModelOptions {
   bool sinusoidal_positions = false;
   bool qk_norm = false;
   bool sigma_reparam = false;
+  std::string from;
+  bool extend_positions = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -45,7 +47,14 @@ struct ModelOptions {
         "bert-mini, bert-small, bert-medium, gpt2-mini, gpt2-small, gpt2-medium, or a config.json of any other size or "
         "a folder with one, whose sizes alone are taken: weights are new, attention and dropout those of the options "
         "here");
-    visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size");
+    visit(
+        "from", self.from,
+        "start from the weights of this model's folder, a run's or any other, with its sizes and its tokenizer, in the "
+        "place of --model; what is taken over and what drawn anew is told");
+    visit("extend_positions", self.extend_positions,
+          "with --from, and a --length beyond the model's position table: stretch the table by interpolation");
+    visit("tokenizer", self.tokenizer,
+          "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size, unless there is a --from");
     visit("attention", self.attention, "original, high, low or elemmul");
     visit("strength", self.strength, "repulsive strength λ ≥ 0; by default min(0.2, 0.2 · 11 M / parameters)",
           io::between(0, 20));
@@ -103,7 +112,7 @@ inline const std::vector<std::string>& enum_names(Dtype) {
 void set_dtype(const model::Model& model, Dtype dtype);
 
 // A slip of the keyboard should not end in the kernel's killing the program.
-inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20;
+inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20, kMaxTokensAStep = int64_t{1} << 25;
 
 struct TrainOptions {
   int64_t steps = 1000;
@@ -221,6 +230,9 @@ struct VocabularyFacts {
   int64_t size, pad = 0, first = 0, last = 0;
   std::optional<int64_t> end_of_text = {};
 };
+
+// Where the tokenizer is: --tokenizer, or the folder of --from.
+std::filesystem::path tokenizer_of(const ModelOptions& options);
 
 // Of which family the options' model is.
 const model::Family& family_of(const ModelOptions& options);

@@ -40,6 +40,9 @@ class PreparedBatches {
     return batches;
   }
 
+  // The step that next() was for has not been made. Nothing may be asked of next() any more.
+  void give_back(uint64_t first_row) { position_ = first_row; }
+
   // The first row that next() has not handed out on any rank, whatever is prepared.
   uint64_t position() const { return position_; }
 

@@ -19,6 +19,7 @@
 #include "saobp/train/same_on_ranks.h"
 #include "saobp/train/skipped_step.h"
 #include "saobp/train/speed.h"
+#include "saobp/train/start_model.h"
 #include "saobp/train/validation.h"
 
 namespace saobp::train {
@@ -37,13 +38,11 @@ class Pretraining {
         run_(run),
         reporter_(reporter),
         world_(world),
-        tokenizer_(
-            text::load_tokenizer(kind == Kind::fresh ? fs::path(options.model.tokenizer) : run / "tokenizer.json")),
-        config_(kind == Kind::fresh
-                    ? resolve_model(options.model, vocabulary_facts(options.model, *tokenizer_), options.train.length)
-                    : resumed_model(options.model, run / "config.json")),
+        tokenizer_(text::load_tokenizer(kind == Kind::fresh ? tokenizer_of(options.model) : run / "tokenizer.json")),
+        started_from_(kind == Kind::fresh ? start_model(options, *tokenizer_) : resume_model(options, run)),
+        model_(started_from_.model),
+        config_(model_->config),
         text_(options, *tokenizer_, config_.causal(), world, reporter),
-        model_(model::make_model(config_, static_cast<uint64_t>(options.train.seed))),
         keys_{text_.keys(), text_.validation_keys(), key_of(*tokenizer_), key_of(config_)},
         checkpoints_(run, options.train.keep_checkpoints),
         best_(run, keys_.validation) {
@@ -64,6 +63,7 @@ class Pretraining {
     if (world_.is_first()) {
       refuse_existing(run_);
       record_ = new_record(options_, config_, keys_, world_);
+      if (!started_from_.record.is_null()) record_["from"] = started_from_.record;
       const bool made = make_new_folder(run_, [&](const fs::path& folder) {  // whole and locked, or not there
         lock_.emplace(folder);
         lock_->take();
@@ -125,6 +125,7 @@ class Pretraining {
   const char* predicted_key() const { return config_.causal() ? "validation_tokens" : "validation_masked_tokens"; }
 
   PretrainOutcome train() {
+    for (const auto& line : started_from_.lines) reporter_.line(line);
     announce(options_, config_, text_, world_, run_, reporter_);
     follow_first(world_, model_, *optimizer_, state_);
     warm_up_strength();
@@ -144,7 +145,9 @@ class Pretraining {
         (!missed(look_due(), log_ ? log_->looked() : -1) || look()) &&
         (!missed(validation_due(), log_ ? log_->validation().value("step", int64_t{-1}) : -1) || validate_now());
     while (running && state_.step < t.steps && !stopped()) {
+      const int64_t before = state_.step;
       one_step();
+      if (state_.step == before) break;
       if (look_due()) running = look();
       if (running && validation_due()) running = validate_now();
       if (running && (state_.step % t.checkpoint_every == 0 || state_.step == t.steps)) save();
@@ -166,10 +169,11 @@ class Pretraining {
     if (batch_log_) batch_log_->write({{"step", state_.step + 1}, {"batches", to_json(batches)}});
     const double rate = learning_rate(options_.optimizer, state_.step + 1, t.steps);
     const auto result = train_step(model_, *optimizer_, batches, rate, static_cast<uint64_t>(t.seed), state_.step,
-                                   *reducer_, regularizers_, InterruptGuard::interrupted());
+                                   *reducer_, regularizers_, InterruptGuard::interrupted);
+    stop_ = result.stop;
+    if (result.abandoned) return batches_->give_back(first_row);
     ++state_.step;
     warm_up_strength();
-    stop_ = result.stop;
     speed_.count_step();
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) return skip(result, first_row);
     state_.skipped_in_a_row = 0;
@@ -311,9 +315,10 @@ class Pretraining {
   const Reporter& reporter_;
   const World& world_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
+  StartedModel started_from_;
+  model::Model model_;
   model::ModelConfig config_;
   RunText text_;
-  model::Model model_;
   Regularizers regularizers_ = nullptr;
   std::optional<AdamW> optimizer_;
   std::optional<GradientReducer> reducer_;

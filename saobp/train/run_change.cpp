@@ -67,9 +67,11 @@ std::string new_schedule(const io::Json& checkpoint, const PretrainOptions& now,
                 ", from here on: as if it had been so from the start, the "
                 "learning rate is ",
                 format("%.3g", learning_rate(now.optimizer, step + 1, now.train.steps)), " in step ", step + 1,
-                format(" (%.3g in step ", learning_rate(now.optimizer, step, before)), step,
-                ") and follows the cosine to 0 after step ", now.train.steps, "; the warm-up stays at ",
-                now.optimizer.warmup_steps, " steps");
+                format(" (%.3g in step ", learning_rate(now.optimizer, step, before)), step, ")",
+                now.optimizer.warmup_steps >= now.train.steps
+                    ? concat("; the run ends within its warm-up of ", now.optimizer.warmup_steps, " steps")
+                    : concat(" and follows the cosine to 0 after step ", now.train.steps, "; the warm-up stays at ",
+                             now.optimizer.warmup_steps, " steps"));
 }
 
 std::string record_changes(io::Json& record, const PretrainOptions& now, int64_t step) {

@@ -1,12 +1,13 @@
 #include "saobp/train/run_record.h"
 
+#include "saobp/train/optimizer.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::train {
 
 io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const RunKeys& keys,
                     const World& world) {
-  const io::Json model = {{"name", options.model.model},
+  const io::Json model = {{"name", options.model.from.empty() ? options.model.model : options.model.from},
                           {"parameters", config.parameters()},
                           {"attention", io::enum_name(config.refined_attention.attention)},
                           {"strength", config.refined_attention.strength},
@@ -24,8 +25,9 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
   const auto& t = options.train;
   const auto& r = config.refined_attention;
   const std::string attention = io::enum_name(r.attention);
-  reporter.line(concat("model       ", options.model.model, ", ", io::counted(config.parameters(), "parameter"), ", ",
-                       attention, " attention", r.strength > 0 ? format(", strength %.4g", r.strength) : "",
+  reporter.line(concat("model       ", options.model.from.empty() ? options.model.model : options.model.from, ", ",
+                       io::counted(config.parameters(), "parameter"), ", ", attention, " attention",
+                       r.strength > 0 ? format(", strength %.4g", r.strength) : "",
                        strength_changes(options.model) ? " at the start" : ""));
   text.announce(reporter);
   reporter.line(concat("training    ", io::counted(t.steps, "step"), " of ",
@@ -33,6 +35,11 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
                        io::counted(at::get_num_threads(), "thread"),
                        world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "", ", into ",
                        run.string()));
+  if (const int64_t warmup = options.optimizer.warmup_steps; warmup >= t.steps)
+    reporter.line(concat("warm-up     of ", io::counted(warmup, "step"),
+                         ", which the run does not outlast: the learning rate ", "ends at ",
+                         format("%.3g", learning_rate(options.optimizer, t.steps, t.steps)), " of ",
+                         format("%.3g", options.optimizer.learning_rate)));
 }
 
 bool RunRecord::began_as(const Launch& launch) const {

@@ -11,6 +11,7 @@ namespace saobp::train {
 PretrainOptions with_absolute_paths(PretrainOptions options) {
   for (auto* sources : {&options.corpus.corpus, &options.train.validation})
     for (auto& source : *sources) source = fs::absolute(source).string();
+  if (!options.model.from.empty()) options.model.from = folder_name(fs::absolute(options.model.from)).string();
   if (!options.corpus.cache.empty()) options.corpus.cache = fs::absolute(options.corpus.cache).string();
   return options;
 }

@@ -81,6 +81,7 @@ io::Json shared_options(const PretrainOptions& options) {
   auto json = to_json(options);
   json["model"].erase("tokenizer");
   if (options.model.model.ends_with(".json")) json["model"].erase("model");
+  json["model"].erase("from");
   for (const char* name : {"cache", "exclude"}) json["corpus"].erase(name);
   json["corpus"]["corpus"] = without_paths(options.corpus.corpus, options.corpus.document);
   json["train"]["validation"] = without_paths(options.train.validation, options.corpus.document);

@@ -92,7 +92,7 @@ StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<con
 
 StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks,
-                      Regularizers regularizers, bool stop) {
+                      Regularizers regularizers, const std::function<bool()>& stop) {
   const World& world = ranks.world();
   double predicted = 0;
   for (const auto& batch : batches) predicted += static_cast<double>(batch.positions.size());
@@ -107,6 +107,11 @@ StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<con
   Terms terms(std::move(regularizers), model, world.is_first());
   model->iterate_sigma();
   for (size_t i = 0; i < batches.size(); ++i) {
+    if (i > 0 && world.size() == 1 && stop && stop()) {
+      model->zero_grad();
+      result.stop = result.abandoned = true;
+      return result;
+    }
     const auto place = static_cast<uint64_t>(static_cast<int64_t>(i) * world.size() + world.rank());
     model->dropout_seed = model::derive_seed(model::derive_seed(seed, static_cast<uint64_t>(step)), place);
     const auto states = predicted_states(model, batches[i], terms.probe());
@@ -115,7 +120,7 @@ StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<con
     result.loss += loss.item<double>();
     loss = terms.with(loss);
     const bool last = i + 1 == batches.size();
-    if (last) sums = world.start_sum(std::vector{result.loss, stop ? 1.0 : 0.0, terms.entropy, terms.eigen});
+    if (last) sums = world.start_sum(std::vector{result.loss, stop && stop() ? 1.0 : 0.0, terms.entropy, terms.eigen});
     ranks.backward(loss, last);
   }
   const auto agreed = sums();

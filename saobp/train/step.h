@@ -21,6 +21,7 @@ struct StepResult {
   double loss = 0;                      // mean over the predicted tokens of the whole step, of all ranks, nats
   double gradient_norm = 0;             // before clipping; with the regularisers' part
   bool stop = false;                    // some rank asked for an end
+  bool abandoned = false;               // before its last pass; nothing was changed
   io::Json terms = io::Json::object();  // of the regularisers, "entropy_reg" and "eigen_reg", which `loss` is without
 };
 
@@ -38,9 +39,10 @@ StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<con
 
 // The same step on all ranks, each with batches of its own, as many as the others: the loss is one mean over all that
 // they predict, dropout draws from the batch's place among those of all ranks too, and all get the same result. `ranks`
-// holds the model's parameters. `stop`: this rank asks the others to end after the step.
+// holds the model's parameters. `stop`, which is asked now and then: this rank asks the others to end after the step;
+// one that is alone ends before its next pass.
 StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<const data::Batch> batches,
                       double learning_rate, uint64_t seed, int64_t step, GradientReducer& ranks,
-                      Regularizers regularizers = nullptr, bool stop = false);
+                      Regularizers regularizers = nullptr, const std::function<bool()>& stop = {});
 
 }  // namespace saobp::train

@@ -163,7 +163,7 @@ def test_models(saobp, run_folder, tmp_path):
     os.rename(run_folder / "model.safetensors", run_folder / "pytorch_model.bin")
     one_line(saobp("fill", "run", "--text", "[MASK]", code=1), "safetensors")
     (run_folder / "model.safetensors.index.json").write_text("{}")
-    one_line(saobp("fill", "run", "--text", "[MASK]", code=1), "index.json", "several files")
+    one_line(saobp("fill", "run", "--text", "[MASK]", code=1), "index.json", "weight_map")
     one_line(saobp("pretrain", "--resume", "nowhere", code=1), "nowhere")
     one_line(saobp("pretrain", code=2), "--output")
     one_line(saobp("pretrain", "--resume", "run", "--seed", 5, code=2), "--seed", "--steps, --threads")

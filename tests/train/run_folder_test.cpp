@@ -35,9 +35,20 @@ PretrainOptions valid() {
 
 TEST(PretrainOptions, JsonRoundTrip) {
   PretrainOptions options;
-  options.model = {
-      "bert-small", "t.json", attention::Variant::low, 0.25, "0.1,0.2", 26, LearnStrength::head, false, 0.05, true,
-      true,         true};
+  options.model = {"bert-small",
+                   "t.json",
+                   attention::Variant::low,
+                   0.25,
+                   "0.1,0.2",
+                   26,
+                   LearnStrength::head,
+                   false,
+                   0.05,
+                   true,
+                   true,
+                   true,
+                   "from",
+                   true};
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
   options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5, 0.03};
@@ -47,7 +58,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
   options.regularizers = {0.4, 0.1, 0.6, 0.7};
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
-    "model": {"model": "bert-small", "tokenizer": "t.json", "attention": "low", "strength": 0.25, "strengths": "0.1,0.2",
+    "model": {"model": "bert-small", "from": "from", "extend_positions": true, "tokenizer": "t.json", "attention": "low", "strength": 0.25, "strengths": "0.1,0.2",
               "strength_warmup_steps": 26, "learn_strength": "head", "exclude_self": false,
               "dropout": 0.05, "sinusoidal_positions": true, "qk_norm": true, "sigma_reparam": true},
     "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache",

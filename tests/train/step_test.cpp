@@ -253,6 +253,26 @@ TEST(TrainStep, DropoutDrawsFromSeedStepAndPass) {
   EXPECT_GT(std::abs(run({rows(0, 2), rows(0, 2)}, 5, 9).first - loss), 1e-3) << "pass";
 }
 
+TEST(TrainStep, IsAbandonedBetweenItsPasses) {
+  auto model = tiny(torch::kFloat, 0.3), other = tiny(torch::kFloat, 0.3);
+  const World alone;
+  const auto step = [&](const model::Model& of, AdamW& optimizer, const std::function<bool()>& stop) {
+    GradientReducer reducer(alone, {}, 0);
+    const std::vector<data::Batch> batches = {rows(0, 2), rows(2, 2), rows(4, 2)};
+    return train_step(of, optimizer, batches, 1e-2, 1, 0, reducer, nullptr, stop);
+  };
+  AdamW a(parameters_of(*model), {}), b(parameters_of(*other), {});
+  const auto before = model->layers[0]->up_weight.detach().clone();
+  int asked = 0;
+  const auto left = step(model, a, [&] { return ++asked == 2; });
+  EXPECT_TRUE(left.abandoned && left.stop);
+  EXPECT_EQ(asked, 2);
+  EXPECT_TRUE(same_bits(model->layers[0]->up_weight, before));
+  // Made again, it is the step that it would have been.
+  EXPECT_EQ(step(model, a, {}).loss, step(other, b, {}).loss);
+  EXPECT_TRUE(same_bits(model->layers[0]->up_weight, other->layers[0]->up_weight));
+}
+
 TEST(TrainStep, LearnsABatchByHeart) {
   auto model = tiny(torch::kFloat, 0);
   AdamW optimizer(parameters_of(*model), {});

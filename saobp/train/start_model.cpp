@@ -1,0 +1,67 @@
+#include "saobp/train/start_model.h"
+
+#include "saobp/io/words.h"
+#include "saobp/model/weights.h"
+#include "saobp/train/run_setup.h"
+
+namespace saobp::train {
+namespace {
+
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 6;
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + names[i];
+  return names.size() <= kShown ? text : concat(text, " and ", names.size() - kShown, " more");
+}
+
+std::string described(const model::RefinedAttentionConfig& refined) {
+  std::string text = io::enum_name(refined.attention);
+  if (attention::has_strength(refined.attention)) text += concat(", λ = ", io::in_short(refined.strength));
+  return text;
+}
+
+}  // namespace
+
+StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& tokenizer) {
+  const auto facts = vocabulary_facts(options.model, tokenizer);
+  const auto config = resolve_model(options.model, facts, options.train.length);
+  const auto seed = static_cast<uint64_t>(options.train.seed);
+  if (options.model.from.empty()) return {model::make_model(config, seed), nullptr, {}};
+
+  const std::filesystem::path folder = options.model.from;
+  const auto before = model::read_config(folder / "config.json");
+  auto loaded = model::load_model(
+      folder, {.head = model::HeadKind::language_model, .seed = seed, .change = [&](model::ModelConfig& c) {
+                 const bool tied = c.tie_word_embeddings;
+                 c = config;
+                 c.tie_word_embeddings = tied;
+               }});
+  loaded.model->keep_sigma();
+  const size_t tensors = model::named_weights(loaded.model).size(), taken = tensors - loaded.drawn.size();
+  StartedModel started{loaded.model,
+                       {{"folder", folder.string()},
+                        {"attention", model::to_json(before.refined_attention)},
+                        {"taken_over", taken},
+                        {"drawn", loaded.drawn},
+                        {"unused", loaded.unused}},
+                       {}};
+  const auto line = [&](const std::string& text) { started.lines.push_back("from        " + text); };
+  line(concat(folder.string(), ": ", taken, " of ", io::counted(tensors, "tensor"), " taken over",
+              loaded.drawn.empty() ? "" : concat("; drawn anew: ", some_of(loaded.drawn)),
+              loaded.unused.empty() ? "" : concat("; not used: ", some_of(loaded.unused))));
+  for (const auto& note : loaded.notes) line(note);
+  const auto &old = before.refined_attention, &now = config.refined_attention;
+  if (described(old) != described(now)) line(concat("its attention was ", described(old), ", and is ", described(now)));
+  if (before.max_length() != config.max_length()) {
+    started.record["positions"] = {{"before", before.max_length()}, {"now", config.max_length()}};
+    line(concat("its position table of ", before.max_length(), " is stretched to ", config.max_length()));
+  }
+  return started;
+}
+
+StartedModel resume_model(const PretrainOptions& options, const std::filesystem::path& run) {
+  const auto config = resumed_model(options.model, run / "config.json");
+  return {model::make_model(config, static_cast<uint64_t>(options.train.seed)), nullptr, {}};
+}
+
+}  // namespace saobp::train
