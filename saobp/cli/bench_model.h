@@ -13,6 +13,7 @@
 #include "saobp/model/model.h"
 #include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
+#include "saobp/train/options.h"
 
 namespace saobp::cli {
 

@@ -7,7 +7,7 @@
 
 #include "saobp/model/libtorch.h"
 #include "saobp/model/weights.h"
-#include "saobp/train/options.h"
+#include "saobp/train/optimizer_options.h"
 
 namespace saobp::train {
 

@@ -13,6 +13,8 @@
 #include "saobp/data/masking.h"
 #include "saobp/model/model.h"
 #include "saobp/train/distributed.h"
+#include "saobp/train/optimizer_options.h"
+#include "saobp/train/regularizer_options.h"
 
 namespace saobp::train {
 
@@ -70,32 +72,6 @@ struct ModelOptions {
         "start the learned position embeddings from sines, which lets a small model leave the unigram plateau sooner");
     visit("qk_norm", self.qk_norm, "RMSNorm with a learned gain on the queries and keys of each head");
     visit("sigma_reparam", self.sigma_reparam, "σReparam: each layer's matrices are γ/σ(W) · W, σ by power iteration");
-  }
-};
-
-struct OptimizerOptions {
-  double learning_rate = 5e-4;
-  int64_t warmup_steps = 100;
-  double weight_decay = 0.01;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double clip = 1.0;
-  double strength_learning_rate = 1e-3;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("learning_rate", self.learning_rate, "the highest, reached after the warm-up; a cosine brings it towards 0",
-          io::between(0, 1));
-    visit("warmup_steps", self.warmup_steps, "steps of linear warm-up", io::at_least(0));
-    visit("weight_decay", self.weight_decay, "of AdamW; none on biases and LayerNorm", io::between(0, 1));
-    visit("beta1", self.beta1, "of AdamW", io::between(0, 0.999999));
-    visit("beta2", self.beta2, "of AdamW", io::between(0, 0.9999999));
-    visit("epsilon", self.epsilon, "of AdamW", io::between(1e-16, 1));
-    visit("clip", self.clip, "largest norm of the gradient; 0 clips nothing", io::between(0, 1e9));
-    visit("strength_learning_rate", self.strength_learning_rate,
-          "the highest of learned strengths, which follow the same warm-up and cosine, without decay",
-          io::between(0, 1));
   }
 };
 
@@ -158,26 +134,6 @@ struct TrainOptions {
           "also write what each step sees (token ids, masks, targets) to batches.jsonl in the run folder");
     visit("validation", self.validation, "text to validate on, as in --corpus but without weights. Repeatable");
     visit("validation_rows", self.validation_rows, "rows of it that are used; 0: all", io::at_least(0));
-  }
-};
-
-// Losses beside the language model's (regularizers.h).
-struct RegularizerOptions {
-  double entropy_reg = 0;
-  double entropy_reg_tolerance = 0.2;
-  double eigen_reg = 0;
-  double eigen_reg_mean = 1;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("entropy_reg", self.entropy_reg, "coefficient of Entropy-Reg, such as 1e-5; 0: none", io::between(0, 1e3));
-    visit("entropy_reg_tolerance", self.entropy_reg_tolerance,
-          "γ: how far a row's entropy may be from its threshold, as a share of the most that it could be",
-          io::between(0, 1));
-    visit("eigen_reg", self.eigen_reg, "ρ of Eigen-Reg, on the scale of the eigenspectrum of W_Q W_Kᵀ; 0: none",
-          io::between(0, 1e9));
-    visit("eigen_reg_mean", self.eigen_reg_mean,
-          "κ of Eigen-Reg, on the distance of the spectrum's mean from its first", io::between(0, 1e9));
   }
 };
 

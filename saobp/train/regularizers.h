@@ -6,7 +6,7 @@
 
 #include "saobp/model/libtorch.h"
 #include "saobp/model/model.h"
-#include "saobp/train/options.h"
+#include "saobp/train/regularizer_options.h"
 
 namespace saobp::train {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "saobp/data/masking.h"
+#include "saobp/data/batch.h"
 #include "saobp/io/json.h"
 #include "saobp/model/model.h"
 #include "saobp/train/gradient_reducer.h"

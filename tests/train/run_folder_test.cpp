@@ -13,6 +13,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/partial.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/options.h"
 #include "saobp/train/run_folder.h"
 #include "tests/model/tools.h"
 
