@@ -60,7 +60,7 @@ missing_packages() {
 
 install_packages() {
   local -a wanted=("${PACKAGES[@]}") missing=() as_root=()
-  [[ "${with_tests}" == false ]] || wanted+=(libbenchmark-dev clang-14 libclang-rt-14-dev)
+  [[ "${with_tests}" == false ]] || wanted+=(libbenchmark-dev clang-14 libclang-rt-14-dev doxygen)
   if [[ "${need_venv}" == true ]] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     wanted+=(python3 python3-venv)
   fi

@@ -54,10 +54,11 @@ class PoisonedMemory {
   c10::Allocator* before_;
 };
 
-// While it lives, looks at every matrix product that goes through ATen: at the elements of 16-bit operands' storage that
-// lie within their tile behind a row or a column, where the kernels of some processors (AMX) read on. What is not finite
-// there is a fault, whether this processor reads it or not. The kernels for float end where the operand does, and blocks
-// of the attention's scratch memory, which older processors multiply by way of ATen, have gaps that nobody wrote.
+// While it lives, looks at every matrix product that goes through ATen: at the elements of 16-bit operands' storage
+// that lie within their tile behind a row or a column, where the kernels of some processors (AMX) read on. What is not
+// finite there is a fault, whether this processor reads it or not. The kernels for float end where the operand does,
+// and blocks of the attention's scratch memory, which older processors multiply by way of ATen, have gaps that nobody
+// wrote.
 class ProductWatch {
  public:
   ProductWatch() {

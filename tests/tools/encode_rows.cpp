@@ -1,5 +1,5 @@
-// encode_rows TOKENIZER: rows of the texts and pairs that come as JSON lines on standard input, a JSON line each; null where
-// the settings are refused. So that tests/golden/encodings_parity_test.py need not start a program for each.
+// encode_rows TOKENIZER: rows of the texts and pairs that come as JSON lines on standard input, a JSON line each; null
+// where the settings are refused. So that tests/golden/encodings_parity_test.py need not start a program for each.
 #include <iostream>
 
 #include "saobp/io/fields.h"

@@ -1,6 +1,6 @@
-// head_logits MODEL INPUTS OUTPUTS COPY: what the head of a model's folder makes of the "input_ids", "attention_mask" and
-// "token_type_ids" in a safetensors file, written to another as "logits", and the model saved again into the folder COPY.
-// For heads that no command shows yet; tests/integration/heads_parity_test.py runs it.
+// head_logits MODEL INPUTS OUTPUTS COPY: what the head of a model's folder makes of the "input_ids", "attention_mask"
+// and "token_type_ids" in a safetensors file, written to another as "logits", and the model saved again into the folder
+// COPY. For heads that no command shows yet; tests/integration/heads_parity_test.py runs it.
 #include <cstdio>
 #include <filesystem>
 

@@ -53,8 +53,8 @@ bool multiplies_rightly(int64_t m, int64_t n, int64_t k, int64_t stride) {
   return true;
 }
 
-// ATen refuses what the processor cannot do, and oneDNN, with an error of its own, what its environment variables forbid
-// it. The kernels' shapes are tried, since few machines of each kind could be tested.
+// ATen refuses what the processor cannot do, and oneDNN, with an error of its own, what its environment variables
+// forbid it. The kernels' shapes are tried, since few machines of each kind could be tested.
 bool try_bfloat16() {
   const ProductsDone done;
   try {
