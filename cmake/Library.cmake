@@ -36,6 +36,8 @@ set(SAOBP_PUBLIC_HEADERS
   saobp/text/tokenizer.h
   saobp/train/distributed.h
   saobp/train/gradient_reducer.h
+  saobp/train/language_model.h
+  saobp/train/objective.h
   saobp/train/optimizer.h
   saobp/train/optimizer_options.h
   saobp/train/regularizer_options.h

@@ -7,7 +7,7 @@
 
 #include "saobp/cli/flags.h"
 #include "saobp/data/random.h"
-#include "saobp/train/step.h"
+#include "saobp/train/language_model.h"
 
 namespace saobp::cli {
 namespace {

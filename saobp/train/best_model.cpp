@@ -1,11 +1,7 @@
 #include "saobp/train/best_model.h"
 
-#include <cmath>
-
 #include "saobp/io/hash.h"
 #include "saobp/io/sealed_json.h"
-#include "saobp/model/weights.h"
-#include "saobp/pretrained/model_folder.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::train {
@@ -19,38 +15,37 @@ uint64_t hash_of(const fs::path& file) {
 
 }  // namespace
 
-void BestModel::go_on(int64_t step, double logged, const Reporter& reporter) {
-  lowest_ = logged;
+void BestModel::go_on(int64_t step, std::optional<double> logged, const Reporter& reporter) {
+  best_ = logged;
   const auto path = folder_ / "best.json";
   try {
     if (!fs::exists(folder_)) {
-      if (std::isinf(logged)) return;
+      if (!logged) return;
       fail(folder_.string(), ": is missing");
     }
     const auto best = io::read_sealed_json(path);
     const auto source = path.string();
     const auto at = io::require<int64_t>(best.json, "step", source);
-    const auto loss = io::require<double>(best.json, "validation_loss", source);
+    const auto figure = io::require<double>(best.json, figure_.c_str(), source);
     if (best.sealed && io::require<std::vector<std::string>>(best.json, "validation", source) != validation_)
       fail(source, ": its loss is that of another validation text");
-    if (at <= step) lowest_ = std::min(lowest_, loss);  // a later one comes from the steps that are made again
+    if (at <= step && beaten_by(figure)) best_ = figure;  // a later one comes from the steps that are made again
   } catch (const Error& error) {
-    lowest_ = std::numeric_limits<double>::infinity();
+    best_.reset();
     reporter.line(concat("best        ", error.what(), "; the next validation makes it anew"));
   }
 }
 
-void BestModel::save(const model::Model& model, const text::Tokenizer& tokenizer, int64_t step, double loss) {
+void BestModel::save(int64_t step, double figure, const std::function<uint64_t(const fs::path&)>& write) {
   replace_folder(folder_, [&](const fs::path& folder) {
-    const auto weights = model::save_model(model, folder);
-    pretrained::save_tokenizer(tokenizer, model->config, folder);
-    io::write_sealed_json(folder / "best.json",
-                          {{"step", step}, {"validation_loss", loss}, {"validation", validation_}},
-                          {{"model.safetensors", weights},
-                           {"config.json", hash_of(folder / "config.json")},
-                           {"tokenizer.json", hash_of(folder / "tokenizer.json")}});
+    io::Checksums checksums = {{"model.safetensors", write(folder)}};
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (const auto name = entry.path().filename().string(); name != "model.safetensors")
+        checksums[name] = hash_of(entry.path());
+    io::write_sealed_json(folder / "best.json", {{"step", step}, {figure_, figure}, {"validation", validation_}},
+                          checksums);
   });
-  lowest_ = loss;
+  best_ = figure;
 }
 
 }  // namespace saobp::train

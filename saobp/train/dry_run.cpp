@@ -6,11 +6,11 @@
 
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/language_model.h"
 #include "saobp/train/prepared_batches.h"
 #include "saobp/train/run_record.h"
 #include "saobp/train/run_setup.h"
 #include "saobp/train/start_model.h"
-#include "saobp/train/step.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::train {

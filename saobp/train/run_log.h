@@ -12,8 +12,11 @@ namespace saobp::train {
 
 class RunLog {
  public:
-  // Both go on from `step`: later lines of metrics.jsonl are dropped, later events taken back.
-  RunLog(const fs::path& run, int64_t step, bool tensorboard) : metrics_(run / "metrics.jsonl", step) {
+  // Both go on from `step`: later lines of metrics.jsonl are dropped, later events taken back. A line with `figure` is
+  // of a validation.
+  RunLog(const fs::path& run, int64_t step, bool tensorboard, const std::string& figure = "validation_loss",
+         bool lower_is_better = true)
+      : metrics_(run / "metrics.jsonl", step), figure_(figure), lower_is_better_(lower_is_better) {
     if (tensorboard) events_.emplace(run, step);
     for (const auto& line : metrics_.kept()) remember(line);
   }
@@ -23,7 +26,7 @@ class RunLog {
     metrics_.write(line);
     remember(line);
     if (!events_) return;
-    const bool validation = line.contains("validation_loss");
+    const bool validation = line.contains(figure_);
     io::Scalars scalars;
     for (const auto& [key, value] : line.items())
       if (value.is_number() && key != "step")
@@ -46,16 +49,17 @@ class RunLog {
   // The step of the newest look at attention; −1 where there is none.
   int64_t looked() const { return looked_; }
   const std::string& damage() const { return metrics_.damage(); }
-  // Infinite before the first validation.
-  double lowest_validation_loss() const { return lowest_validation_loss_; }
+  // Of all validations; nothing before the first one.
+  std::optional<double> best_figure() const { return best_figure_; }
 
  private:
   void remember(const io::Json& line) {
     if (line.contains("loss")) step_ = line;
     if (line.contains("attention")) looked_ = line.at("step").get<int64_t>();
-    if (!line.contains("validation_loss")) return;
+    if (!line.contains(figure_)) return;
     validation_ = line;
-    lowest_validation_loss_ = std::min(lowest_validation_loss_, line["validation_loss"].get<double>());
+    const double figure = line[figure_].get<double>();
+    if (!best_figure_ || (lower_is_better_ ? figure < *best_figure_ : figure > *best_figure_)) best_figure_ = figure;
   }
 
   // strength/layer_0 …: means over heads.
@@ -72,7 +76,9 @@ class RunLog {
   std::optional<io::TensorBoardWriter> events_;
   io::Json step_ = io::Json::object(), validation_ = io::Json::object();
   int64_t looked_ = -1;
-  double lowest_validation_loss_ = std::numeric_limits<double>::infinity();
+  std::string figure_;
+  bool lower_is_better_;
+  std::optional<double> best_figure_;
 };
 
 }  // namespace saobp::train

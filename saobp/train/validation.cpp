@@ -3,22 +3,9 @@
 #include <cmath>
 
 #include "saobp/model/overflow.h"
-#include "saobp/train/step.h"
+#include "saobp/train/language_model.h"
 
 namespace saobp::train {
-namespace {
-
-model::Inputs inputs_of(const data::Batch& batch) {
-  model::Inputs inputs{torch::tensor(batch.input_ids).reshape({batch.rows, batch.length})};
-  if (batch.padded)
-    inputs.attention_mask =
-        torch::tensor(std::vector<int64_t>(batch.attention_mask.begin(), batch.attention_mask.end()))
-            .reshape({batch.rows, batch.length})
-            .to(torch::kBool);
-  return inputs;
-}
-
-}  // namespace
 
 double ValidationResult::perplexity() const { return std::exp(loss); }
 
@@ -53,7 +40,8 @@ std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model
                                                               const std::function<bool()>& stop) {
   const bool was_training = model->is_training();
   model->eval();
-  const auto inputs = inputs_of(rows.batch(0, options.monitor_rows));
+  const auto batch = rows.batch(0, options.monitor_rows);
+  const auto inputs = inputs_of(batch);
   auto seen = analysis::monitor_attention(
       options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(inputs, probe); }, stop);
   model->train(was_training);

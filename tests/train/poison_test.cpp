@@ -6,7 +6,7 @@
 #include "saobp/model/generate.h"
 #include "saobp/model/matmul.h"
 #include "saobp/train/linear_cross_entropy.h"
-#include "saobp/train/step.h"
+#include "saobp/train/language_model.h"
 #include "tests/poison.h"
 #include "tests/train/tools.h"
 

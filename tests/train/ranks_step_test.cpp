@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "saobp/train/step.h"
+#include "saobp/train/language_model.h"
 #include "tests/train/tools.h"
 
 namespace saobp::train {

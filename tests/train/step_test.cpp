@@ -8,7 +8,7 @@
 #include <map>
 
 #include "saobp/data/rows.h"
-#include "saobp/train/step.h"
+#include "saobp/train/language_model.h"
 #include "saobp/train/validation.h"
 #include "tests/data/fake_tokenizer.h"
 #include "tests/train/tools.h"
