@@ -165,7 +165,7 @@ void add_analyze_command(CLI::App& app) {
   auto* command = app.add_subcommand("analyze", "Measure a model's attention on a text: entropy, GTD, sparsity");
   command
       ->add_option("model", state->model,
-                   "run folder, a checkpoint's folder in it, or any BERT or GPT-2 in the Hugging Face layout")
+                   "run folder, a checkpoint's folder in it, or any other model's folder in the Hugging Face layout")
       ->required()
       ->type_name("RUN|MODEL");
   command

@@ -29,7 +29,7 @@ struct Fill {
     }
     auto made = pretrained::pad(rows, opened.model->config.pad_token_id);
     if (made.ids.size(1) > table)
-      fail("--text: ", made.ids.size(1), " tokens with [CLS] and [SEP]; the model's position table ends at ", table);
+      fail("--text: ", made.ids.size(1), " tokens with the special ones; the model's position table ends at ", table);
     return made;
   }
 
@@ -97,8 +97,8 @@ struct Fill {
 
 void add_fill_command(CLI::App& app) {
   auto state = std::make_shared<Fill>();
-  auto* command = app.add_subcommand("fill", "Show what a BERT expects in place of [MASK]");
-  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any BERT")
+  auto* command = app.add_subcommand("fill", "Show what an encoder such as a BERT expects in place of [MASK]");
+  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any encoder's folder")
       ->required()
       ->type_name("MODEL");
   command->add_option("--text", state->texts, "text with [MASK] in it; repeatable, all texts make one padded batch")

@@ -101,7 +101,7 @@ struct Generate {
 void add_generate_command(CLI::App& app) {
   auto state = std::make_shared<Generate>();
   auto* command = app.add_subcommand("generate", "Continue a text with a GPT-2");
-  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any GPT-2")
+  command->add_option("model", state->model, "run folder, a checkpoint's folder in it, or any GPT-2's folder")
       ->required()
       ->type_name("MODEL");
   command

@@ -25,8 +25,9 @@ struct Pretrain {
     if (!resume.empty())
       if (app->count("--config") > 0)
         fail_usage("--config: does not go with --resume, which takes all options from ", resume, "/run.json");
-    if (!options.model.from.empty() && given("--model"))
+    if (given("--from") && given("--model"))
       fail_usage("--model: does not go with --from, whose model has its own sizes");
+    if (given("--model")) options.model.from.clear();  // that of --config
     drop_unused_strength();
     auto reporter = report_to(console);
     auto outcome =

@@ -13,6 +13,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/json.h"
 #include "saobp/io/npy.h"
+#include "saobp/io/paths.h"
 #include "saobp/io/words.h"
 #include "saobp/text/batch.h"
 #include "saobp/text/encoding.h"
@@ -75,7 +76,9 @@ void encode_text(const text::Tokenizer& tokenizer, EncodeOptions& o) {
   io::require_utf8(*o.text, "--text");
   if (o.pair) io::require_utf8(*o.pair, "--pair");
   const auto rows = text::encode_rows(tokenizer, *o.text, o.pair, o.row);
-  if (!o.output.empty()) write_ids(o.output, rows[0].ids);
+  std::vector<int32_t> ids;  // of all windows
+  for (const auto& row : rows) ids.insert(ids.end(), row.ids.begin(), row.ids.end());
+  if (!o.output.empty()) write_ids(o.output, ids);
   Json windows = Json::array();
   for (const auto& row : rows) {
     std::string line;
@@ -177,6 +180,10 @@ void encode(EncodeOptions& o) {
                : o.row.special_tokens ? "--special-tokens"
                                       : "--max-length",
                ": goes with --text; an --input is encoded without special tokens, whole");
+  if (!o.offsets.empty() && !o.output.empty() && io::same_file(o.offsets, o.output))
+    fail_usage("--offsets ", o.offsets, ": --output is written there; another file was expected");
+  if (o.row.max_length == 0 && o.row.truncation != text::Truncation::longest_first)
+    fail_usage("--truncation: goes with --max-length");
   if (o.row.stride > 0 && o.row.max_length == 0) fail_usage("--stride: goes with --max-length, which makes windows");
   prepare_output(o.output, "--output", files_of(o.tokenizer) + (input ? input->files() : Paths()));
   if (!o.offsets.empty() && o.text) fail_usage("--offsets: goes with --input; --json shows those of a --text");
@@ -203,7 +210,8 @@ void add_tokenizer_encode(CLI::App& parent) {
        io::at_least(0));
   rows("truncation", o->row.truncation, "longest_first, only_first or only_second: which text of a pair is cut");
   rows("stride", o->row.stride, "tokens that a window shares with the one before", io::at_least(0));
-  command->add_option("--output", o->output, "write all ids as one flat int32 array")->type_name("FILE.npy");
+  command->add_option("--output", o->output, "write all ids, those of every window, as one flat int32 array")
+      ->type_name("FILE.npy");
   command
       ->add_option("--offsets", o->offsets,
                    "write where each token begins and ends in its document, in code points, uint32 [tokens, 2]")

@@ -59,7 +59,12 @@ T convert(const Json& value, const std::string& where) {
     try {
       return value.get<T>();
     } catch (const nlohmann::json::exception&) {
-      fail(where, " is ", type_name(value), ", which is not what was expected there");
+      constexpr bool text = std::is_same_v<T, std::string>, flag = std::is_same_v<T, bool>;
+      fail(where, " is ", type_name(value), "; ",
+           text   ? "a string"
+           : flag ? "true or false"
+                  : "something else",
+           " was expected");
     }
   }
 }

@@ -33,8 +33,12 @@ std::string known_activation(const std::string& name) {
 void read_special_tokens(const io::Json& json, ModelConfig& c, const std::string& source) {
   read_if_there(json, "pad_token_id", c.pad_token_id, source);
   int64_t bos = c.bos_token_id.value_or(-1);
+  const auto is_null = [&](const char* key) { return json.contains(key) && json.at(key).is_null(); };
+  if (is_null("bos_token_id")) bos = -1;
   read_if_there(json, "bos_token_id", bos, source);
-  if (json.contains("eos_token_id") && !json.at("eos_token_id").is_null()) {
+  if (is_null("eos_token_id")) {
+    c.eos_token_ids.clear();
+  } else if (json.contains("eos_token_id")) {
     const auto& eos = json.at("eos_token_id");
     c.eos_token_ids = eos.is_array() ? io::require<std::vector<int64_t>>(json, "eos_token_id", source)
                                      : std::vector{io::require<int64_t>(json, "eos_token_id", source)};
@@ -48,10 +52,20 @@ void read_special_tokens(const io::Json& json, ModelConfig& c, const std::string
 // "id2label": {"0": "negative", …}
 std::vector<std::string> read_labels(const io::Json& json, const std::string& source) {
   std::vector<std::string> labels;
-  if (!json.contains("id2label") || !json.at("id2label").is_object()) return labels;
+  if (!json.contains("id2label") || json.at("id2label").is_null()) {
+    const auto count = io::get_or<int64_t>(json, "num_labels", 0, source);
+    if (count < 0 || count > 1 << 20)
+      fail(source, ": \"num_labels\" is ", count, "; a number from 1 to ", 1 << 20, " was expected");
+    for (int64_t i = 0; i < count; ++i) labels.push_back(concat("LABEL_", i));
+    return labels;
+  }
   const auto& names = json.at("id2label");
-  for (size_t i = 0; i < names.size(); ++i)
+  if (!names.is_object()) fail(source, ": \"id2label\" is ", io::type_name(names), "; an object was expected");
+  for (size_t i = 0; i < names.size(); ++i) {
     labels.push_back(io::require<std::string>(names, std::to_string(i).c_str(), source + ": id2label"));
+    if (std::find(labels.begin(), labels.end() - 1, labels.back()) != labels.end() - 1)
+      fail(source, ": id2label: \"", labels.back(), "\" is there twice; each label was expected once");
+  }
   return labels;
 }
 
@@ -83,6 +97,7 @@ io::Json to_json(const Strengths& strengths) {
 }
 
 ModelConfig config_from_json(const io::Json& json, const std::string& source) {
+  if (!json.is_object()) fail(source, ": found ", io::type_name(json), "; an object was expected");
   ModelConfig c;
   c.family = &find_family(io::require<std::string>(json, "model_type", source), source + ": \"model_type\"");
   c.family->set_defaults(c);

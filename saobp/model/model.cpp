@@ -19,9 +19,9 @@ ModelImpl::ModelImpl(const ModelConfig& c, std::optional<HeadKind> kind, std::op
 const Head& ModelImpl::language_head() const {
   if (has_language_head()) return *head_;
   const auto& record = *config.family->head(HeadKind::language_model);
-  fail("this checkpoint has no ", config.causal() ? "language-model" : "masked-LM", " head (tensor ",
-       record.dense ? concat(record.dense, ".weight") : concat(record.output, ".weight"), ")",
-       head_ ? concat("; it is a ", head_->record.architecture) : "");
+  const char* missing = record.dense && config.tie_word_embeddings ? record.dense : record.output;
+  fail("this checkpoint has no ", config.causal() ? "language-model" : "masked-LM", " head (tensor ", missing,
+       ".weight)", head_ ? concat("; its head is that of ", head_->record.architecture) : "");
 }
 
 Model make_model(const ModelConfig& config, std::optional<uint64_t> seed, std::optional<HeadKind> head) {

@@ -22,11 +22,13 @@ WeightFiles::WeightFiles(const fs::path& path) : name_(path.string()) {
 void WeightFiles::read_index(const fs::path& path) {
   const auto json = io::read_json(path);
   const auto map = io::require<io::Json>(json, "weight_map", name_);
-  if (!map.is_object() || map.empty()) fail(name_, ": \"weight_map\" names no tensor");
+  if (!map.is_object()) fail(name_, ": \"weight_map\" is ", io::type_name(map), "; an object was expected");
+  if (map.empty()) fail(name_, ": \"weight_map\" names no tensor");
   std::map<std::string, const io::SafetensorsFile*> opened;
   for (const auto& [tensor, value] : map.items()) {
     const auto file = io::convert<std::string>(value, name_ + ": \"weight_map\": \"" + tensor + "\"");
-    if (fs::path(file).filename() != file) fail(name_, ": \"", file, "\" was found; a file beside it was expected");
+    if (fs::path(file).filename() != file || file.empty() || file == "." || file == "..")
+      fail(name_, ": \"", file, "\" was found; a file beside it was expected");
     const auto place = path.parent_path() / file;
     auto& one = opened[file];
     if (!one) one = files_.emplace_back(std::make_unique<io::SafetensorsFile>(place)).get();

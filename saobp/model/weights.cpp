@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "saobp/io/words.h"
 #include "saobp/model/weight_files.h"
 #include "saobp/model/weight_names.h"
 
@@ -35,7 +36,9 @@ torch::Tensor copy_of(const io::TensorEntry& entry, const std::string& source) {
 // Fills the tensors of `model` from a file or several. What is missing is drawn where `may_draw` says so.
 class Loader {
  public:
-  Loader(const WeightFiles& files, const Model& model) : files_(files), model_(model) {}
+  // `old_table`: rows of the position table in the file, where it is to be stretched; else 0.
+  Loader(const WeightFiles& files, const Model& model, int64_t old_table = 0)
+      : files_(files), model_(model), old_table_(old_table) {}
 
   void load(const TensorList& tensors, const std::function<bool(const std::string&)>& may_draw = {}) {
     for (const auto& [name, tensor] : tensors) {
@@ -73,12 +76,16 @@ class Loader {
   void copy(const WeightFiles::Tensors::value_type& found, const torch::Tensor& tensor) {
     const std::string source = files_.name_of(found.first);
     auto value = copy_of(found.second, source);
+    if (!value.is_floating_point())
+      fail(source, ": is of type ", found.second.dtype, "; weights in F32, F16, BF16 or F64 were expected");
     if (tensor.is_same_size(value)) {
       tensor.copy_(value);
       return;
     }
     const bool positions = tensor.storage().data() == model_->position_embeddings.storage().data();
-    if (!positions || value.dim() != 2 || value.size(1) != tensor.size(1) || value.size(0) > tensor.size(0))
+    const int64_t kept = model_->config.max_position_embeddings - model_->config.max_length();
+    if (!positions || value.dim() != 2 || value.size(1) != tensor.size(1) || value.size(0) != old_table_ ||
+        old_table_ <= kept)
       fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
     stretch(value.to(torch::kFloat), tensor);
   }
@@ -97,6 +104,7 @@ class Loader {
 
   const WeightFiles& files_;
   const Model& model_;
+  int64_t old_table_;
   std::set<std::string> used_;
 };
 
@@ -136,8 +144,11 @@ bool has_other_head(const WeightFiles& files, const ModelConfig& config) {
   const auto* words = find(concat(names.prefix, names.word_embeddings));
   if (!words) words = find(names.word_embeddings);
   const auto* head = find(concat(config.family->head(HeadKind::language_model)->output, ".weight"));
-  return words && head && words->shape == head->shape && words->dtype == head->dtype &&
-         !std::equal(words->bytes.begin(), words->bytes.end(), head->bytes.begin(), head->bytes.end());
+  if (!words || !head || words->shape != head->shape) return false;
+  if (words->dtype == head->dtype)
+    return !std::equal(words->bytes.begin(), words->bytes.end(), head->bytes.begin(), head->bytes.end());
+  const auto values = [&](const io::TensorEntry& entry) { return copy_of(entry, files.name()).to(torch::kFloat); };
+  return !torch::equal(values(*words), values(*head));
 }
 
 // Before memory is taken for what config.json says.
@@ -232,11 +243,12 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
                                   "the word embeddings; they are not tied"));
   }
   const auto kind = options.head ? options.head : head_in(files, config, json);
+  const int64_t table = config.max_position_embeddings;
   if (options.change) options.change(config);
   require_about_size(files, config);
   loaded.model = make_model(config, options.seed, kind);
   const torch::NoGradGuard no_grad;
-  Loader loader(files, loaded.model);
+  Loader loader(files, loaded.model, config.max_position_embeddings > table ? table : 0);
   const bool may_draw = options.seed.has_value();
   // Gains of QK-norm begin as 1 in a model that had none.
   const auto& names = config.family->tensors;
@@ -247,8 +259,8 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   loaded.unused = loader.unused(), loaded.drawn = loader.drawn;
   for (const auto& name : loaded.unused)
     if (is_of_a_layer(*config.family, name))
-      fail(files.name(), ": tensor ", name, " has no place in the ", config.num_hidden_layers,
-           " layers that config.json describes");
+      fail(files.name(), ": tensor ", name, " has no place in the ", io::counted(config.num_hidden_layers, "layer"),
+           " that config.json describes");
   for (const auto& [name, tensor] : named_weights(loaded.model))
     if (!torch::isfinite(tensor).all().item<bool>())
       fail(files.name(), ": tensor ", name, " holds values that are not finite; a model cannot be used with them");

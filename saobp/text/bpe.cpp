@@ -131,41 +131,45 @@ class BpeTokenizer final : public VocabularyTokenizer {
     }
   }
 
-  // Every token covers as many bytes as it spells, or as its unknown bytes are; a span has the whole characters.
+  // Within a piece every token covers as many bytes as it spells, or, of unknown bytes, as many as it stands for; bytes
+  // that are left out cover nothing, as in `tokenizers`. A span has whole characters.
   void encode_part_with_spans(std::string_view text, std::string_view part, Scratch& scratch, std::vector<int32_t>& ids,
                               std::vector<Span>& spans) const {
     const auto base = static_cast<uint32_t>(part.data() - text.data());
+    const std::string_view raw = part;
     const bool prefixed = options_.add_prefix_space && part[0] != ' ';
-    size_t before = ids.size();
-    encode_part(part, scratch, ids);
-    // In the part with the space that was put before it: what it is made from is the first character.
+    if (prefixed) {
+      scratch.prefixed.assign(1, ' ').append(part);
+      part = scratch.prefixed;
+    }
+    // Where the character begins that a byte of the part is of; the space that was put before it is of the first one.
     const auto begin_of = [&](size_t at) {
       if (prefixed) at = at == 0 ? 0 : at - 1;
-      while (at > 0 && at < part.size() && (static_cast<unsigned char>(part[at]) & 0xC0) == 0x80) --at;
+      at = std::min(at, raw.size() - 1);
+      while (at > 0 && (static_cast<unsigned char>(raw[at]) & 0xC0) == 0x80) --at;
       return at;
     };
-    const size_t size = part.size() + (prefixed ? 1 : 0);
-    size_t at = 0;
-    for (; before < ids.size(); ++before) {
-      const size_t end = std::min(at + width_of(ids[before], part, prefixed, at), size);
-      const size_t first = begin_of(at), last = begin_of(std::max(at, end - 1));
-      spans.push_back({base + static_cast<uint32_t>(first),
-                       base + static_cast<uint32_t>(last) +
-                           static_cast<uint32_t>(utf8_length(static_cast<unsigned char>(part[last])))});
-      at = end;
+    for (size_t start = 0; start < part.size();) {
+      const auto piece = part.substr(start, options_.use_regex ? gpt2_piece(part.substr(start)) : part.size() - start);
+      size_t token = ids.size(), at = 0;
+      encode_piece(piece, scratch, ids);
+      for (; token < ids.size(); ++token) {
+        const size_t end = std::min(at + width_of(ids[token], piece, at), piece.size());
+        const size_t first = begin_of(start + at), last = begin_of(start + std::max(at, end - 1));
+        spans.push_back({base + static_cast<uint32_t>(first),
+                         base + static_cast<uint32_t>(last) +
+                             static_cast<uint32_t>(utf8_length(static_cast<unsigned char>(raw[last])))});
+        at = end;
+      }
+      start += piece.size();
     }
   }
 
-  // Bytes that a token stands for: those that it spells, but of unk_ that comes of unknown bytes one, or a run of them.
-  size_t width_of(int32_t id, std::string_view part, bool prefixed, size_t at) const {
-    const auto unknown = [&](size_t i) {
-      const char byte = prefixed ? (i == 0 ? ' ' : part[i - 1]) : part[i];
-      return byte_ids_[static_cast<uint8_t>(byte)] == unk_;
-    };
-    const size_t size = part.size() + (prefixed ? 1 : 0);
-    if (id != unk_ || at >= size || !unknown(at)) return bytes_[static_cast<size_t>(id)].size();
+  size_t width_of(int32_t id, std::string_view piece, size_t at) const {
+    const auto unknown = [&](size_t i) { return byte_ids_[static_cast<uint8_t>(piece[i])] == unk_; };
+    if (id != unk_ || at >= piece.size() || !unknown(at)) return bytes_[static_cast<size_t>(id)].size();
     size_t width = 1;
-    while (options_.fuse_unk && at + width < size && unknown(at + width)) ++width;
+    while (options_.fuse_unk && at + width < piece.size() && unknown(at + width)) ++width;
     return width;
   }
 
@@ -244,12 +248,21 @@ io::Json byte_level_post_processor() {
   return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
 }
 
-io::Json roberta_post_processor(const Vocabulary& vocabulary, bool add_prefix_space) {
-  const auto cls = vocabulary.id("<s>"), sep = vocabulary.id("</s>");
-  if (!cls || !sep) return nullptr;
+io::Json begin_post_processor(const AddedToken& bos) {
+  using io::Json;
+  const auto special = [&](int type) { return Json{{"SpecialToken", {{"id", bos.content}, {"type_id", type}}}}; };
+  const auto text = [](const char* name, int type) { return Json{{"Sequence", {{"id", name}, {"type_id", type}}}}; };
+  const Json entry = {{"id", bos.content}, {"ids", Json::array({bos.id})}, {"tokens", Json::array({bos.content})}};
+  return {{"type", "TemplateProcessing"},
+          {"single", Json::array({special(0), text("A", 0)})},
+          {"pair", Json::array({special(0), text("A", 0), special(1), text("B", 1)})},
+          {"special_tokens", {{bos.content, entry}}}};
+}
+
+io::Json roberta_post_processor(const AddedToken& cls, const AddedToken& sep, bool add_prefix_space) {
   return {{"type", "RobertaProcessing"},
-          {"sep", {"</s>", *sep}},
-          {"cls", {"<s>", *cls}},
+          {"sep", {sep.content, sep.id}},
+          {"cls", {cls.content, cls.id}},
           {"trim_offsets", true},
           {"add_prefix_space", add_prefix_space}};
 }

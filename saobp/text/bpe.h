@@ -32,8 +32,9 @@ std::unique_ptr<VocabularyTokenizer> make_bpe(const BpeOptions& options, Vocabul
                                               std::vector<AddedToken> added, io::Json post_processor,
                                               const std::string& source);
 
-// What GPT-2's files have: nothing is added around the text; and RoBERTa's, null when the vocabulary lacks <s> or </s>.
+// What GPT-2's files have: nothing is added around the text, or what begins a text before it; and RoBERTa's.
 io::Json byte_level_post_processor();
-io::Json roberta_post_processor(const Vocabulary& vocabulary, bool add_prefix_space);
+io::Json begin_post_processor(const AddedToken& bos);
+io::Json roberta_post_processor(const AddedToken& cls, const AddedToken& sep, bool add_prefix_space);
 
 }  // namespace saobp::text

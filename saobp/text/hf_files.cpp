@@ -37,6 +37,13 @@ Roles roles_of(std::initializer_list<std::pair<const char*, const char*>> tokens
   return roles;
 }
 
+// The token of a role, where the tokenizer has it.
+const AddedToken* find(const Roles& roles, const char* role, const std::vector<AddedToken>& added) {
+  for (const auto& token : added)
+    if (token.content == roles.at(role).content) return &token;
+  return nullptr;
+}
+
 // One token a line; of equal lines the last counts, and the id of another is that of no token. Settings are those of
 // bert-base-uncased unless a tokenizer_config.json beside it has others.
 std::unique_ptr<VocabularyTokenizer> load_vocab_txt(const fs::path& path) {
@@ -56,14 +63,15 @@ std::unique_ptr<VocabularyTokenizer> load_vocab_txt(const fs::path& path) {
   o.handle_chinese_chars = io::get_or(files.config, "tokenize_chinese_chars", true, files.config_name);
   options.strip_accents_given = files.config.contains("strip_accents") && !files.config.at("strip_accents").is_null();
   o.strip_accents = io::get_or(files.config, "strip_accents", o.lowercase, files.config_name);
-  auto added = added_tokens(files,
-                            roles_of({{"pad_token", "[PAD]"},
-                                      {"unk_token", "[UNK]"},
-                                      {"cls_token", "[CLS]"},
-                                      {"sep_token", "[SEP]"},
-                                      {"mask_token", "[MASK]"}}),
-                            vocabulary);
-  io::Json post_processor = bert_post_processor(vocabulary);
+  const auto roles = merged(files, roles_of({{"pad_token", "[PAD]"},
+                                             {"unk_token", "[UNK]"},
+                                             {"cls_token", "[CLS]"},
+                                             {"sep_token", "[SEP]"},
+                                             {"mask_token", "[MASK]"}}));
+  auto added = added_tokens(files, roles, vocabulary);
+  options.unk_token = roles.at("unk_token").content;
+  const auto *cls = find(roles, "cls_token", added), *sep = find(roles, "sep_token", added);
+  io::Json post_processor = cls && sep ? bert_post_processor(*cls, *sep) : io::Json();
   auto tokenizer = make_wordpiece(options, std::move(vocabulary), std::move(added), std::move(post_processor), source);
   tokenizer->set_roles(files.roles);
   return tokenizer;
@@ -107,9 +115,15 @@ std::unique_ptr<VocabularyTokenizer> load_vocab_and_merges(const fs::path& path)
                       {"cls_token", "<s>"},
                       {"mask_token", "<mask>"}});
   }
+  roles = merged(files, std::move(roles));
   auto added = added_tokens(files, roles, vocabulary);
-  auto post_processor =
-      roberta ? roberta_post_processor(vocabulary, options.add_prefix_space) : byte_level_post_processor();
+  auto post_processor = byte_level_post_processor();
+  if (roberta) {
+    const auto *cls = find(roles, "cls_token", added), *sep = find(roles, "sep_token", added);
+    post_processor = cls && sep ? roberta_post_processor(*cls, *sep, options.add_prefix_space) : io::Json();
+  } else if (io::get_or(files.config, "add_bos_token", false, files.config_name)) {
+    if (const auto* bos = find(roles, "bos_token", added)) post_processor = begin_post_processor(*bos);
+  }
   auto tokenizer =
       make_bpe(options, std::move(vocabulary), merges, std::move(added), std::move(post_processor), source);
   tokenizer->set_roles(files.roles);

@@ -37,6 +37,8 @@ void PostProcessor::read(const Json& json, const std::string& source) {
     for (const auto& part : parts) read(part, source);
   } else if (type == "ByteLevel") {
     if (io::get_or(json, "trim_offsets", true, source)) trims_ = io::get_or(json, "add_prefix_space", true, source);
+  } else if (adds() || pair_ != bare(true)) {
+    fail(source, ": a \"", type, "\" follows another that makes rows; one of them was expected");
   } else if (type == "BertProcessing" || type == "RobertaProcessing") {
     const Piece sep = {.text = -1, .ids = {id_in(json, "sep", source)}, .type = 0};
     const Piece cls = {.text = -1, .ids = {id_in(json, "cls", source)}, .type = 0};
@@ -71,6 +73,7 @@ void PostProcessor::read_template(const Json& json, const std::string& source) {
       const auto& what = item.begin().value();
       Piece piece;
       piece.type = io::get_or<int32_t>(what, "type_id", 0, source);
+      if (piece.type < 0) fail(source, ": \"", key, "\": \"type_id\" is ", piece.type, "; at least 0 was expected");
       const auto id = io::require<std::string>(what, "id", source);
       if (kind == "Sequence" && (id == "A" || id == "B")) {
         piece.text = id == "A" ? 0 : 1;

@@ -18,6 +18,7 @@ class PostProcessor {
     int text = -1;             // −1: the ids below
     std::vector<int32_t> ids;  // of special tokens
     int32_t type = 0;
+    bool operator==(const Piece&) const = default;
   };
   using Template = std::vector<Piece>;
 

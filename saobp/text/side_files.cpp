@@ -23,6 +23,7 @@ AddedToken token_of(const Json& json, const std::string& source) {
     token.special = true;
     return token;
   }
+  if (!json.is_object()) fail(source, " is ", io::type_name(json), "; a string or an object was expected");
   token.content = io::require<std::string>(json, "content", source);
   token.single_word = io::get_or(json, "single_word", false, source);
   token.lstrip = io::get_or(json, "lstrip", false, source);
@@ -38,8 +39,14 @@ void read_roles(const Json& json, const std::string& source, SideFiles& files) {
       files.roles[role] = token_of(json.at(role), concat(source, ": \"", role, "\""));
       files.roles[role].special = true, files.roles[role].normalized = false;
     }
-  if (const char* key = "additional_special_tokens"; json.contains(key) && json.at(key).is_array())
-    for (const auto& item : json.at(key)) files.additional.push_back(token_of(item, concat(source, ": \"", key, "\"")));
+  // The second is transformers 5's name; an object names them.
+  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+    if (!json.contains(key) || json.at(key).is_null()) continue;
+    const auto& list = json.at(key);
+    if (!list.is_array() && !list.is_object())
+      fail(source, ": \"", key, "\" is ", io::type_name(list), "; a list of tokens was expected");
+    for (const auto& item : list) files.additional.push_back(token_of(item, concat(source, ": \"", key, "\"")));
+  }
 }
 
 int32_t id_of(const std::string& text, const std::string& source) {
@@ -64,11 +71,14 @@ SideFiles read_side_files(const fs::path& folder) {
   files.config = read("tokenizer_config.json");
   files.config_name = name_of("tokenizer_config.json");
   read_roles(files.config, files.config_name, files);
-  if (const char* key = "added_tokens_decoder"; files.config.contains(key) && files.config.at(key).is_object())
+  if (const char* key = "added_tokens_decoder"; files.config.contains(key) && !files.config.at(key).is_null()) {
+    if (!files.config.at(key).is_object())
+      fail(files.config_name, ": \"", key, "\" is ", io::type_name(files.config.at(key)), "; an object was expected");
     for (const auto& [id, item] : files.config.at(key).items()) {
       files.added.push_back(token_of(item, concat(files.config_name, ": \"", key, "\"")));
       files.added.back().id = id_of(id, concat(files.config_name, ": \"", key, "\""));
     }
+  }
   const auto source = name_of("added_tokens.json");
   const auto more = read("added_tokens.json");
   for (const auto& [content, id] : more.items()) {
@@ -83,8 +93,12 @@ SideFiles read_side_files(const fs::path& folder) {
   return files;
 }
 
-std::vector<AddedToken> added_tokens(const SideFiles& files, Roles roles, const Vocabulary& vocabulary) {
+Roles merged(const SideFiles& files, Roles roles) {
   for (const auto& [role, token] : files.roles) roles[role] = token;
+  return roles;
+}
+
+std::vector<AddedToken> added_tokens(const SideFiles& files, const Roles& roles, const Vocabulary& vocabulary) {
   std::vector<AddedToken> all = files.added;
   const auto find = [&](const std::string& content) {
     return std::find_if(all.begin(), all.end(), [&](const auto& token) { return token.content == content; });

@@ -25,9 +25,11 @@ struct SideFiles {
 // From tokenizer_config.json, special_tokens_map.json and added_tokens.json of a folder, as far as they are there.
 SideFiles read_side_files(const std::filesystem::path& folder);
 
+// The roles that files name, and `defaults` for the others.
+Roles merged(const SideFiles& files, Roles defaults);
+
 // The added tokens of a vocabulary without a tokenizer.json: those that have ids of their own, then special ones that
-// the vocabulary lacks, which follow it in transformers' order of roles. `defaults` are the roles' tokens where no file
-// names another.
-std::vector<AddedToken> added_tokens(const SideFiles& files, Roles defaults, const Vocabulary& vocabulary);
+// the vocabulary lacks, which follow it in transformers' order of roles.
+std::vector<AddedToken> added_tokens(const SideFiles& files, const Roles& roles, const Vocabulary& vocabulary);
 
 }  // namespace saobp::text

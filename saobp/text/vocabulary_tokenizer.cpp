@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "saobp/io/words.h"
+
 namespace saobp::text {
 namespace {
 
@@ -42,6 +44,12 @@ VocabularyTokenizer::VocabularyTokenizer(Vocabulary vocabulary, std::vector<Adde
     extra_.insert(token.id);
     ++next;
   }
+  for (const auto* row : {&post_processor_.single(), &post_processor_.pair()})
+    for (const auto& piece : *row)
+      for (const int32_t id : piece.ids)
+        if (!vocabulary_.has(id))
+          fail(source, ": post_processor: id ", id, " is not in the vocabulary of ",
+               io::counted(vocabulary_.size(), "token"));
   is_special_.resize(static_cast<size_t>(vocabulary_.end()));
   is_added_.resize(static_cast<size_t>(vocabulary_.end()));
   for (const AddedToken& token : added_) is_added_[static_cast<size_t>(token.id)] = true;

@@ -211,19 +211,25 @@ class WordPieceTokenizer final : public VocabularyTokenizer {
 }  // namespace
 
 io::Json bert_post_processor(const Vocabulary& vocabulary) {
-  auto cls = vocabulary.id("[CLS]"), sep = vocabulary.id("[SEP]");
+  const auto cls = vocabulary.id("[CLS]"), sep = vocabulary.id("[SEP]");
   if (!cls || !sep) return nullptr;
+  return bert_post_processor({.id = *cls, .content = "[CLS]"}, {.id = *sep, .content = "[SEP]"});
+}
+
+io::Json bert_post_processor(const AddedToken& cls, const AddedToken& sep) {
   using io::Json;
-  auto special = [](const char* name, int type) { return Json{{"SpecialToken", {{"id", name}, {"type_id", type}}}}; };
-  auto sequence = [](const char* name, int type) { return Json{{"Sequence", {{"id", name}, {"type_id", type}}}}; };
-  auto entry = [](const char* name, int32_t id) {
-    return Json{{"id", name}, {"ids", Json::array({id})}, {"tokens", Json::array({name})}};
+  const auto special = [](const std::string& name, int type) {
+    return Json{{"SpecialToken", {{"id", name}, {"type_id", type}}}};
   };
+  const auto text = [](const char* name, int type) { return Json{{"Sequence", {{"id", name}, {"type_id", type}}}}; };
+  const auto entry = [](const AddedToken& token) {
+    return Json{{"id", token.content}, {"ids", Json::array({token.id})}, {"tokens", Json::array({token.content})}};
+  };
+  const auto &c = cls.content, &s = sep.content;
   return {{"type", "TemplateProcessing"},
-          {"single", Json::array({special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0)})},
-          {"pair", Json::array({special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0), sequence("B", 1),
-                                special("[SEP]", 1)})},
-          {"special_tokens", {{"[CLS]", entry("[CLS]", *cls)}, {"[SEP]", entry("[SEP]", *sep)}}}};
+          {"single", Json::array({special(c, 0), text("A", 0), special(s, 0)})},
+          {"pair", Json::array({special(c, 0), text("A", 0), special(s, 0), text("B", 1), special(s, 1)})},
+          {"special_tokens", {{c, entry(cls)}, {s, entry(sep)}}}};
 }
 
 std::unique_ptr<VocabularyTokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,

@@ -30,6 +30,8 @@ struct WordPieceOptions {
 
 // The post-processor "[CLS] $A [SEP]" and "[CLS] $A [SEP] $B [SEP]"; null when the vocabulary lacks one of them.
 io::Json bert_post_processor(const Vocabulary& vocabulary);
+// The same with tokens that are called otherwise.
+io::Json bert_post_processor(const AddedToken& cls, const AddedToken& sep);
 
 std::unique_ptr<VocabularyTokenizer> make_wordpiece(const WordPieceOptions& options, Vocabulary vocabulary,
                                                     std::vector<AddedToken> added, io::Json post_processor,

@@ -135,6 +135,12 @@ void check(const PretrainOptions& options) {
         "--extend-positions: goes with --from; a new model's position table has the length that its config says");
   if (!options.model.from.empty() && options.model.sinusoidal_positions)
     fail_usage("--sinusoidal-positions: does not go with --from, whose model has learned its positions");
+  if (const std::filesystem::path from = options.model.from; !from.empty()) {
+    if (!std::filesystem::is_directory(from))
+      fail(from.string(), ": is not a folder; --from takes a run or another model's folder");
+    if (!std::filesystem::exists(from / "config.json") && std::filesystem::exists(from / "state.json"))
+      fail(from.string(), ": is a checkpoint in a run; --from takes the run, or its folder best/");
+  }
   if (options.model.tokenizer.empty() && options.model.from.empty())
     fail_usage("--tokenizer is missing: a tokenizer.json, a vocab.txt, or a folder with one");
   if (options.corpus.corpus.empty()) fail_usage("--corpus is missing: a file, a folder or a glob of text");

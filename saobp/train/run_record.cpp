@@ -36,9 +36,8 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
                        world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "", ", into ",
                        run.string()));
   if (const int64_t warmup = options.optimizer.warmup_steps; warmup >= t.steps)
-    reporter.line(concat("warm-up     of ", io::counted(warmup, "step"),
-                         ", which the run does not outlast: the learning rate ", "ends at ",
-                         format("%.3g", learning_rate(options.optimizer, t.steps, t.steps)), " of ",
+    reporter.line(concat("warm-up     of ", io::counted(warmup, "step"), ", longer than the run: the learning rate ",
+                         "ends at ", format("%.3g", learning_rate(options.optimizer, t.steps, t.steps)), " of ",
                          format("%.3g", options.optimizer.learning_rate)));
 }
 

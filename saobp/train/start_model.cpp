@@ -16,7 +16,11 @@ std::string some_of(const std::vector<std::string>& names) {
 
 std::string described(const model::RefinedAttentionConfig& refined) {
   std::string text = io::enum_name(refined.attention);
-  if (attention::has_strength(refined.attention)) text += concat(", λ = ", io::in_short(refined.strength));
+  if (attention::has_strength(refined.attention))
+    text += refined.strengths.empty() ? concat(", λ = ", io::in_short(refined.strength))
+                                      : concat(", λ = ", model::to_json(refined.strengths).dump());
+  if (!refined.exclude_self) text += ", a row's own message in it";
+  if (refined.qk_norm) text += ", with QK-norm";
   return text;
 }
 
@@ -52,6 +56,16 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
   for (const auto& note : loaded.notes) line(note);
   const auto &old = before.refined_attention, &now = config.refined_attention;
   if (described(old) != described(now)) line(concat("its attention was ", described(old), ", and is ", described(now)));
+  if (!options.model.tokenizer.empty()) {
+    std::string own;
+    try {
+      own = text::load_tokenizer(folder)->to_json();
+    } catch (const Error&) {  // it has none
+    }
+    if (own != tokenizer.to_json())
+      line(concat("the tokenizer in ", options.model.tokenizer,
+                  " is not the model's own: its ids may mean other tokens"));
+  }
   if (before.max_length() != config.max_length()) {
     started.record["positions"] = {{"before", before.max_length()}, {"now", config.max_length()}};
     line(concat("its position table of ", before.max_length(), " is stretched to ", config.max_length()));
