@@ -27,6 +27,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
     }
     for (int b = 0; b < 256; ++b)
       byte_ids_[static_cast<size_t>(b)] = model_id(byte_character(static_cast<uint8_t>(b))).value_or(unk_);
+    for (const int32_t id : byte_ids_) all_known_ = all_known_ && id >= 0 && id != unk_;
     read_merges(merges, source);
     bytes_.resize(static_cast<size_t>(vocabulary_.end()));
     std::vector<std::pair<std::string_view, int32_t>> entries;
@@ -95,6 +96,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
   struct Scratch {
     PieceCache cache;
     std::vector<int32_t> symbols;
+    std::vector<size_t> places;
     std::string prefixed;
   };
 
@@ -131,8 +133,9 @@ class BpeTokenizer final : public VocabularyTokenizer {
     }
   }
 
-  // Within a piece every token covers as many bytes as it spells, or, of unknown bytes, as many as it stands for; bytes
-  // that are left out cover nothing, as in `tokenizers`. A span has whole characters.
+  // Within a piece every token covers as much as it spells, or, of unknown bytes, as much as it stands for.
+  // `tokenizers` counts in the byte alphabet, where bytes are one or two long, and bytes that are left out move what
+  // follows them in the piece; so do we. A span has whole characters.
   void encode_part_with_spans(std::string_view text, std::string_view part, Scratch& scratch, std::vector<int32_t>& ids,
                               std::vector<Span>& spans) const {
     const auto base = static_cast<uint32_t>(part.data() - text.data());
@@ -153,9 +156,14 @@ class BpeTokenizer final : public VocabularyTokenizer {
       const auto piece = part.substr(start, options_.use_regex ? gpt2_piece(part.substr(start)) : part.size() - start);
       size_t token = ids.size(), at = 0;
       encode_piece(piece, scratch, ids);
+      if (!all_known_) spell(piece, scratch.places);
+      const size_t size = all_known_ ? piece.size() : scratch.places.size();
+      const auto byte_at = [&](size_t place) { return start + (all_known_ ? place : scratch.places[place]); };
       for (; token < ids.size(); ++token) {
-        const size_t end = std::min(at + width_of(ids[token], piece, at), piece.size());
-        const size_t first = begin_of(start + at), last = begin_of(start + std::max(at, end - 1));
+        const size_t width = all_known_ ? bytes_[static_cast<size_t>(ids[token])].size()
+                                        : width_of(ids[token], piece, scratch.places, at);
+        const size_t end = std::min(at + width, size);
+        const size_t first = begin_of(byte_at(std::min(at, size - 1))), last = begin_of(byte_at(std::max(at, end - 1)));
         spans.push_back({base + static_cast<uint32_t>(first),
                          base + static_cast<uint32_t>(last) +
                              static_cast<uint32_t>(utf8_length(static_cast<unsigned char>(raw[last])))});
@@ -165,12 +173,21 @@ class BpeTokenizer final : public VocabularyTokenizer {
     }
   }
 
-  size_t width_of(int32_t id, std::string_view piece, size_t at) const {
-    const auto unknown = [&](size_t i) { return byte_ids_[static_cast<uint8_t>(piece[i])] == unk_; };
-    if (id != unk_ || at >= piece.size() || !unknown(at)) return bytes_[static_cast<size_t>(id)].size();
-    size_t width = 1;
-    while (options_.fuse_unk && at + width < piece.size() && unknown(at + width)) ++width;
-    return width;
+  // For each byte of the piece as the alphabet spells it, which of the piece's own it is.
+  static void spell(std::string_view piece, std::vector<size_t>& places) {
+    places.clear();
+    for (size_t i = 0; i < piece.size(); ++i)
+      places.insert(places.end(), byte_character(static_cast<uint8_t>(piece[i])).size(), i);
+  }
+
+  size_t width_of(int32_t id, std::string_view piece, const std::vector<size_t>& places, size_t at) const {
+    const auto unknown = [&](size_t place) {
+      return place < places.size() && byte_ids_[static_cast<uint8_t>(piece[places[place]])] == unk_;
+    };
+    if (id != unk_ || !unknown(at)) return vocabulary_.token(id).size();
+    size_t end = at + 1;
+    while (end < places.size() && (places[end] == places[at] || (options_.fuse_unk && unknown(end)))) ++end;
+    return end - at;
   }
 
   void encode_piece(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const {
@@ -235,6 +252,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
   BpeOptions options_;
   int32_t unk_ = -1;
   std::array<int32_t, 256> byte_ids_;
+  bool all_known_ = true;  // every byte has a token of its own
   BpeMergeTable merges_;
   std::vector<std::pair<int32_t, int32_t>> merge_ids_;  // in order, for the file
   ByteTrie trie_;                                       // whole tokens by their bytes, with ignore_merges

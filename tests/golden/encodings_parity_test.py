@@ -129,6 +129,17 @@ def test_byte_level(tmp_path, processor, prefix, regex):
     assert_same_rows(tokenizer, path, cases_of(texts, 1))
 
 
+@pytest.mark.parametrize("settings", [{}, {"unk_token": "<unk>"}, {"unk_token": "<unk>", "fuse_unk": True}], ids=str)
+def test_bytes_that_the_vocabulary_lacks(tmp_path, settings):
+    known = ["<unk>", "a", "b", "c", "Ġ", "e", "h", "t", "th", "the", "Ã"]
+    tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(known)}, [("t", "h"), ("th", "e")], **settings))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    draw = random.Random(7)
+    texts = random_lines(draw, list("abc the Zé!xé  "), 12, 400) + ["a Z b the", "the é abc", "xx!! abc"]
+    assert_same_rows(tokenizer, tmp_path / "tokenizer.json", [{"text": t, "special_tokens": False} for t in texts])
+
+
 def small_wordpiece(folder, **options):
     from tokenizers import AddedToken, normalizers
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "red", "key", "##s", "cafe", "##e", "e", "i", "ss", "漢"]

@@ -95,6 +95,48 @@ def test_added_tokens_beside_vocab_txt(tmp_path, saobp):
     assert ours["ids"] == AutoTokenizer.from_pretrained(tmp_path)("the <ent> Key")["input_ids"] and size in ours["ids"]
 
 
+@pytest.mark.parametrize("roles", [{"cls_token": "the", "sep_token": "key"}, {"unk_token": "the"},
+                                   {"sep_token": "<newsep>"}, {"extra_special_tokens": ["<new>"]}], ids=str)
+def test_roles_that_files_give_to_other_tokens(tmp_path, saobp, roles):
+    size = write_vocabulary(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"} | roles))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": size + 2}))
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    for text in ["red box", "red Ω <new> box", "<newsep> red"]:
+        ours = saobp("tokenizer", "encode", "--tokenizer", tmp_path, "--text", text, "--special-tokens", "--json").json
+        assert ours["ids"] == theirs(text)["input_ids"], text
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"max_position_embeddings": 80}, ["position_embeddings", "[64, 48]", "[80, 48]"]),
+    ({"id2label": {"0": "A", "1": "A"}}, ["id2label", "twice"]),
+    ({"id2label": ["A"]}, ["id2label", "list"]),
+    ({"tie_word_embeddings": "yes"}, ["tie_word_embeddings", "string", "true or false"])], ids=str)
+def test_a_config_that_is_not_the_weights(tmp_path, saobp, change, words):
+    make_encoder(tmp_path, "bert")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    one_line(saobp("fill", tmp_path, "--text", "the [MASK] key", code=1), *words)
+
+
+def test_weights_are_numbers_of_a_floating_type(tmp_path, saobp):
+    make_encoder(tmp_path, "bert")
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file({name: value.to(torch.int8) for name, value in tensors.items()}, tmp_path / "model.safetensors")
+    one_line(saobp("fill", tmp_path, "--text", "the [MASK] key", code=1), "I8", "F32")
+
+
+def test_null_end_tokens_end_nothing(tmp_path, saobp):
+    make_gpt2(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 257, "eos_token_id": None, "bos_token_id": None}))
+    (tmp_path / "t.txt").write_text("the red key is in the old mill by the town\n" * 20)
+    saobp("pretrain", "--from", tmp_path, "--corpus", tmp_path / "t.txt", "--steps", 1, "--batch", 1, "--length", 16,
+          "--learning-rate", 0, "--output", "run")
+    again = json.loads((tmp_path / "run/config.json").read_text())
+    assert again["eos_token_id"] is None and again["bos_token_id"] is None
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "roberta"])
 def test_special_tokens_beside_vocab_json(tmp_path, saobp, kind):
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
