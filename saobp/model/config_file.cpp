@@ -49,18 +49,22 @@ void read_special_tokens(const io::Json& json, ModelConfig& c, const std::string
   c.bos_token_id = outside(bos) ? std::nullopt : std::optional(bos);
 }
 
+constexpr int64_t kMostLabels = 4096;
+
 // "id2label": {"0": "negative", …}
 std::vector<std::string> read_labels(const io::Json& json, const std::string& source) {
   std::vector<std::string> labels;
   if (!json.contains("id2label") || json.at("id2label").is_null()) {
     const auto count = io::get_or<int64_t>(json, "num_labels", 0, source);
-    if (count < 0 || count > 1 << 20)
-      fail(source, ": \"num_labels\" is ", count, "; a number from 1 to ", 1 << 20, " was expected");
+    if (count < 0 || count > kMostLabels)
+      fail(source, ": \"num_labels\" is ", count, "; a number up to ", kMostLabels, " was expected");
     for (int64_t i = 0; i < count; ++i) labels.push_back(concat("LABEL_", i));
     return labels;
   }
   const auto& names = json.at("id2label");
   if (!names.is_object()) fail(source, ": \"id2label\" is ", io::type_name(names), "; an object was expected");
+  if (names.size() > kMostLabels)
+    fail(source, ": \"id2label\" has ", names.size(), " labels; up to ", kMostLabels, " were expected");
   for (size_t i = 0; i < names.size(); ++i) {
     labels.push_back(io::require<std::string>(names, std::to_string(i).c_str(), source + ": id2label"));
     if (std::find(labels.begin(), labels.end() - 1, labels.back()) != labels.end() - 1)
@@ -168,13 +172,20 @@ io::Json to_json(const ModelConfig& c, const HeadRecord* head) {
   if (!c.scale_attn_weights) json["scale_attn_weights"] = false;
   if (c.scale_attn_by_inverse_layer_idx) json["scale_attn_by_inverse_layer_idx"] = true;
   if (c.reorder_and_upcast_attn) json["reorder_and_upcast_attn"] = true;
+  // null where the family would have a token of its own if nothing were said.
+  ModelConfig unsaid;
+  family.set_defaults(unsaid);
   const auto& eos = c.eos_token_ids;
-  if (c.causal() || c.bos_token_id)
-    c.bos_token_id ? json["bos_token_id"] = *c.bos_token_id : json["bos_token_id"] = nullptr;
+  if (c.bos_token_id)
+    json["bos_token_id"] = *c.bos_token_id;
+  else if (unsaid.bos_token_id)
+    json["bos_token_id"] = nullptr;
   if (eos.size() > 1)
     json["eos_token_id"] = eos;
-  else if (c.causal() || !eos.empty())
-    eos.empty() ? json["eos_token_id"] = nullptr : json["eos_token_id"] = eos[0];
+  else if (!eos.empty())
+    json["eos_token_id"] = eos[0];
+  else if (!unsaid.eos_token_ids.empty())
+    json["eos_token_id"] = nullptr;
   if (!c.labels.empty()) {
     for (size_t i = 0; i < c.labels.size(); ++i) {
       json["id2label"][std::to_string(i)] = c.labels[i];

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/io/json.h"
 #include "saobp/text/added_tokens.h"
 #include "saobp/text/vocabulary.h"
 

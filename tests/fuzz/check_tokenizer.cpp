@@ -2,6 +2,7 @@
 
 #include "saobp/io/json.h"
 #include "saobp/text/byte_level.h"
+#include "saobp/text/encoding.h"
 #include "saobp/text/stream_decoder.h"
 
 namespace saobp::fuzz {
@@ -27,6 +28,22 @@ bool gives_text_back(const text::Tokenizer& tokenizer, const io::Json& json) {
   return true;
 }
 
+// Rows with spans hold the same ids, and spans are whole characters of their text.
+void check_rows(const text::Tokenizer& tokenizer, std::string_view text, const std::vector<int32_t>& ids) {
+  const auto rows = text::encode_rows(tokenizer, text, text, {.special_tokens = false});
+  std::vector<int32_t> expected;
+  for (const auto& piece : tokenizer.post_processor().pair())
+    if (piece.text >= 0) expected.insert(expected.end(), ids.begin(), ids.end());
+  require(rows[0].ids == expected, "a row has the ids of its texts");
+  const auto starts = [&](uint32_t at) {
+    return at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+  };
+  for (const auto& span : rows[0].bytes)
+    require(span.begin <= span.end && span.end <= text.size() && starts(span.begin) && starts(span.end),
+            "a span is whole characters of the text");
+  attempt([&] { text::encode_rows(tokenizer, text, text, {.max_length = 7, .stride = 1}); });
+}
+
 }  // namespace
 
 void check_tokenizer(const text::Tokenizer& tokenizer, std::string_view text, const Folder& folder) {
@@ -40,6 +57,7 @@ void check_tokenizer(const text::Tokenizer& tokenizer, std::string_view text, co
   if (!attempt([&] { ids = tokenizer.encode(text); })) return;  // no UTF-8
   require(again->encode(text) == ids, "a tokenizer that was written and read encodes alike");
   require(tokenizer.encode(text) == ids, "encoding again gives the same");
+  if (text.size() < 4096) check_rows(tokenizer, text, ids);
   for (int32_t id : ids) {
     require(id >= 0 && id < tokenizer.vocab_size(), "ids are below vocab_size()");
     require(tokenizer.id(tokenizer.token(id)) == id, "a token has the id that it is found by");
