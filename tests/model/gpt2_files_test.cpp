@@ -83,8 +83,7 @@ TEST(Gpt2Config, ErrorsNameFileKeyAndValue) {
   EXPECT_EQ(with("layer_norm_epsilon", 0), "c.json: \"layer_norm_epsilon\" is 0; it must be positive");
   EXPECT_EQ(with("activation_function", "silu"),
             "c.json: \"activation_function\" is \"silu\"; gelu, gelu_new or relu was expected");
-  EXPECT_EQ(with("scale_attn_weights", 1),
-            "c.json: \"scale_attn_weights\" is an integer; true or false was expected");
+  EXPECT_EQ(with("scale_attn_weights", 1), "c.json: \"scale_attn_weights\" is an integer; true or false was expected");
   EXPECT_EQ(with("add_cross_attention", true), "c.json: \"add_cross_attention\" is true; false was expected");
   EXPECT_EQ(with("model_type", "llama"),
             "c.json: \"model_type\" is \"llama\"; \"bert\", \"gpt2\", \"roberta\", \"distilbert\" or \"electra\" was "

@@ -5,8 +5,8 @@
 #include "saobp/analysis/analyze.h"
 #include "saobp/model/generate.h"
 #include "saobp/model/matmul.h"
-#include "saobp/train/linear_cross_entropy.h"
 #include "saobp/train/language_model.h"
+#include "saobp/train/linear_cross_entropy.h"
 #include "tests/poison.h"
 #include "tests/train/tools.h"
 
