@@ -16,6 +16,8 @@ struct Tokens {
   std::vector<Span> characters;
 };
 
+constexpr size_t kMostWindows = 1 << 16;
+
 // A stretch of a text's tokens.
 struct Window {
   size_t begin, end;
@@ -177,6 +179,11 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
     of_first = windows(rows.size(0), room, static_cast<size_t>(options.stride));
     of_second = windows(rows.size(1), other, static_cast<size_t>(options.stride));
   }
+  // Where both texts are cut, every window of one meets every window of the other.
+  if (of_first.size() > kMostWindows / of_second.size())
+    fail_usage("--max-length: ", options.max_length, " makes ", of_first.size(), " · ", of_second.size(),
+               " windows of the two texts; at most ", kMostWindows,
+               " were expected (--truncation only_second cuts one)");
   std::vector<Encoding> made = {rows.row(of_first, 0, of_second, 0)};
   for (size_t i = 1; i < of_first.size(); ++i)
     for (size_t j = 0; j < of_second.size(); ++j) made.push_back(rows.row(of_first, i, of_second, j));

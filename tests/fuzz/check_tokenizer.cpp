@@ -41,7 +41,10 @@ void check_rows(const text::Tokenizer& tokenizer, std::string_view text, const s
   for (const auto& span : rows[0].bytes)
     require(span.begin <= span.end && span.end <= text.size() && starts(span.begin) && starts(span.end),
             "a span is whole characters of the text");
-  attempt([&] { text::encode_rows(tokenizer, text, text, {.max_length = 7, .stride = 1}); });
+  attempt([&] {
+    text::encode_rows(tokenizer, text, text,
+                      {.max_length = 60, .truncation = text::Truncation::only_second, .stride = 1});
+  });
 }
 
 }  // namespace
