@@ -48,11 +48,11 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Whole rooms: a program may call what nothing here calls, and operators are registered by objects that nothing refers to.
-set(objects "")
+set(library_objects "")
 foreach(room IN ITEMS io text data attention model pretrained analysis train report)
-  list(APPEND objects $<TARGET_OBJECTS:saobp_${room}>)
+  list(APPEND library_objects $<TARGET_OBJECTS:saobp_${room}>)
 endforeach()
-add_library(saobp_library SHARED ${objects})
+add_library(saobp_library SHARED ${library_objects})
 add_library(saobp::saobp ALIAS saobp_library)
 target_link_libraries(saobp_library PRIVATE ZLIB::ZLIB zstd::libzstd_shared ICU::uc ICU::i18n hwy::hwy
   OpenMP::OpenMP_CXX Threads::Threads)
