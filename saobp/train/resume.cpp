@@ -2,12 +2,6 @@
 
 namespace saobp::train {
 
-io::Json to_json(const RunState& state, const RunKeys& keys) {
-  auto json = to_json(state);
-  json.update(to_json(keys));
-  return json;
-}
-
 RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,
                            const RunKeys& keys, const model::Model& model, AdamW& optimizer, const Reporter& reporter) {
   for (size_t i = 0;; ++i) {

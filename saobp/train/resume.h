@@ -9,9 +9,6 @@
 
 namespace saobp::train {
 
-// What state.json holds.
-io::Json to_json(const RunState& state, const RunKeys& keys);
-
 // Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is: files that are
 // damaged, a step beyond the run's `steps`; and when the newest sound one was made from something else than `keys`.
 RunState load_newest_sound(const fs::path& run, const std::vector<fs::path>& newest_first, int64_t steps,

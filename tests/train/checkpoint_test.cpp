@@ -26,7 +26,9 @@ struct Saved {
   void save(int64_t step) {
     RunState state;
     state.step = step, state.rows = 1280, state.seconds = 12.75;
-    checkpoints.save(model, *optimizer, to_json(state, kKeys));
+    auto json = to_json(state);
+    json.update(to_json(kKeys));
+    checkpoints.save(model, *optimizer, json);
   }
   // What the reporter was told, and at the end the error.
   std::vector<std::string> load(const RunKeys& keys = kKeys) {
