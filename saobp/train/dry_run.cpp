@@ -52,11 +52,7 @@ DryRun measure(const PretrainOptions& options, const Reporter& reporter, const W
   auto model = from.model;
   const auto& config = model->config;
   RunText text(options, *tokenizer, config.causal(), world, reporter);
-  if (options.model.sinusoidal_positions) model->set_sinusoidal_positions();
-  set_dtype(model, t.dtype);
-  if (options.model.learn_strength != LearnStrength::none) model->learn_strengths();
-  model->strength_scale = strength_scale(options.model, 0);
-  const auto regularizers = add_regularizers(options.regularizers, model);
+  const auto regularizers = set_up(model, options);
   const auto parameters = parameters_of(*model);
   AdamW optimizer(parameters, options.optimizer);
   GradientReducer reducer(world, model::tensors_of(parameters), options.distributed.bucket_mb << 20);

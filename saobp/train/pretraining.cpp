@@ -125,11 +125,7 @@ class Pretraining {
         keys_{text_.keys(), text_.validation_keys(), key_of(*tokenizer_), key_of(config_)},
         source_(model_, text_.training(), options.train, world) {
     require_same_on_ranks(keys_, world);
-    if (options.model.sinusoidal_positions) model_->set_sinusoidal_positions();
-    set_dtype(model_, options.train.dtype);
-    if (options.model.learn_strength != LearnStrength::none) model_->learn_strengths();
-    model_->strength_scale = strength_scale(options_.model, 0);
-    source_.regularise(add_regularizers(options.regularizers, model_));
+    source_.regularise(set_up(model_, options));
     if (text_.validation()) validator_.emplace(model_, *text_.validation(), options.train.batch, world);
     trainer_.emplace(trainer_options(options), parts(), run, world, reporter);
   }

@@ -73,6 +73,14 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
   return started;
 }
 
+Regularizers set_up(const model::Model& model, const PretrainOptions& options) {
+  if (options.model.sinusoidal_positions) model->set_sinusoidal_positions();
+  set_dtype(model, options.train.dtype);
+  if (options.model.learn_strength != LearnStrength::none) model->learn_strengths();
+  model->strength_scale = strength_scale(options.model, 0);
+  return add_regularizers(options.regularizers, model);
+}
+
 StartedModel resume_model(const PretrainOptions& options, const std::filesystem::path& run) {
   const auto config = resumed_model(options.model, run / "config.json");
   return {model::make_model(config, static_cast<uint64_t>(options.train.seed)), nullptr, {}};

@@ -8,6 +8,7 @@
 #include "saobp/model/model.h"
 #include "saobp/text/tokenizer.h"
 #include "saobp/train/options.h"
+#include "saobp/train/regularizers.h"
 
 namespace saobp::train {
 
@@ -22,5 +23,8 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
 
 // That of a run which goes on, of its config.json; a checkpoint fills it.
 StartedModel resume_model(const PretrainOptions& options, const std::filesystem::path& run);
+
+// What the options make of either before the first step: positions, type, strengths. Gives their regularisers, or null.
+Regularizers set_up(const model::Model& model, const PretrainOptions& options);
 
 }  // namespace saobp::train
