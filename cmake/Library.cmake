@@ -31,12 +31,12 @@ set(SAOBP_PUBLIC_HEADERS
   saobp/model/weights.h
   saobp/pretrained/model_folder.h
   saobp/pretrained/rows.h
+  saobp/recipes/language_model.h
   saobp/text/encoding.h
   saobp/text/post_processor.h
   saobp/text/tokenizer.h
   saobp/train/distributed.h
   saobp/train/gradient_reducer.h
-  saobp/train/language_model.h
   saobp/train/objective.h
   saobp/train/optimizer.h
   saobp/train/optimizer_options.h
@@ -49,7 +49,7 @@ include(CMakePackageConfigHelpers)
 
 # Whole rooms: a program may call what nothing here calls, and operators are registered by objects that nothing refers to.
 set(library_objects "")
-foreach(room IN ITEMS io text data attention model pretrained analysis train report)
+foreach(room IN ITEMS io text data attention model pretrained analysis train recipes report)
   list(APPEND library_objects $<TARGET_OBJECTS:saobp_${room}>)
 endforeach()
 add_library(saobp_library SHARED ${library_objects})

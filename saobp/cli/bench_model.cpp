@@ -7,17 +7,17 @@
 
 #include "saobp/cli/flags.h"
 #include "saobp/data/random.h"
-#include "saobp/train/language_model.h"
+#include "saobp/recipes/language_model.h"
 
 namespace saobp::cli {
 namespace {
 
 // With the model's own vocabulary, that of the published models for those of a name.
 model::ModelConfig config_of(const BenchModelOptions& options) {
-  train::ModelOptions model;
+  recipes::ModelOptions model;
   model.model = options.model, model.attention = options.attention, model.strength = options.strength;
   const auto sizes = model::named_config(options.model);
-  return train::resolve_model(model, {.size = sizes.vocab_size, .pad = sizes.pad_token_id}, options.length);
+  return recipes::resolve_model(model, {.size = sizes.vocab_size, .pad = sizes.pad_token_id}, options.length);
 }
 
 // Random ids; of a BERT's 15 % are predicted, of a GPT-2's each one's successor: the work that real text makes.
@@ -67,7 +67,7 @@ void BenchModelOptions::check() const {
 TimedTraining::TimedTraining(const BenchModelOptions& options, const train::World& world, int64_t bucket_mb) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1);
-  train::set_dtype(model_, options.dtype == BenchDtype::bf16 ? train::Dtype::bf16 : train::Dtype::f32);
+  recipes::set_dtype(model_, options.dtype == BenchDtype::bf16 ? recipes::Dtype::bf16 : recipes::Dtype::f32);
   model_->train();
   train::OptimizerOptions optimizer;
   optimizer.clip = 0;
@@ -79,13 +79,13 @@ TimedTraining::TimedTraining(const BenchModelOptions& options, const train::Worl
 
 double TimedTraining::step() {
   reducer_->world().barrier();
-  return seconds_of([&] { train::train_step(model_, *optimizer_, batches_, 1e-4, 1, step_++, *reducer_); });
+  return seconds_of([&] { recipes::train_step(model_, *optimizer_, batches_, 1e-4, 1, step_++, *reducer_); });
 }
 
 TimedInference::TimedInference(const BenchModelOptions& options) {
   const auto config = config_of(options);
   model_ = model::make_model(config, 1, /*head=*/std::nullopt);
-  train::set_dtype(model_, options.dtype == BenchDtype::bf16 ? train::Dtype::bf16 : train::Dtype::f32);
+  recipes::set_dtype(model_, options.dtype == BenchDtype::bf16 ? recipes::Dtype::bf16 : recipes::Dtype::f32);
   model_->eval();
   input_ids_ = torch::tensor(random_batch(options, config).input_ids).reshape({options.batch, options.length});
 }

@@ -11,9 +11,9 @@
 #include "saobp/cli/bench_dtype.h"
 #include "saobp/data/masking.h"
 #include "saobp/model/model.h"
+#include "saobp/recipes/options.h"
 #include "saobp/train/gradient_reducer.h"
 #include "saobp/train/optimizer.h"
-#include "saobp/train/options.h"
 
 namespace saobp::cli {
 

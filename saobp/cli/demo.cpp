@@ -43,8 +43,8 @@ struct Demo {
     return made;
   }
 
-  train::PretrainOptions options(attention::Variant variant) const {
-    train::PretrainOptions o;
+  recipes::PretrainOptions options(attention::Variant variant) const {
+    recipes::PretrainOptions o;
     o.model.model = (folder() / "model.json").string();
     o.model.tokenizer = (folder() / "tokenizer.json").string();
     o.model.attention = variant;
@@ -69,7 +69,7 @@ struct Demo {
   fs::path pretrain(attention::Variant variant) {
     const fs::path run = folder() / io::enum_name(variant);
     console.line("");
-    if (train::pretrain(options(variant), run, report_to(console)).interrupted) {
+    if (recipes::pretrain(options(variant), run, report_to(console)).interrupted) {
       Console::complain(
           concat("interrupted; ", output, " is left as it is, start the demo anew with another --output"));
       throw ExitCode{Console::output_closed() ? kOutputClosed : kInterrupted};

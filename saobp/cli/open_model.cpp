@@ -2,7 +2,7 @@
 
 #include "saobp/cli/console.h"
 #include "saobp/pretrained/rows.h"
-#include "saobp/train/checkpoint_model.h"
+#include "saobp/recipes/checkpoint_model.h"
 
 namespace saobp::cli {
 namespace {
@@ -22,7 +22,7 @@ void require_kind(const std::filesystem::path& folder, bool causal, const std::s
 
 OpenedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& tokenizer,
                        std::optional<bool> causal, const std::string& verb) {
-  const auto run = train::run_of_checkpoint(folder);
+  const auto run = recipes::run_of_checkpoint(folder);
   const auto home = run.value_or(folder);  // of config.json and the tokenizer
   if (causal && std::filesystem::is_directory(home)) require_kind(home, *causal, verb);
   if (!run) {
@@ -31,7 +31,7 @@ OpenedModel open_model(const std::filesystem::path& folder, const std::filesyste
     return opened;
   }
   const auto place = tokenizer.empty() ? home : tokenizer;
-  OpenedModel opened{{train::load_checkpoint_model(folder, *run), text::load_tokenizer(place), {}, {}, {}}};
+  OpenedModel opened{{recipes::load_checkpoint_model(folder, *run), text::load_tokenizer(place), {}, {}, {}}};
   pretrained::require_match(opened.model->config, *opened.tokenizer, place, folder);
   return opened;
 }

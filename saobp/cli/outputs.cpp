@@ -4,7 +4,7 @@
 
 #include "saobp/cli/console.h"
 #include "saobp/io/paths.h"
-#include "saobp/train/checkpoint_model.h"
+#include "saobp/recipes/checkpoint_model.h"
 
 namespace saobp::cli {
 namespace {
@@ -38,7 +38,7 @@ Paths files_of(const fs::path& model, bool analyses) {
     return files;
   }
   // A checkpoint is opened with its run's settings and tokenizer.
-  if (const auto run = train::run_of_checkpoint(model)) return files_of(*run, analyses);
+  if (const auto run = recipes::run_of_checkpoint(model)) return files_of(*run, analyses);
   for (auto at = fs::recursive_directory_iterator(model, error); !error && at != fs::recursive_directory_iterator();
        at.increment(error)) {
     const bool analysis = at->path().parent_path().filename() == "analysis" && at->path().extension() == ".json";

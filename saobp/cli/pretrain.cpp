@@ -1,4 +1,4 @@
-#include "saobp/train/pretrain.h"
+#include "saobp/recipes/pretrain.h"
 
 #include <filesystem>
 
@@ -7,13 +7,13 @@
 #include "saobp/cli/exit_code.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
-#include "saobp/train/dry_run.h"
+#include "saobp/recipes/dry_run.h"
 
 namespace saobp::cli {
 namespace {
 
 struct Pretrain {
-  train::PretrainOptions options;
+  recipes::PretrainOptions options;
   std::string output, resume;
   bool dry = false;
   Console console;
@@ -31,7 +31,7 @@ struct Pretrain {
     drop_unused_strength();
     auto reporter = report_to(console);
     auto outcome =
-        resume.empty() ? train::pretrain(options, output, reporter) : train::resume(resume, changes(), reporter);
+        resume.empty() ? recipes::pretrain(options, output, reporter) : recipes::resume(resume, changes(), reporter);
     if (outcome.rank > 0) {
       if (outcome.interrupted) throw ExitCode{kInterrupted};
       return;
@@ -56,7 +56,7 @@ struct Pretrain {
     if (!output.empty() && std::filesystem::exists(output))
       fail_usage("--output: ", output, " exists already; choose another one");
     drop_unused_strength();
-    const auto found = train::dry_run(options, report_to(console));
+    const auto found = recipes::dry_run(options, report_to(console));
     if (!found) throw ExitCode{kInterrupted};
     const auto& run = *found;
     const auto line = [&](const char* name, const std::string& text) { console.line(name + text); };
@@ -80,13 +80,13 @@ struct Pretrain {
     if (!given("--strength")) m.strength.reset();
     if (!given("--strengths")) m.strengths.clear();
     if (!given("--strength-warmup-steps")) m.strength_warmup_steps = 0;
-    if (!given("--learn-strength")) m.learn_strength = train::LearnStrength::none;
+    if (!given("--learn-strength")) m.learn_strength = recipes::LearnStrength::none;
   }
 
   // What the command line says of a run that goes on, in the layout of run.json's options.
   io::Json changes() const {
     io::Json changed = io::Json::object();
-    const auto all = train::to_json(options);
+    const auto all = recipes::to_json(options);
     for (const auto& [section, fields] : all.items())
       for (const auto& [name, value] : fields.items())
         if (given(flag_of(name))) changed[section][name] = value;
@@ -121,11 +121,11 @@ void add_pretrain_command(CLI::App& app) {
   // Runs before the options below, which may overrule the file: CLI11 calls them in the order of their definition.
   command
       ->add_option_function<std::string>(
-          "--config", [state](const std::string& file) { train::apply_settings(state->options, file); },
+          "--config", [state](const std::string& file) { recipes::apply_settings(state->options, file); },
           "settings to start from: a file such as configs/bert-mini.json, or another run's run.json or folder; options "
           "given here overrule them")
       ->type_name("FILE");
-  train::PretrainOptions::sections(state->options, [&](const char* name, auto& section) {
+  recipes::PretrainOptions::sections(state->options, [&](const char* name, auto& section) {
     auto* group = command->add_option_group(name);
     add_flags(*group, section);
   });

@@ -3,8 +3,8 @@
 
 #include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
+#include "saobp/recipes/pretrain.h"
 #include "saobp/train/interrupt.h"
-#include "saobp/train/pretrain.h"
 
 namespace saobp::cli {
 
@@ -18,8 +18,11 @@ inline train::Reporter report_to(Console& console) {
       train::InterruptGuard::interrupt();
     }
   };
-  return {[=, &console](const std::string& text) { tell([&] { console.line(text); }); },
-          [=, &console](const std::string& text, bool due) { tell([&] { console.progress(text, due); }); }};
+  return {[tell, &console](const train::Event& event) {
+    const bool progress = train::passes(event) || std::holds_alternative<train::StepMade>(event);
+    const auto text = train::text_of(event);
+    tell([&] { progress ? console.progress(text, !train::passes(event)) : console.line(text); });
+  }};
 }
 
 }  // namespace saobp::cli

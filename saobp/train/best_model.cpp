@@ -32,7 +32,7 @@ void BestModel::go_on(int64_t step, std::optional<double> logged, const Reporter
     if (at <= step && beaten_by(figure)) best_ = figure;  // a later one comes from the steps that are made again
   } catch (const Error& error) {
     best_.reset();
-    reporter.line(concat("best        ", error.what(), "; the next validation makes it anew"));
+    reporter.note("best", error.what(), "; the next validation makes it anew");
   }
 }
 

@@ -115,7 +115,7 @@ std::optional<RunLock> lock_run(const fs::path& run, const World& world, int64_t
     const auto holder = holder_of(run).value_or("another process");
     if (sums[1] > 0)
       fail(run.string(), ": ", holder, " trains in this folder; only one can at a time: end it, or wait for its end");
-    if (!said) reporter.line(concat("waiting     for the end of ", holder, ", which trains in ", run.string()));
+    if (!said) reporter.note("waiting", "for the end of ", holder, ", which trains in ", run.string());
     if (world.is_first()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   if (lock) tell_missing_lock(*lock, run, reporter);
@@ -124,8 +124,8 @@ std::optional<RunLock> lock_run(const fs::path& run, const World& world, int64_t
 
 void tell_missing_lock(const RunLock& lock, const fs::path& run, const Reporter& reporter) {
   if (lock.missing().empty()) return;
-  reporter.line(concat("lock        ", run.string(), ": this file system has no locks (", lock.missing(),
-                       "): nothing keeps a second process from training in this folder"));
+  reporter.note("lock", run.string(), ": this file system has no locks (", lock.missing(),
+                "): nothing keeps a second process from training in this folder");
 }
 
 }  // namespace saobp::train

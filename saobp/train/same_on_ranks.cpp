@@ -55,17 +55,6 @@ std::string difference(const io::Json& ours, const io::Json& first, int64_t rank
   return "";
 }
 
-// What of a source is no path: its weight, and where its documents end.
-io::Json without_paths(const std::vector<std::string>& sources, data::DocumentEnd document) {
-  auto json = io::Json::array();
-  for (const auto& text : sources) {
-    const auto source = data::parse_source(text, document);
-    json.push_back({{"weight", source.weight ? io::Json(*source.weight) : io::Json()},
-                    {"document", io::enum_name(source.document)}});
-  }
-  return json;
-}
-
 }  // namespace
 
 void require_same_on_ranks(const io::Json& ours, const World& world) {
@@ -75,26 +64,6 @@ void require_same_on_ranks(const io::Json& ours, const World& world) {
   const auto first = io::parse_json(text_of_first(all.dump(-1, ' ', false, io::Json::error_handler_t::replace), world),
                                     "rank 0's options");
   if (const auto message = first_message(difference(all, first, world.rank()), world); !message.empty()) fail(message);
-}
-
-io::Json shared_options(const PretrainOptions& options) {
-  auto json = to_json(options);
-  json["model"].erase("tokenizer");
-  if (options.model.model.ends_with(".json")) json["model"].erase("model");
-  json["model"].erase("from");
-  for (const char* name : {"cache", "exclude"}) json["corpus"].erase(name);
-  json["corpus"]["corpus"] = without_paths(options.corpus.corpus, options.corpus.document);
-  json["train"]["validation"] = without_paths(options.train.validation, options.corpus.document);
-  json["train"].erase("threads");
-  json["distributed"].erase("rank_timeout");
-  io::Json flat = io::Json::object();
-  for (const auto& [section, fields] : json.items())
-    for (const auto& [name, value] : fields.items()) {
-      auto flag = "--" + name;
-      std::replace(flag.begin(), flag.end(), '_', '-');
-      flat[flag] = value;
-    }
-  return flat;
 }
 
 }  // namespace saobp::train

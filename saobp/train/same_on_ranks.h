@@ -3,16 +3,11 @@
 
 #include "saobp/io/json.h"
 #include "saobp/train/distributed.h"
-#include "saobp/train/options.h"
 
 namespace saobp::train {
 
 // `ours` names what has to be the same on all ranks, such as {"saobp": "0.1.0", "--seed": 1}. Where a rank has
 // something else than rank 0, every rank ends with an Error that names the first such thing and both values.
 void require_same_on_ranks(const io::Json& ours, const World& world);
-
-// The options under their flags' names, less those that may differ from machine to machine: threads, how long to wait,
-// and paths, whose contents are compared by their keys when they are read (run_keys.h).
-io::Json shared_options(const PretrainOptions& options);
 
 }  // namespace saobp::train

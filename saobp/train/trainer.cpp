@@ -35,7 +35,7 @@ TrainOutcome Trainer::train() {
   if (world_.is_first()) log_.emplace(run_, state_.step, options_.tensorboard, best_.figure(), best_.lower_is_better());
   if (world_.is_first() && options_.record_batches) batch_log_.emplace(run_ / "batches.jsonl", state_.step);
   for (const auto& damage : {log_ ? log_->damage() : "", batch_log_ ? batch_log_->damage() : ""})
-    if (!damage.empty()) reporter_.line(concat("log         ", damage));
+    if (!damage.empty()) reporter_.note("log", damage);
   if (log_ && options_.keep_best) best_.go_on(state_.step, log_->best_figure(), reporter_);
   started_ = Clock::now();
   speed_.start_window();
@@ -83,23 +83,21 @@ bool Trainer::one_step() {
 
 void Trainer::log_step(const StepResult& result, double rate) {
   const double units_per_s = parts_.source.units_a_step() / speed_.seconds_a_step();
-  const bool due = state_.step % options_.log_every == 0 || state_.step == options_.steps;
   const double left = static_cast<double>(options_.steps - state_.step) * speed_.seconds_a_step();
-  reporter_.progress(format("step %lld/%lld  loss %.4f  %.0f %s/s  %s left", static_cast<long long>(state_.step),
-                            static_cast<long long>(options_.steps), result.loss, units_per_s, parts_.source.unit(),
-                            duration(left).c_str()),
-                     due);
-  if (!due) return;
-  io::Json line = {{"step", state_.step},
-                   {"loss", result.loss},
-                   {"learning_rate", rate},
-                   {"grad_norm", result.gradient_norm},
-                   {parts_.source.unit(), static_cast<uint64_t>(parts_.source.units())},
-                   {unit_a_second(), std::round(units_per_s)}};
-  line.update(parts_.extra());
-  line.update(result.terms);
-  write(line);
-  speed_.keep_window();
+  StepMade made{state_.step, options_.steps, result.loss, parts_.source.unit(), units_per_s, left, nullptr};
+  if (state_.step % options_.log_every == 0 || state_.step == options_.steps) {
+    made.line = {{"step", state_.step},
+                 {"loss", result.loss},
+                 {"learning_rate", rate},
+                 {"grad_norm", result.gradient_norm},
+                 {parts_.source.unit(), static_cast<uint64_t>(parts_.source.units())},
+                 {unit_a_second(), std::round(units_per_s)}};
+    made.line.update(parts_.extra());
+    made.line.update(result.terms);
+    write(made.line);
+  }
+  reporter_.tell(made);
+  if (!made.line.is_null()) speed_.keep_window();
 }
 
 // The step made no update.
@@ -107,8 +105,9 @@ void Trainer::skip(const StepResult& result, uint64_t first_row) {
   ++state_.skipped;
   ++state_.skipped_in_a_row;
   const SkippedStep skipped{state_.step, result, first_row, parts_.source.position() - 1};
-  write(skipped.to_json(state_.skipped));
-  reporter_.line(skipped.text());
+  const auto line = skipped.to_json(state_.skipped);
+  write(line);
+  reporter_.tell(Logged{Logged::Kind::skipped, state_.step, line, skipped.text()});
   if (state_.skipped_in_a_row < options_.max_skipped) return;
   save();
   fail(run_.string(), ": ", skipped.text(), "; ", io::counted(state_.skipped_in_a_row, "step"),
@@ -137,7 +136,7 @@ bool Trainer::missed(bool due, int64_t last) const {
 
 // False when a signal came before it was done.
 bool Trainer::validate_now() {
-  reporter_.progress("validating …", false);
+  reporter_.tell(Working{"validating"});
   auto result = parts_.validator->validate(InterruptGuard::interrupted);
   if (!result) return false;
   if (!std::isfinite(result->figure)) {
@@ -150,7 +149,7 @@ bool Trainer::validate_now() {
   io::Json line = {{"step", state_.step}};
   line.update(result->line);
   write(line);
-  reporter_.line(concat("step ", state_.step, "  ", result->text));
+  reporter_.tell(Logged{Logged::Kind::validation, state_.step, line, result->text});
   if (log_ && options_.keep_best && best_.beaten_by(result->figure)) {
     lock_->require_in_place();
     best_.save(state_.step, result->figure, parts_.save_best);
@@ -163,13 +162,13 @@ bool Trainer::validate_now() {
 bool Trainer::look() {
   bool stopped = false;
   if (log_) {
-    reporter_.progress("looking at the attention …", false);
+    reporter_.tell(Working{"looking at the attention"});
     const auto seen = parts_.monitor(state_.step, InterruptGuard::interrupted);
     stopped = !seen;
     if (seen) {
       lock_->require_in_place();
       log_->write(seen->line, seen->scalars);
-      reporter_.line(concat("step ", state_.step, "  ", seen->text));
+      reporter_.tell(Logged{Logged::Kind::attention, state_.step, seen->line, seen->text});
     }
   }
   speed_.start_window();

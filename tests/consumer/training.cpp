@@ -1,6 +1,6 @@
 // Trains a small BERT for ten steps on a batch of made-up ids, and saves it.
 #include <saobp/model/weights.h>
-#include <saobp/train/language_model.h>
+#include <saobp/recipes/language_model.h>
 #include <saobp/train/optimizer.h>
 
 #include <iostream>
