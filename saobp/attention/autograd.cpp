@@ -4,7 +4,8 @@
 
 #include "saobp/attention/checks.h"
 #include "saobp/attention/fused.h"
-#include "saobp/attention/fused_parts.h"
+#include "saobp/attention/fused_message.h"
+#include "saobp/attention/fused_operators.h"
 #include "saobp/attention/reference.h"
 
 namespace saobp::attention {
@@ -14,92 +15,13 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-using ForwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
-                                                                             const at::Tensor&, const OptionalTensor&,
-                                                                             const OptionalTensor&,
-                                                                             const OptionalTensor&, double, bool, bool,
-                                                                             double, int64_t, bool, bool);
-using BackwardOp = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
-    const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-    const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, double, bool, bool, double,
-    int64_t, bool);
-
-class FusedAttention : public torch::autograd::Function<FusedAttention> {
- public:
-  // (output, statistics)
-  static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
-                               const at::Tensor& value, const OptionalTensor& strengths,
-                               const AttentionOptions& options, bool with_statistics) {
-    static const auto op = find_operator<ForwardOp>("saobp::_refined_attention_fused");
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
-    const bool learn = strengths && strengths->requires_grad();
-    auto [output, rows, columns, statistics] =
-        op.call(query, key, value, strengths, options.key_mask, options.query_mask, options.strength,
-                options.exclude_self, options.causal, options.dropout, options.seed, learn, with_statistics);
-    const at::Tensor none;
-    context->save_for_backward({query, key, value, strengths.value_or(none), output, rows, columns,
-                                options.key_mask.value_or(none), options.query_mask.value_or(none)});
-    context->saved_data["strength"] = options.strength;
-    context->saved_data["exclude_self"] = options.exclude_self;
-    context->saved_data["causal"] = options.causal;
-    context->saved_data["dropout"] = options.dropout;
-    context->saved_data["seed"] = options.seed;
-    context->saved_data["learn"] = learn;
-    context->mark_non_differentiable({statistics});
-    return {output, statistics};
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const auto saved = context->get_saved_variables();
-    const auto options = saved_options(context, saved);
-    if (at::GradMode::is_enabled()) {
-      return gradients_through_reference({saved[0], saved[1], saved[2], saved[3]}, gradients[0], options);
-    }
-    const bool learn = context->saved_data["learn"].toBool();
-    static const auto op = find_operator<BackwardOp>("saobp::_refined_attention_fused_backward");
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [query, key, value, strengths] =
-        op.call(gradients[0], saved[0], saved[1], saved[2], saved[4], saved[5], saved[6], options.strengths,
-                options.key_mask, options.query_mask, options.strength, options.exclude_self, options.causal,
-                options.dropout, options.seed, learn);
-    return {query, key, value, learn ? strengths : Variable(), Variable(), Variable()};
-  }
-
- private:
-  static AttentionOptions saved_options(AutogradContext* context, const variable_list& saved) {
-    AttentionOptions options;
-    options.strength = context->saved_data["strength"].toDouble();
-    options.exclude_self = context->saved_data["exclude_self"].toBool();
-    options.causal = context->saved_data["causal"].toBool();
-    options.dropout = context->saved_data["dropout"].toDouble();
-    options.seed = context->saved_data["seed"].toInt();
-    options.strengths = optional(saved[3]);
-    options.key_mask = optional(saved[7]);
-    options.query_mask = optional(saved[8]);
-    return options;
-  }
-};
-
-variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                    const AttentionOptions& options, bool with_statistics) {
-  if (query.scalar_type() == at::kHalf) {
-    const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
-    auto results = apply(single(query), single(key), single(value), options, with_statistics);
-    return {results[0].to(at::kHalf), results[1]};
-  }
-  AttentionOptions resolved = options;
-  resolved.query_mask = effective_query_mask(query, key, options);
-  resolved.strengths.reset();  // handed over by itself, for autograd to see it
-  return FusedAttention::apply(query, key, value, options.strengths, resolved, with_statistics);
-}
-
-}  // namespace
-
+// Gradients that can be differentiated again (create_graph), through the reference: one for each input, undefined where
+// it takes none.
 variable_list gradients_through_reference(const variable_list& inputs, const at::Tensor& upstream,
                                           const AttentionOptions& options) {
   const auto output = reference_attention(inputs[0], inputs[1], inputs[2], options);
   const auto takes_gradient = [](const Variable& input) { return input.defined() && input.requires_grad(); };
-  variable_list wanted, result(inputs.size() + 2);
+  variable_list wanted, result(inputs.size());
   for (const auto& input : inputs) {
     if (takes_gradient(input)) wanted.push_back(input);
   }
@@ -109,6 +31,85 @@ variable_list gradients_through_reference(const variable_list& inputs, const at:
   }
   return result;
 }
+
+// The options from forward to backward: numbers in the context, tensors after `first` of what it saves.
+void save_options(AutogradContext* context, const AttentionOptions& options, variable_list& tensors) {
+  Arguments::each([&](auto argument) {
+    if constexpr (argument.is_tensor) {
+      tensors.push_back(argument.of(options).value_or(at::Tensor()));
+    } else {
+      context->saved_data[argument.schema] = argument.of(options);
+    }
+  });
+}
+
+AttentionOptions saved_options(AutogradContext* context, const variable_list& tensors, size_t first) {
+  AttentionOptions options;
+  Arguments::each([&](auto argument) {
+    auto& field = argument.of(options);
+    if constexpr (argument.is_tensor) {
+      if (tensors[first].defined()) field = tensors[first];
+      ++first;
+    } else {
+      field = context->saved_data[argument.schema].template to<std::remove_reference_t<decltype(field)>>();
+    }
+  });
+  return options;
+}
+
+class FusedAttention : public torch::autograd::Function<FusedAttention> {
+ public:
+  // (output, statistics). The strengths are handed over by themselves, for autograd to see them.
+  static variable_list forward(AutogradContext* context, const at::Tensor& query, const at::Tensor& key,
+                               const at::Tensor& value, const OptionalTensor& strengths, AttentionOptions options,
+                               bool with_statistics) {
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    const bool learn = strengths && strengths->requires_grad();
+    options.strengths = strengths;
+    auto [output, rows, columns, tables, statistics] =
+        Operator<fused_forward>::call("saobp::_fused", options, query, key, value, learn, with_statistics);
+    variable_list saved = {query, key, value, output, rows, columns, tables};
+    save_options(context, options, saved);
+    context->save_for_backward(saved);
+    context->saved_data["learn"] = learn;
+    context->mark_non_differentiable({statistics});
+    return {output, statistics};
+  }
+
+  // Of the inputs, and nothing for the two arguments that are no tensors.
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto options = saved_options(context, saved, 7);
+    if (at::GradMode::is_enabled()) {
+      auto found = gradients_through_reference({saved[0], saved[1], saved[2], options.strengths.value_or(at::Tensor())},
+                                               gradients[0], options);
+      found.resize(found.size() + 2);
+      return found;
+    }
+    const bool learn = context->saved_data["learn"].toBool();
+    at::AutoDispatchBelowADInplaceOrView below_autograd;
+    auto [query, key, value, strengths] =
+        Operator<fused_backward>::call("saobp::_fused_backward", options, gradients[0], saved[0], saved[1], saved[2],
+                                       saved[3], saved[4], saved[5], saved[6], learn);
+    return {query, key, value, learn ? strengths : Variable(), Variable(), Variable()};
+  }
+};
+
+variable_list apply(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    const AttentionOptions& options, bool with_statistics) {
+  const auto type = query.scalar_type();
+  if (type == at::kHalf || (type == at::kBFloat16 && !message_of(options).takes_bfloat16)) {
+    const auto single = [](const at::Tensor& tensor) { return tensor.to(at::kFloat); };
+    auto results = apply(single(query), single(key), single(value), options, with_statistics);
+    return {results[0].to(type), results[1]};
+  }
+  AttentionOptions resolved = options;
+  resolved.query_mask = effective_query_mask(query, key, options);
+  resolved.strengths.reset();
+  return FusedAttention::apply(query, key, value, options.strengths, resolved, with_statistics);
+}
+
+}  // namespace
 
 at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            const AttentionOptions& options) {

@@ -1,6 +1,6 @@
 // The fused CPU kernels behind tensors: which calls they cover, and the pair of internal operators
-//   saobp::_refined_attention_fused           → (output, saved rows, saved columns, statistics)
-//   saobp::_refined_attention_fused_backward  → (query, key, value, strengths gradients)
+//   saobp::_fused           → (output, saved rows, saved columns, saved tables, statistics)
+//   saobp::_fused_backward  → (query, key, value, strengths gradients)
 // that the autograd function of saobp::refined_attention calls.
 #pragma once
 
@@ -12,8 +12,7 @@
 
 namespace saobp::attention {
 
-// Original, High and Low, one number or a strength for each head, encoder or causal form, grouped heads, on the CPU;
-// float, bfloat16, and half (which is converted to float).
+// Every message in one step, encoder or causal form, grouped heads, on the CPU; float and the half types.
 bool fused_covers(const at::Tensor& query, const AttentionOptions& options);
 
 // "cpu/avx2", …
@@ -25,7 +24,7 @@ at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const
                            const AttentionOptions& options);
 
 // The same with the statistics of A and B, [4, B, H, L_q] in float: their entropies and squared norms in the order of
-// AttentionWithStatistics. They carry no gradient.
+// AttentionWithStatistics (of elemmul [2, B, H, L_q], those of A). They carry no gradient.
 std::tuple<at::Tensor, at::Tensor> fused_attention_with_statistics(const at::Tensor& query, const at::Tensor& key,
                                                                    const at::Tensor& value,
                                                                    const AttentionOptions& options);

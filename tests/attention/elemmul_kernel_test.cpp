@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "saobp/attention/cpu/dispatch.h"
-#include "saobp/attention/fused_elemmul.h"
+#include "saobp/attention/fused.h"
 #include "saobp/attention/reference.h"
 #include "yardstick.h"
 
@@ -68,12 +68,12 @@ Inputs inputs_of(const Case& c) {
 }
 
 Results run_fused(const Inputs& in, const AttentionOptions& options, const at::Tensor& upstream) {
-  return run_with(fused_elemmul, in, options, upstream, in.query.scalar_type());
+  return run_with(fused_attention, in, options, upstream, in.query.scalar_type());
 }
 
 // On every instruction set that this processor has.
 void expect_kernels_close(const Inputs& in, const AttentionOptions& options) {
-  ASSERT_TRUE(elemmul_fused_covers(in.query, options));
+  ASSERT_TRUE(fused_covers(in.query, options));
   const auto upstream = normal(in.query.sizes(), 99, at::kFloat);
   const Yardstick yardstick(in, options, upstream);
   for (const auto& target : cpu::supported_targets()) {
@@ -183,14 +183,14 @@ TEST_P(ElemmulKernel, CausalFormDoesNotLookAhead) {
   options.causal = true;
   options.dropout = 0.1;
   const auto in = random_inputs(1, 2, 400, 400, 32, at::kFloat);
-  const auto expected = fused_elemmul(in.query, in.key, in.value, options);
+  const auto expected = fused_attention(in.query, in.key, in.value, options);
   for (const int64_t position : {1, 63, 64, 100, 199, 300, 399}) {
     const auto changed = [&](const at::Tensor& t) {
       auto copy = t.clone();
       copy.narrow(2, position, 400 - position).add_(3);
       return copy;
     };
-    const auto actual = fused_elemmul(changed(in.query), changed(in.key), changed(in.value), options);
+    const auto actual = fused_attention(changed(in.query), changed(in.key), changed(in.value), options);
     EXPECT_TRUE(actual.narrow(2, 0, position).equal(expected.narrow(2, 0, position))) << position;
     EXPECT_FALSE(actual.select(2, position).equal(expected.select(2, position))) << position;
   }
@@ -203,7 +203,7 @@ TEST_P(ElemmulKernel, NotANumberIsNotSwallowed) {
     options.causal = causal;
     const auto in = random_inputs(1, 1, 40, 40, 8, at::kFloat);
     in.query[0][0][5][2] = NAN;
-    const auto output = fused_elemmul(in.query, in.key, in.value, options);
+    const auto output = fused_attention(in.query, in.key, in.value, options);
     EXPECT_TRUE(output[0][0][5].isnan().all().item<bool>());
     EXPECT_EQ(output[0][0][4].isnan().any().item<bool>(), !causal);
   }
@@ -237,7 +237,7 @@ TEST(FusedElemmul, SecondDerivativesGoThroughTheReference) {
     const Case c{2, 2, 2, 9, 4, Case::tail, 0.2};
     const auto options = options_of(c, causal);
     const auto in = inputs_of(c);
-    const auto fused = [&](const auto& q, const auto& k, const auto& v) { return fused_elemmul(q, k, v, options); };
+    const auto fused = [&](const auto& q, const auto& k, const auto& v) { return fused_attention(q, k, v, options); };
     const auto exact = [&](const auto& q, const auto& k, const auto& v) {
       return reference_attention(q, k, v, options);
     };
@@ -266,7 +266,7 @@ TEST(FusedElemmul, NothingToDo) {
   AttentionOptions options;
   options.elemmul = true;
   const auto in = random_inputs(0, 2, 5, 5, 4, at::kFloat);
-  EXPECT_EQ(fused_elemmul(in.query, in.key, in.value, options).sizes(), in.query.sizes());
+  EXPECT_EQ(fused_attention(in.query, in.key, in.value, options).sizes(), in.query.sizes());
   const auto empty = random_inputs(2, 2, 0, 0, 4, at::kFloat);
   EXPECT_EQ(run_fused(empty, options, empty.query).key.sizes(), empty.key.sizes());
 }

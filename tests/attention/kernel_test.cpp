@@ -111,7 +111,7 @@ TEST_P(Kernel, HeadsInPlainThreads) {
     const cpu::Saved saved{rows.mutable_data_ptr<float>(), bias.mutable_data_ptr<float>(),
                            prefix.mutable_data_ptr<double>()};
     in_plain_threads([&](int64_t begin, int64_t end) {
-      cpu::forward_heads<float>(problem, inputs, view_of<float>(output), saved, begin, end);
+      cpu::forward<float>(problem, inputs, view_of<float>(output), saved, cpu::HeadRange{begin, end});
     });
     EXPECT_TRUE(output.equal(expected.output));
 
@@ -120,8 +120,8 @@ TEST_P(Kernel, HeadsInPlainThreads) {
     const cpu::Gradients<float, float> gradients{view_of<float>(query), view_of<float>(key), view_of<float>(value),
                                                  strengths.mutable_data_ptr<double>()};
     in_plain_threads([&](int64_t begin, int64_t end) {
-      cpu::backward_heads<float, float>(problem, inputs, {view_of<const float>(output), view_of<const float>(upstream)},
-                                        saved, gradients, begin, end);
+      cpu::backward<float, float>(problem, inputs, {view_of<const float>(output), view_of<const float>(upstream)},
+                                  saved, gradients, cpu::HeadRange{begin, end});
     });
     EXPECT_TRUE(query.equal(expected.query));
     EXPECT_TRUE(key.equal(expected.key));

@@ -9,7 +9,6 @@
 #include "cases.h"
 #include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/fused.h"
-#include "saobp/attention/fused_elemmul.h"
 #include "saobp/attention/reference.h"
 #include "yardstick.h"
 
@@ -73,15 +72,14 @@ std::vector<double> allowed_errors(const Inputs& in, const AttentionOptions& opt
 void expect_close(const Inputs& in, const AttentionOptions& options) {
   const auto exact = statistics_of(in, options, at::kDouble);
   const auto allowed = allowed_errors(in, options, exact);
-  const auto with_statistics = options.elemmul ? fused_elemmul_with_statistics : fused_attention_with_statistics;
+  const auto with_statistics = fused_attention_with_statistics;
   for (const auto& target : cpu::supported_targets()) {
     SCOPED_TRACE(target);
     cpu::use_target(target);
     const auto [output, statistics] = with_statistics(in.query, in.key, in.value, options);
     ASSERT_EQ(statistics.sizes(), exact.sizes());
     for (int64_t n = 0; n < exact.size(0); ++n) EXPECT_LE(largest_difference(statistics[n], exact[n]), allowed[n]) << n;
-    const auto plain = options.elemmul ? fused_elemmul(in.query, in.key, in.value, options)
-                                       : fused_attention(in.query, in.key, in.value, options);
+    const auto plain = fused_attention(in.query, in.key, in.value, options);
     EXPECT_TRUE(output.equal(plain));
   }
   cpu::use_target("");
@@ -114,12 +112,10 @@ TEST_P(Statistics, HaveNoGradientAndLeaveTheOutputsAlone) {
   for (const bool elemmul : {false, true}) {
     const auto options = options_of(c, false, elemmul);
     const auto query = in.query.detach().set_requires_grad(true);
-    const auto [output, statistics] = elemmul ? fused_elemmul_with_statistics(query, in.key, in.value, options)
-                                              : fused_attention_with_statistics(query, in.key, in.value, options);
+    const auto [output, statistics] = fused_attention_with_statistics(query, in.key, in.value, options);
     EXPECT_FALSE(statistics.requires_grad());
     const auto gradient = torch::autograd::grad({output}, {query}, {upstream})[0];
-    const auto plain =
-        elemmul ? fused_elemmul(query, in.key, in.value, options) : fused_attention(query, in.key, in.value, options);
+    const auto plain = fused_attention(query, in.key, in.value, options);
     EXPECT_TRUE(gradient.equal(torch::autograd::grad({plain}, {query}, {upstream})[0]));
   }
 }

@@ -9,7 +9,6 @@
 
 #include "case_table.h"
 #include "saobp/attention/fused.h"
-#include "saobp/attention/fused_elemmul.h"
 #include "saobp/attention/reference.h"
 
 namespace saobp::attention::testing {
@@ -75,8 +74,7 @@ TEST(Yardstick, TheKernelsPassInEveryOrder) {
     for (uint64_t seed = 0; seed < kOrders + 4; ++seed) {
       const auto in_order = [&](const auto& q, const auto& k, const auto& v, const auto& options) {
         const Reordered r(q, k, v, options, seed);
-        const auto kernel = options.elemmul ? fused_elemmul : fused_attention;
-        return r.rows_back(kernel(r.in.query, r.in.key, r.in.value, r.options), 2);
+        return r.rows_back(fused_attention(r.in.query, r.in.key, r.in.value, r.options), 2);
       };
       yardstick.expect_close(run_with(in_order, p.in, p.options, upstream_of(p), at::kFloat));
     }

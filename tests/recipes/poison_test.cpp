@@ -176,8 +176,9 @@ TEST(Poison, ShowsWhatWasNeverWritten) {
     PoisonedMemory poison;
     for (const auto type : {torch::kFloat, torch::kBFloat16, torch::kHalf, torch::kDouble})
       EXPECT_TRUE(torch::empty({1000}, type).isnan().all().item<bool>()) << type;
-    attention::cpu::Scratch scratch(40);
-    EXPECT_TRUE(std::isnan(scratch.floats(40)[39]));
+    float* floats;
+    const attention::cpu::Scratch scratch([&](auto& place) { place(floats, 40); });
+    EXPECT_TRUE(std::isnan(floats[39]));
 
     const auto right = torch::ones({50, 3}, torch::kBFloat16);
     const auto faults = [&](const torch::Tensor& left) {

@@ -117,74 +117,74 @@ double run_head(BackwardHead<T, KeyT, E>& head, const float* bias, BackwardOwn* 
   return head.constants.refine ? head.strength_gradient() : 0;
 }
 
-// What runs one head, for in_one_thread and over_threads.
-template <class E, class T, class KeyT>
-auto one_head(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream, const Saved& saved,
-              const Gradients<T, KeyT>& gradients) {
-  return [&problem, inputs, upstream, saved, gradients](int64_t index, BackwardShared& shared, BackwardOwn* own) {
-    const int64_t batch = index / problem.heads, head = index % problem.heads, key_head = head / problem.group;
-    const Constants constants(problem, head);
-    const RealRows real(problem, batch);
-    const auto of = [&](const auto& view) { return head_rows(view, batch, head); };
-    const HeadRows<T, KeyT> rows{of(inputs.query),
-                                 head_rows(inputs.key, batch, key_head),
-                                 head_rows(inputs.value, batch, key_head),
-                                 of(upstream.output),
-                                 of(upstream.gradient),
-                                 of(gradients.query),
-                                 of(gradients.key),
-                                 of(gradients.value)};
-    const bool nothing = real.queries.empty() || real.keys.empty();
-    if (nothing || real.queries.size() < static_cast<size_t>(problem.queries)) {
-      clear_rows(rows.query_gradient, problem.queries, problem.channels);
-    }
-    if (nothing || real.keys.size() < static_cast<size_t>(problem.keys)) {
-      clear_rows(rows.key_gradient, problem.keys, problem.channels);
-      clear_rows(rows.value_gradient, problem.keys, problem.channels);
-    }
-    gradients.strength[index] = 0;
-    if (nothing) return;
-    const int64_t plane = problem.batch * problem.heads * problem.queries, columns = index * problem.keys;
-    const float* saved_rows = saved.rows + index * problem.queries;
-    BackwardHead<T, KeyT, E> work{
-        {problem, constants, real, index},
-        shared,
-        {saved_rows, saved_rows + plane, saved_rows + 2 * plane, saved_rows + 3 * plane, shared.delta,
-         shared.column_bias, shared.column_weights},
-        saved.prefix_sums ? saved.prefix_sums + columns * chunk_count(problem.queries) : nullptr,
-        rows,
-        own != nullptr,
-        Chunks(real)};
-    gradients.strength[index] = run_head(work, saved.column_bias ? saved.column_bias + columns : nullptr, own);
-  };
-}
+template <class T, class KeyT>
+struct BackwardCall {
+  const Inputs<T>& inputs;
+  const OutputGradient<T>& upstream;
+  const Saved& saved;
+  const Gradients<T, KeyT>& gradients;
+  int64_t queries, keys;
+
+  template <class F>
+  void each_result(F&& f) const {
+    f(gradients.query, queries);
+    f(gradients.key, keys);
+    f(gradients.value, keys);
+  }
+};
+
+template <class T, class KeyT, class E>
+class BackwardPass {
+ public:
+  using Shared = BackwardShared;
+  using Own = BackwardOwn;
+
+  BackwardPass(const Head& head, const BackwardCall<T, KeyT>& call, Shared& shared)
+      : rows_{head.query_rows(call.inputs.query),      head.key_rows(call.inputs.key),
+              head.key_rows(call.inputs.value),        head.query_rows(call.upstream.output),
+              head.query_rows(call.upstream.gradient), head.query_rows(call.gradients.query),
+              head.query_rows(call.gradients.key),     head.query_rows(call.gradients.value)},
+        head_{head,  shared,           saved_rows(head, call.saved, shared), prefix_sums(head, call.saved), rows_,
+              false, Chunks(head.real)},
+        column_bias_(call.saved.column_bias ? call.saved.column_bias + head.index * head.p.keys : nullptr),
+        strength_(call.gradients.strength + head.index) {}
+
+  void run(Own* own) {
+    head_.alone = own != nullptr;
+    *strength_ = run_head(head_, column_bias_, own);
+  }
+
+ private:
+  static SavedRows saved_rows(const Head& head, const Saved& saved, const Shared& shared) {
+    const int64_t plane = head.p.batch * head.p.heads * head.p.queries;
+    const float* rows = saved.rows + head.index * head.p.queries;
+    return {rows,         rows + plane,       rows + 2 * plane,     rows + 3 * plane,
+            shared.delta, shared.column_bias, shared.column_weights};
+  }
+  static const double* prefix_sums(const Head& head, const Saved& saved) {
+    return saved.prefix_sums ? saved.prefix_sums + head.index * head.p.keys * chunk_count(head.p.queries) : nullptr;
+  }
+
+  HeadRows<T, KeyT> rows_;
+  BackwardHead<T, KeyT, E> head_;
+  const float* column_bias_;
+  double* strength_;
+};
 
 }  // namespace
 
 template <class T, class KeyT>
-void backward_heads(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream,
-                    const Saved& saved, const Gradients<T, KeyT>& gradients, int64_t begin, int64_t end) {
-  apply_environment();
-  with_operand<T>([&]<class E>(E) {
-    in_one_thread<BackwardShared, BackwardOwn>(problem, begin, end,
-                                               one_head<E>(problem, inputs, upstream, saved, gradients));
-  });
-}
-
-template <class T, class KeyT>
 void backward(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream, const Saved& saved,
-              const Gradients<T, KeyT>& gradients) {
-  apply_environment();
+              const Gradients<T, KeyT>& gradients, std::optional<HeadRange> some) {
   with_operand<T>([&]<class E>(E) {
-    over_threads<BackwardShared, BackwardOwn>(problem, one_head<E>(problem, inputs, upstream, saved, gradients));
+    run_heads<BackwardPass<T, KeyT, E>>(
+        problem, BackwardCall<T, KeyT>{inputs, upstream, saved, gradients, problem.queries, problem.keys}, some);
   });
 }
 
-#define SAOBP_BACKWARD(T, KeyT)                                                                          \
-  template void backward_heads(const Problem&, const Inputs<T>&, const OutputGradient<T>&, const Saved&, \
-                               const Gradients<T, KeyT>&, int64_t, int64_t);                             \
-  template void backward(const Problem&, const Inputs<T>&, const OutputGradient<T>&, const Saved&,       \
-                         const Gradients<T, KeyT>&);
+#define SAOBP_BACKWARD(T, KeyT)                                                                    \
+  template void backward(const Problem&, const Inputs<T>&, const OutputGradient<T>&, const Saved&, \
+                         const Gradients<T, KeyT>&, std::optional<HeadRange>);
 SAOBP_BACKWARD(float, float)
 SAOBP_BACKWARD(c10::BFloat16, float)
 SAOBP_BACKWARD(c10::BFloat16, c10::BFloat16)

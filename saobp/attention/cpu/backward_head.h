@@ -19,25 +19,24 @@ struct BackwardShared {
   explicit BackwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
-        scratch(2 * kept_blocks * kTileRows * columns + 5 * columns * operand_floats(p.channels) +
-                round_up(p.queries, kLanes) + (2 * kMaxChunks + 3) * columns + 16 * kLanes),
-        keys_transposed(scratch.floats(columns * operand_floats(p.channels))),
-        values_transposed(scratch.floats(columns * operand_floats(p.channels))),
-        keys(scratch.floats(columns * p.channels)),
-        key_gradient(scratch.floats(columns * p.channels)),
-        value_gradient(scratch.floats(columns * p.channels)),
         key_sum(p, columns * p.channels),
         value_sum(p, columns * p.channels),
-        scores(scratch.floats(kept_blocks * kTileRows * columns)),
-        gradients(scratch.floats(kept_blocks * kTileRows * columns)),
-        delta(scratch.floats(p.queries)),
-        chunk_sums(scratch.doubles(kMaxChunks * columns)),
-        column_gradient(scratch.floats(columns)),
-        column_weights(scratch.floats(columns)),
-        column_bias(scratch.floats(columns)) {}
+        scratch([&](auto& place) {
+          place(keys_transposed, columns * operand_floats(p.channels));
+          place(values_transposed, columns * operand_floats(p.channels));
+          place(keys, columns * p.channels);
+          place(key_gradient, columns * p.channels);
+          place(value_gradient, columns * p.channels);
+          place(scores, kept_blocks * kTileRows * columns);
+          place(gradients, kept_blocks * kTileRows * columns);
+          place(delta, p.queries);
+          place(chunk_sums, kMaxChunks * columns);
+          place(column_gradient, columns);
+          place(column_weights, columns);
+          place(column_bias, columns);
+        }) {}
 
   int64_t columns, kept_blocks;
-  Scratch scratch;
   float *keys_transposed, *values_transposed;  // operands in tiles; keys scaled for scores to base 2 if they are floats
   float* keys;                                 // operand [L_k][channels], where the tensor itself will not do
   float *key_gradient, *value_gradient;        // transposed, in tiles
@@ -47,33 +46,35 @@ struct BackwardShared {
   double* chunk_sums;  // [chunks][columns] of dZ
   double chunk_strength[kMaxChunks];
   float *column_gradient, *column_weights, *column_bias;
+  Scratch scratch;
 };
 
 // Memory of a thread.
 struct BackwardOwn {
   explicit BackwardOwn(const Problem& p)
-      : columns(round_up(p.keys, kTileColumns)),
-        scratch(7 * kTileRows * columns / 2 + (chunk_count(p.queries) > 1 ? 2 * columns * p.channels : 0) +
-                4 * kTileRows * operand_floats(p.channels) + 13 * columns + 16 * kLanes),
-        scores(scratch.floats(kTileRows * columns)),
-        gradients(scratch.floats(kTileRows * columns)),
-        weights(scratch.floats(kTileRows * columns)),
-        operand(scratch.floats(kTileRows * columns / 2)),
-        key_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
-        value_part(chunk_count(p.queries) > 1 ? scratch.floats(columns * p.channels) : nullptr),
-        query_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
-        gradient_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
-        transposed_rows(scratch.floats(kTileRows * p.channels)),
-        query_gradient_rows(scratch.floats(kTileRows * p.channels)),
-        chunk_sum(scratch.doubles(columns)),
-        messages(scratch.doubles(columns)),
-        state{scratch.doubles(columns), scratch.doubles(columns), scratch.floats(columns), scratch.floats(columns),
-              scratch.floats(columns)},
-        after_block(scratch.floats(columns)),
-        in_block(scratch.floats(columns)) {}
+      : columns(round_up(p.keys, kTileColumns)), scratch([&](auto& place) {
+          place(scores, kTileRows * columns);
+          place(gradients, kTileRows * columns);
+          place(weights, kTileRows * columns);
+          place(operand, kTileRows * columns / 2);
+          place(key_part, chunk_count(p.queries) > 1 ? columns * p.channels : 0);
+          place(value_part, chunk_count(p.queries) > 1 ? columns * p.channels : 0);
+          place(query_rows, kTileRows * operand_floats(p.channels));
+          place(gradient_rows, kTileRows * operand_floats(p.channels));
+          place(transposed_rows, kTileRows * p.channels);
+          place(query_gradient_rows, kTileRows * p.channels);
+          place(chunk_sum, columns);
+          place(messages, columns);
+          place(state.start, columns);
+          place(state.gained, columns);
+          place(state.bias, columns);
+          place(state.weights, columns);
+          place(state.products, columns);
+          place(after_block, columns);
+          place(in_block, columns);
+        }) {}
 
   int64_t columns;
-  Scratch scratch;
   float *scores, *gradients, *weights;
   float* operand;                                // a block, for products of bfloat16
   float *key_part, *value_part;                  // a chunk's dK and dV
@@ -83,6 +84,7 @@ struct BackwardOwn {
   ColumnState state;
   float *after_block, *in_block;
   ProductsDone done;
+  Scratch scratch;
 };
 
 template <class T, class KeyT>

@@ -123,7 +123,7 @@ double ScoreGradient(const Block& attention, const Block& gradient, const Messag
         const auto a = hn::LoadU(f, a_row + k);
         auto dm = hn::LoadU(f, column_gradient + column + k);
         if (messages.exclude_self) dm = hn::Sub(dm, hn::LoadU(f, g_row + k));
-        const auto w = hn::Div(hn::Mul(a, dm), message(a, decay));
+        const auto w = message_gradient(a, dm, decay);
         sum = hn::Add(sum, w);
         hn::StoreU(w, f, weighted + column + k);
       }

@@ -117,9 +117,9 @@ float return_row(const BackwardBlock& block, const Block& row, int64_t i, const 
       const auto before = hn::LoadU(f, later.in_block + column + k), after = hn::Add(before, dz);
       const auto dm = hn::Add(hn::LoadU(f, later.after_block + column + k), messages.exclude_self ? before : after);
       const auto a = hn::LoadU(f, attention + k);
-      const auto message_gradient = hn::Div(hn::Mul(a, dm), message(a, decay));
-      sum = hn::Add(sum, message_gradient);
-      hn::StoreU(message_gradient, f, weighted + column + k);
+      const auto through_message = message_gradient(a, dm, decay);
+      sum = hn::Add(sum, through_message);
+      hn::StoreU(through_message, f, weighted + column + k);
       hn::StoreU(kDropout ? hn::Mul(hn::Max(w, hn::Zero(f)), scale) : w, f, weights + k);
       hn::StoreU(dz, f, gradient + k);
       hn::StoreU(after, f, later.in_block + column + k);

@@ -20,38 +20,38 @@ class EncoderBackward : ElemmulGradient {
     explicit Shared(const Problem& p)
         : ElemmulGradient::Shared(p),
           kept_blocks(blocks_kept(p)),
-          scratch(kept_blocks * kTileRows * columns + 2 * columns * p.channels + (2 * kMaxChunks + 2) * columns),
           table_sum(p, columns * p.channels),
-          attention(scratch.floats(kept_blocks * kTileRows * columns)),
-          table_gradient(scratch.floats(columns * p.channels)),
-          table_gradient_rows(scratch.floats(columns * p.channels)),
-          chunk_sums(scratch.doubles(kMaxChunks * columns)),
-          column_sum(scratch.floats(columns)),
-          sum_gradient(scratch.floats(columns)) {}
+          scratch([&](auto& place) {
+            place(attention, kept_blocks * kTileRows * columns);
+            place(table_gradient, columns * p.channels);
+            place(table_gradient_rows, columns * p.channels);
+            place(chunk_sums, kMaxChunks * columns);
+            place(column_sum, columns);
+            place(sum_gradient, columns);
+          }) {}
 
     int64_t kept_blocks;
-    Scratch scratch;
     ChunkSum table_sum;                           // dTᵀ
     float* attention;                             // A of the first `kept_blocks`
     float *table_gradient, *table_gradient_rows;  // dTᵀ in tiles; dT [L][channels]
     double* chunk_sums;                           // [chunks][columns] of ds
     float *column_sum, *sum_gradient;             // s, ds
+    Scratch scratch;
   };
 
   struct Own : ElemmulGradient::Own {
     explicit Own(const Problem& p)
-        : ElemmulGradient::Own(p),
-          scratch(2 * kTileRows * columns),
-          attention(scratch.floats(kTileRows * columns)),
-          spare(scratch.floats(kTileRows * columns)) {}
+        : ElemmulGradient::Own(p), scratch([&](auto& place) {
+            place(attention, kTileRows * columns);
+            place(spare, kTileRows * columns);
+          }) {}
 
-    Scratch scratch;
     float *attention, *spare;  // A where it is not kept; A ⊙ R, later x
+    Scratch scratch;
   };
 
-  EncoderBackward(const ElemmulHead& head, Shared& shared, const ElemmulUpstream& upstream,
-                  const Gradients<float, float>& gradients)
-      : ElemmulGradient(head, shared, upstream, gradients), shared_(shared) {
+  EncoderBackward(const Head& head, const ElemmulBackward& call, Shared& shared)
+      : ElemmulGradient(head, call, shared), shared_(shared) {
     std::copy_n(saved_.columns, real.keys.size(), shared.column_sum);
     std::fill(shared.column_sum + real.keys.size(), shared.column_sum + real.key_columns, 0.0f);
   }
@@ -121,10 +121,11 @@ class EncoderBackward : ElemmulGradient {
 
 }  // namespace
 
-void elemmul_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
-                      const Gradients<float, float>& gradients) {
-  if (problem.causal) return elemmul_causal_backward(problem, inputs, upstream, gradients);
-  run_elemmul<EncoderBackward>(problem, inputs, {gradients.query, gradients.key, gradients.value}, upstream, gradients);
+void elemmul_backward(const Problem& problem, const Inputs<float>& inputs, const OutputGradient<float>& upstream,
+                      const ElemmulSaved& saved, const Gradients<float, float>& gradients) {
+  const ElemmulBackward call{inputs, upstream, saved, gradients, problem.queries};
+  if (problem.causal) return elemmul_causal_backward(problem, call);
+  run_heads<EncoderBackward>(problem, call);
 }
 
 }  // namespace saobp::attention::cpu

@@ -10,14 +10,12 @@ constexpr int64_t kStrip = 16;  // so many rows of a triangle are made or used a
 }  // namespace
 
 Carried::Carried(const Problem& p)
-    : channels_(p.channels),
-      scratch_(round_up(p.keys, kTileColumns) * p.channels + 4 * round_up(p.keys, kTileColumns)) {
-  const int64_t columns = round_up(p.keys, kTileColumns);
-  table_ = scratch_.floats(columns * p.channels);
-  sums_ = scratch_.doubles(columns);
-  base = scratch_.floats(columns);
-  running = scratch_.floats(columns);
-}
+    : channels_(p.channels), scratch_([this, columns = round_up(p.keys, kTileColumns)](auto& place) {
+        place(table_, columns * channels_);
+        place(sums_, columns);
+        place(base, columns);
+        place(running, columns);
+      }) {}
 
 void Carried::clear(int64_t first, int64_t columns) {
   std::fill_n(table(first), round_up(columns, kTileColumns) * channels_, 0.0f);
@@ -38,9 +36,10 @@ void CarriedChunks::begin(const Head& head, const Chunks& chunks) {
   columns_ = round_up(head.real.key_columns, kTileColumns);
   if (scratch_) return;
   const int64_t most = (chunk_count(problem_.queries) - 1) * round_up(problem_.keys, kTileColumns);
-  scratch_.emplace(most * (problem_.channels + 2));
-  tables_ = scratch_->floats(most * problem_.channels);
-  sums_ = scratch_->doubles(most);
+  scratch_.emplace([&](auto& place) {
+    place(tables_, most * problem_.channels);
+    place(sums_, most);
+  });
 }
 
 void CarriedChunks::store(int64_t n, int64_t column, const Carried& carried) {

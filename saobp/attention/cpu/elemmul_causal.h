@@ -7,10 +7,8 @@
 
 namespace saobp::attention::cpu {
 
-void elemmul_causal_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
-                            const ElemmulSaved& saved);
-void elemmul_causal_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
-                             const Gradients<float, float>& gradients);
+void elemmul_causal_forward(const Problem& problem, const ElemmulForward& call);
+void elemmul_causal_backward(const Problem& problem, const ElemmulBackward& call);
 
 // A table of `channels` numbers for each key, in tiles of 128 keys (each of them [128][channels] or [channels][128]),
 // and a sum for each key: T and s over the rows gone by, or U and u over those to come. Memory of a thread.
@@ -30,9 +28,9 @@ class Carried {
 
  private:
   int64_t channels_;
-  Scratch scratch_;
   float* table_;
   double* sums_;
+  Scratch scratch_;
 };
 
 enum class Order { forwards, backwards };
@@ -87,10 +85,10 @@ class CarriedChunks {
 
   const Problem& problem_;
   Order order_;
-  std::optional<Scratch> scratch_;
   float* tables_ = nullptr;  // [chunks − 1][columns · channels], after the n-th chunk that is taken
   double* sums_ = nullptr;   // [chunks − 1][columns]
   int64_t count_ = 1, columns_ = 0;
+  std::optional<Scratch> scratch_;
 };
 
 // A block's rows go by in parts of up to 32: what is carried grows after each, and inside a part the rows meet each

@@ -23,40 +23,39 @@ class CausalBackward : ElemmulGradient {
     explicit Shared(const Problem& p)
         : ElemmulGradient::Shared(p),
           kept_blocks(blocks_kept(p)),
-          scratch(2 * kept_blocks * kTileRows * columns),
-          attention(scratch.floats(kept_blocks * kTileRows * columns)),
-          x(scratch.floats(kept_blocks * kTileRows * columns)),
           before(p, Order::forwards),
-          after(p, Order::backwards) {}
+          after(p, Order::backwards),
+          scratch([&](auto& place) {
+            place(attention, kept_blocks * kTileRows * columns);
+            place(x, kept_blocks * kTileRows * columns);
+          }) {}
 
     int64_t kept_blocks;
-    Scratch scratch;
     float *attention, *x;         // A and ∂L/∂A of the first `kept_blocks`
     CarriedChunks before, after;  // Tᵀ and s; Uᵀ and u; in tiles of [channels][128]
+    Scratch scratch;
   };
 
   struct Own : ElemmulGradient::Own {
     explicit Own(const Problem& p)
-        : ElemmulGradient::Own(p),
-          scratch(2 * kTileRows * columns + 2 * kTileSize + kTileRows * kPartRows + kTileRows * p.channels),
-          attention(scratch.floats(kTileRows * columns)),
-          x(scratch.floats(kTileRows * columns)),
-          left(scratch.floats(kTileSize)),
-          transposed(scratch.floats(kTileSize)),
-          pairs(scratch.floats(kTileRows * kPartRows)),
-          value_columns(scratch.floats(kTileRows * p.channels)),
-          carried(p) {}
+        : ElemmulGradient::Own(p), carried(p), scratch([&](auto& place) {
+            place(attention, kTileRows * columns);
+            place(x, kTileRows * columns);
+            place(left, kTileSize);
+            place(transposed, kTileSize);
+            place(pairs, kTileRows * kPartRows);
+            place(value_columns, kTileRows * p.channels);
+          }) {}
 
-    Scratch scratch;
     float *attention, *x;          // where they are not kept
     float *left, *transposed;      // A ⊙ R of a tile; its Aᵀ [128][64]
     float *pairs, *value_columns;  // [parts][32][32]; dVᵀ [channels][64]
     Carried carried;
+    Scratch scratch;
   };
 
-  CausalBackward(const ElemmulHead& head, Shared& shared, const ElemmulUpstream& upstream,
-                 const Gradients<float, float>& gradients)
-      : ElemmulGradient(head, shared, upstream, gradients), shared_(shared) {}
+  CausalBackward(const Head& head, const ElemmulBackward& call, Shared& shared)
+      : ElemmulGradient(head, call, shared), shared_(shared) {}
 
   void run(Own* own) {
     const bool all_kept = real.row_blocks() <= shared_.kept_blocks;
@@ -240,9 +239,8 @@ class CausalBackward : ElemmulGradient {
 
 }  // namespace
 
-void elemmul_causal_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
-                             const Gradients<float, float>& gradients) {
-  run_elemmul<CausalBackward>(problem, inputs, {gradients.query, gradients.key, gradients.value}, upstream, gradients);
+void elemmul_causal_backward(const Problem& problem, const ElemmulBackward& call) {
+  run_heads<CausalBackward>(problem, call);
 }
 
 }  // namespace saobp::attention::cpu

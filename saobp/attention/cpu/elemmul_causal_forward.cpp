@@ -14,38 +14,36 @@ class CausalForward : ElemmulHead {
  public:
   struct Shared {
     explicit Shared(const Problem& p)
-        : scratch(round_up(p.keys, kTileColumns) * p.channels),
-          keys(scratch.floats(round_up(p.keys, kTileColumns) * p.channels)),
-          before(p, Order::forwards) {}
+        : before(p, Order::forwards),
+          scratch([&](auto& place) { place(keys, round_up(p.keys, kTileColumns) * p.channels); }) {}
 
-    Scratch scratch;
     float* keys;           // Kᵀ in tiles
     CarriedChunks before;  // T [L][channels] and s
+    Scratch scratch;
   };
 
   struct Own {
     explicit Own(const Problem& p)
-        : columns(round_up(p.keys, kTileColumns)),
-          scratch(kTileRows * columns + kTileSize + 3 * kTileRows * p.channels),
-          block(scratch.floats(kTileRows * columns)),
-          transposed(scratch.floats(kTileSize)),
-          query_rows(scratch.floats(kTileRows * p.channels)),
-          value_rows(scratch.floats(kTileRows * p.channels)),
-          output_rows(scratch.floats(kTileRows * p.channels)),
-          carried(p) {}
+        : columns(round_up(p.keys, kTileColumns)), carried(p), scratch([&](auto& place) {
+            place(block, kTileRows * columns);
+            place(transposed, kTileSize);
+            place(query_rows, kTileRows * p.channels);
+            place(value_rows, kTileRows * p.channels);
+            place(output_rows, kTileRows * p.channels);
+          }) {}
 
     int64_t columns;
-    Scratch scratch;
     float *block, *transposed;                     // A, A ⊙ R; Aᵀ of a tile [128][64]
     float *query_rows, *value_rows, *output_rows;  // [64][channels]
     Carried carried;
+    Scratch scratch;
   };
 
-  CausalForward(const ElemmulHead& head, Shared& shared, const ElemmulSaved& saved, const View<float>& output)
-      : ElemmulHead(head),
+  CausalForward(const Head& head, const ElemmulForward& call, Shared& shared)
+      : ElemmulHead(head, call.inputs),
         shared_(shared),
-        saved_(saved, head),
-        output_(head_rows(output, index / p.heads, index % p.heads)),
+        saved_(call.saved, head),
+        output_(query_rows(call.output)),
         chunks_(real) {}
 
   void run(Own* own) {
@@ -150,9 +148,8 @@ class CausalForward : ElemmulHead {
 
 }  // namespace
 
-void elemmul_causal_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
-                            const ElemmulSaved& saved) {
-  run_elemmul<CausalForward>(problem, inputs, {output}, saved, output);
+void elemmul_causal_forward(const Problem& problem, const ElemmulForward& call) {
+  run_heads<CausalForward>(problem, call);
 }
 
 }  // namespace saobp::attention::cpu

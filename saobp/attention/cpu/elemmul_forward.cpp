@@ -17,44 +17,45 @@ class EncoderForward : ElemmulHead {
     explicit Shared(const Problem& p)
         : columns(round_up(p.keys, kTileColumns)),
           kept_blocks(blocks_kept(p)),
-          scratch(kept_blocks * kTileRows * columns + 2 * columns * p.channels + (2 * kMaxChunks + 1) * columns),
           table_sum(p, columns * p.channels),
-          keys(scratch.floats(columns * p.channels)),
-          table(scratch.floats(columns * p.channels)),
-          blocks(scratch.floats(kept_blocks * kTileRows * columns)),
-          chunk_sums(scratch.doubles(kMaxChunks * columns)),
-          column_sum(scratch.floats(columns)) {}
+          scratch([&](auto& place) {
+            place(keys, columns * p.channels);
+            place(table, columns * p.channels);
+            place(blocks, kept_blocks * kTileRows * columns);
+            place(chunk_sums, kMaxChunks * columns);
+            place(column_sum, columns);
+          }) {}
 
     int64_t columns, kept_blocks;
-    Scratch scratch;
     ChunkSum table_sum;   // Tᵀ in tiles
     float *keys, *table;  // Kᵀ in tiles; T [L][channels]
     float* blocks;        // e of the first `kept_blocks`
     double* chunk_sums;   // [chunks][columns] of s
     float* column_sum;    // s
+    Scratch scratch;
   };
 
   struct Own {
     explicit Own(const Problem& p)
-        : columns(round_up(p.keys, kTileColumns)),
-          scratch(kTileRows * columns + columns * p.channels + 3 * kTileRows * p.channels),
-          block(scratch.floats(kTileRows * columns)),
-          table_part(scratch.floats(columns * p.channels)),
-          rows(scratch.floats(kTileRows * p.channels)),
-          transposed_rows(scratch.floats(kTileRows * p.channels)),
-          output_rows(scratch.floats(kTileRows * p.channels)) {}
+        : columns(round_up(p.keys, kTileColumns)), scratch([&](auto& place) {
+            place(block, kTileRows * columns);
+            place(table_part, columns * p.channels);
+            place(rows, kTileRows * p.channels);
+            place(transposed_rows, kTileRows * p.channels);
+            place(output_rows, kTileRows * p.channels);
+          }) {}
 
     int64_t columns;
-    Scratch scratch;
     float *block, *table_part;
     float *rows, *transposed_rows, *output_rows;  // [64][channels], [channels][64], [64][channels]
+    Scratch scratch;
   };
 
-  EncoderForward(const ElemmulHead& head, Shared& shared, const ElemmulSaved& saved, const View<float>& output)
-      : ElemmulHead(head),
+  EncoderForward(const Head& head, const ElemmulForward& call, Shared& shared)
+      : ElemmulHead(head, call.inputs),
         shared_(shared),
-        saved_(saved, head),
-        output_(head_rows(output, index / p.heads, index % p.heads)),
+        saved_(call.saved, head),
+        output_(query_rows(call.output)),
         chunks_(real) {}
 
   void run(Own* own) {
@@ -131,8 +132,9 @@ class EncoderForward : ElemmulHead {
 
 void elemmul_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
                      const ElemmulSaved& saved) {
-  if (problem.causal) return elemmul_causal_forward(problem, inputs, output, saved);
-  run_elemmul<EncoderForward>(problem, inputs, {output}, saved, output);
+  const ElemmulForward call{inputs, output, saved, problem.queries};
+  if (problem.causal) return elemmul_causal_forward(problem, call);
+  run_heads<EncoderForward>(problem, call);
 }
 
 }  // namespace saobp::attention::cpu

@@ -7,34 +7,33 @@
 namespace saobp::attention::cpu {
 
 ElemmulGradient::Shared::Shared(const Problem& p)
-    : columns(round_up(p.keys, kTileColumns)),
-      scratch(3 * columns * p.channels),
-      key_sum(p, columns * p.channels),
-      keys_transposed(scratch.floats(columns * p.channels)),
-      keys(scratch.floats(columns * p.channels)),
-      key_gradient(scratch.floats(columns * p.channels)) {}
+    : columns(round_up(p.keys, kTileColumns)), key_sum(p, columns * p.channels), scratch([&](auto& place) {
+        place(keys_transposed, columns * p.channels);
+        place(keys, columns * p.channels);
+        place(key_gradient, columns * p.channels);
+      }) {}
 
 ElemmulGradient::Own::Own(const Problem& p)
-    : columns(round_up(p.keys, kTileColumns)),
-      scratch(columns * p.channels + 5 * kTileRows * p.channels + kTileRows),
-      part(scratch.floats(columns * p.channels)),
-      query_rows(scratch.floats(kTileRows * p.channels)),
-      value_rows(scratch.floats(kTileRows * p.channels)),
-      numerator_rows(scratch.floats(kTileRows * p.channels)),
-      spare_rows(scratch.floats(kTileRows * p.channels)),
-      transposed_rows(scratch.floats(kTileRows * p.channels)),
-      dz(scratch.floats(kTileRows)) {}
+    : columns(round_up(p.keys, kTileColumns)), scratch([&](auto& place) {
+        place(part, columns * p.channels);
+        place(query_rows, kTileRows * p.channels);
+        place(value_rows, kTileRows * p.channels);
+        place(numerator_rows, kTileRows * p.channels);
+        place(spare_rows, kTileRows * p.channels);
+        place(transposed_rows, kTileRows * p.channels);
+        place(dz, kTileRows);
+      }) {}
 
-ElemmulGradient::ElemmulGradient(const ElemmulHead& head, Shared& shared, const ElemmulUpstream& upstream,
-                                 const Gradients<float, float>& gradients)
-    : ElemmulHead(head), saved_(upstream.saved, head), chunks_(real), shared_(shared) {
-  const auto of = [&](const auto& view) { return head_rows(view, index / p.heads, index % p.heads); };
-  output_ = of(upstream.output.output);
-  output_gradient_ = of(upstream.output.gradient);
-  query_gradient_ = of(gradients.query);
-  key_gradient_ = of(gradients.key);
-  value_gradient_ = of(gradients.value);
-}
+ElemmulGradient::ElemmulGradient(const Head& head, const ElemmulBackward& call, Shared& shared)
+    : ElemmulHead(head, call.inputs),
+      saved_(call.saved, head),
+      chunks_(real),
+      shared_(shared),
+      output_(query_rows(call.upstream.output)),
+      output_gradient_(query_rows(call.upstream.gradient)),
+      query_gradient_(query_rows(call.gradients.query)),
+      key_gradient_(query_rows(call.gradients.key)),
+      value_gradient_(query_rows(call.gradients.value)) {}
 
 void ElemmulGradient::begin(bool alone) {
   pack_columns_transposed(key, constants.score_scale, shared_.keys_transposed);

@@ -12,25 +12,24 @@ class ElemmulGradient : protected ElemmulHead {
   struct Shared {
     explicit Shared(const Problem& p);
     int64_t columns;
-    Scratch scratch;
     ChunkSum key_sum;                              // dKᵀ
     float *keys_transposed, *keys, *key_gradient;  // Kᵀ in tiles, scaled for scores to base 2; K; dKᵀ in tiles
+    Scratch scratch;
   };
 
   // Memory of a thread.
   struct Own {
     explicit Own(const Problem& p);
     int64_t columns;
-    Scratch scratch;
     float* part;                                                   // a chunk's part of a matrix like dKᵀ
     float *query_rows, *value_rows, *numerator_rows, *spare_rows;  // [64][channels]
     float* transposed_rows;                                        // [channels][64]
     float* dz;                                                     // of the rows of the block
+    Scratch scratch;
   };
 
  protected:
-  ElemmulGradient(const ElemmulHead& head, Shared& shared, const ElemmulUpstream& upstream,
-                  const Gradients<float, float>& gradients);
+  ElemmulGradient(const Head& head, const ElemmulBackward& call, Shared& shared);
 
   // Before and after the sweeps. `backwards`: dK's chunks go from the last to the first.
   void begin(bool alone);

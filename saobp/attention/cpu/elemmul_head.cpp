@@ -11,11 +11,10 @@ int64_t elemmul_table_size(bool causal, int64_t length, int64_t channels) {
 }
 
 ElemmulHead::ElemmulHead(const Head& head, const Inputs<float>& inputs) : Head(head) {
-  const int64_t batch = index / p.heads, query_head = index % p.heads, key_head = query_head / p.group;
-  query = head_rows(inputs.query, batch, query_head);
-  key = head_rows(inputs.key, batch, key_head);
-  value = head_rows(inputs.value, batch, key_head);
-  has_value = p.key_mask ? p.key_mask + batch * p.keys : nullptr;
+  query = query_rows(inputs.query);
+  key = key_rows(inputs.key);
+  value = key_rows(inputs.value);
+  has_value = p.key_mask ? p.key_mask + index / p.heads * p.keys : nullptr;
   const auto has_one = [&](uint32_t position) { return !has_value || has_value[position]; };
   if (std::all_of(real.queries.begin(), real.queries.end(), has_one)) has_value = nullptr;
 }

@@ -1,9 +1,7 @@
-// What the ElemMul kernels' passes over one head share: its rows, what the forward pass saves of it, and how the heads
-// go over the threads.
+// What the ElemMul kernels' passes over one head share: its rows, and what the forward pass saves of it.
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 
 #include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/elemmul_kernel.h"
@@ -39,28 +37,6 @@ struct ElemmulHead : Head {
   // The block's rows of V, with zero rows up to what the products take. buffer: [64][channels].
   Packed value_rows(int64_t b, float* buffer) const;
 };
-
-// Runs Pass(head, shared, arguments...).run(own) for the heads of the problem, spread over the threads (schedule.h),
-// with Pass::Shared and Pass::Own as memory of a head and of a thread. `results` are cleared where anything is left
-// out.
-template <class Pass, class... Arguments>
-void run_elemmul(const Problem& problem, const Inputs<float>& inputs, std::initializer_list<View<float>> results,
-                 const Arguments&... arguments) {
-  using Shared = typename Pass::Shared;
-  using Own = typename Pass::Own;
-  apply_environment();
-  const Constants constants(problem);
-  over_threads<Shared, Own>(problem, [&](int64_t index, Shared& shared, Own* own) {
-    const RealRows real(problem, index / problem.heads);
-    if (static_cast<int64_t>(std::min(real.queries.size(), real.keys.size())) < problem.queries) {
-      for (const View<float>& view : results) {
-        clear_rows(head_rows(view, index / problem.heads, index % problem.heads), problem.queries, problem.channels);
-      }
-    }
-    if (real.queries.empty() || real.keys.empty()) return;
-    Pass(ElemmulHead({problem, constants, real, index}, inputs), shared, arguments...).run(own);
-  });
-}
 
 // Zeroes what dropout, if there is any, drops of the tile of a block that begins at `column`.
 inline void drop_tile(const Block& tile, int64_t column, const DropoutBlock* dropout) {

@@ -24,16 +24,37 @@ struct ElemmulSaved {
 
 int64_t elemmul_table_size(bool causal, int64_t length, int64_t channels);
 
-void elemmul_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
-                     const ElemmulSaved& saved);
+// The arguments of a forward pass, and of a backward pass. Key and value gradients are those of each query head; there
+// is none of a strength.
+struct ElemmulForward {
+  const Inputs<float>& inputs;
+  const View<float>& output;
+  const ElemmulSaved& saved;
+  int64_t length;
 
-struct ElemmulUpstream {
-  ElemmulSaved saved;
-  OutputGradient<float> output;
+  template <class F>
+  void each_result(F&& f) const {
+    f(output, length);
+  }
+};
+struct ElemmulBackward {
+  const Inputs<float>& inputs;
+  const OutputGradient<float>& upstream;
+  const ElemmulSaved& saved;
+  const Gradients<float, float>& gradients;
+  int64_t length;
+
+  template <class F>
+  void each_result(F&& f) const {
+    f(gradients.query, length);
+    f(gradients.key, length);
+    f(gradients.value, length);
+  }
 };
 
-// Key and value gradients are those of each query head; there is none of a strength.
-void elemmul_backward(const Problem& problem, const Inputs<float>& inputs, const ElemmulUpstream& upstream,
-                      const Gradients<float, float>& gradients);
+void elemmul_forward(const Problem& problem, const Inputs<float>& inputs, const View<float>& output,
+                     const ElemmulSaved& saved);
+void elemmul_backward(const Problem& problem, const Inputs<float>& inputs, const OutputGradient<float>& upstream,
+                      const ElemmulSaved& saved, const Gradients<float, float>& gradients);
 
 }  // namespace saobp::attention::cpu

@@ -160,54 +160,53 @@ void run_head(ForwardHead<T, E>& head, ForwardOwn* own) {
   });
 }
 
-// What runs one head, for in_one_thread and over_threads.
-template <class E, class T>
-auto one_head(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
-  return [&problem, inputs, output, saved](int64_t index, ForwardShared& shared, ForwardOwn* own) {
-    const int64_t batch = index / problem.heads, head = index % problem.heads, key_head = head / problem.group;
-    const Constants constants(problem, head);
-    const RealRows real(problem, batch);
-    const Rows<T> rows = head_rows(output, batch, head);
-    if (real.queries.size() < static_cast<size_t>(problem.queries) || real.keys.empty()) {
-      clear_rows(rows, problem.queries, problem.channels);
-    }
-    if (real.queries.empty() || real.keys.empty()) return;
-    ForwardHead<T, E> work{{problem, constants, real, index},
-                           shared,
-                           SavedHead(saved, problem, index),
-                           head_rows(inputs.query, batch, head),
-                           head_rows(inputs.key, batch, key_head),
-                           head_rows(inputs.value, batch, key_head),
-                           rows,
-                           Chunks(real)};
-    run_head(work, own);
-  };
-}
+template <class T>
+struct ForwardCall {
+  const Inputs<T>& inputs;
+  const View<T>& output;
+  const Saved& saved;
+  int64_t queries;
+
+  template <class F>
+  void each_result(F&& f) const {
+    f(output, queries);
+  }
+};
+
+template <class T, class E>
+class ForwardPass {
+ public:
+  using Shared = ForwardShared;
+  using Own = ForwardOwn;
+
+  ForwardPass(const Head& head, const ForwardCall<T>& call, Shared& shared)
+      : head_{head,
+              shared,
+              SavedHead(call.saved, head.p, head.index),
+              head.query_rows(call.inputs.query),
+              head.key_rows(call.inputs.key),
+              head.key_rows(call.inputs.value),
+              head.query_rows(call.output),
+              Chunks(head.real)} {}
+
+  void run(Own* own) { run_head(head_, own); }
+
+ private:
+  ForwardHead<T, E> head_;
+};
 
 }  // namespace
 
 template <class T>
-void forward_heads(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
-                   int64_t begin, int64_t end) {
-  apply_environment();
+void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
+             std::optional<HeadRange> some) {
   with_operand<T>([&]<class E>(E) {
-    in_one_thread<ForwardShared, ForwardOwn>(problem, begin, end, one_head<E>(problem, inputs, output, saved));
+    run_heads<ForwardPass<T, E>>(problem, ForwardCall<T>{inputs, output, saved, problem.queries}, some);
   });
 }
 
-template <class T>
-void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved) {
-  apply_environment();
-  with_operand<T>([&]<class E>(E) {
-    over_threads<ForwardShared, ForwardOwn>(problem, one_head<E>(problem, inputs, output, saved));
-  });
-}
-
-#define SAOBP_FORWARD(T)                                                                                         \
-  template void forward_heads(const Problem&, const Inputs<T>&, const View<T>&, const Saved&, int64_t, int64_t); \
-  template void forward(const Problem&, const Inputs<T>&, const View<T>&, const Saved&);
-SAOBP_FORWARD(float)
-SAOBP_FORWARD(c10::BFloat16)
-#undef SAOBP_FORWARD
+template void forward(const Problem&, const Inputs<float>&, const View<float>&, const Saved&, std::optional<HeadRange>);
+template void forward(const Problem&, const Inputs<c10::BFloat16>&, const View<c10::BFloat16>&, const Saved&,
+                      std::optional<HeadRange>);
 
 }  // namespace saobp::attention::cpu

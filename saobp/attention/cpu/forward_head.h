@@ -21,48 +21,51 @@ struct ForwardShared {
   explicit ForwardShared(const Problem& p)
       : columns(round_up(p.keys, kTileColumns)),
         kept_blocks(refines_twice(p) ? blocks_kept(p) : 0),
-        scratch(kept_blocks * kTileRows * columns + 3 * columns * operand_floats(p.channels) +
-                (2 * kMaxChunks + 2) * columns + 16 * kLanes),
-        keys(scratch.floats(columns * operand_floats(p.channels))),
-        values(scratch.floats(columns * p.channels)),
-        weighted_values(scratch.floats(columns * p.channels)),
-        blocks(scratch.floats(kept_blocks * kTileRows * columns)),
-        chunk_sums(scratch.doubles(kMaxChunks * columns)),
-        column_bias(scratch.floats(columns)),
-        column_weights(scratch.floats(columns)) {}
+        scratch([&](auto& place) {
+          place(keys, columns * operand_floats(p.channels));
+          place(values, columns * p.channels);
+          place(weighted_values, columns * p.channels);
+          place(blocks, kept_blocks * kTileRows * columns);
+          place(chunk_sums, kMaxChunks * columns);
+          place(column_bias, columns);
+          place(column_weights, columns);
+        }) {}
 
   int64_t columns, kept_blocks;
-  Scratch scratch;
   float *keys, *values;    // operands: Kᵀ in tiles; V where the tensor itself will not do
   float* weighted_values;  // diag(w) V, for products of floats
   float* blocks;           // the first `kept_blocks`, kept from the first sweep for the second
   double* chunk_sums;      // [chunks][columns] of m
   float *column_bias, *column_weights;
+  Scratch scratch;
 };
 
 // Memory of a thread.
 struct ForwardOwn {
   explicit ForwardOwn(const Problem& p)
-      : columns(round_up(p.keys, kTileColumns)),
-        scratch(3 * kTileRows * columns / 2 + 2 * kTileRows * operand_floats(p.channels) + 11 * columns + 16 * kLanes),
-        block(scratch.floats(kTileRows * columns)),
-        operand(scratch.floats(kTileRows * columns / 2)),
-        query_rows(scratch.floats(kTileRows * operand_floats(p.channels))),
-        output_rows(scratch.floats(kTileRows * p.channels)),
-        chunk_sum(scratch.doubles(columns)),
-        block_sum(scratch.doubles(columns)),
-        state{scratch.doubles(columns), scratch.doubles(columns), scratch.floats(columns), scratch.floats(columns),
-              scratch.floats(columns)} {
+      : columns(round_up(p.keys, kTileColumns)), scratch([&](auto& place) {
+          place(block, kTileRows * columns);
+          place(operand, kTileRows * columns / 2);
+          place(query_rows, kTileRows * operand_floats(p.channels));
+          place(output_rows, kTileRows * p.channels);
+          place(chunk_sum, columns);
+          place(block_sum, columns);
+          place(state.start, columns);
+          place(state.gained, columns);
+          place(state.bias, columns);
+          place(state.weights, columns);
+          place(state.products, columns);
+        }) {
     std::fill(chunk_sum, chunk_sum + columns, 0.0);
   }
 
   int64_t columns;
-  Scratch scratch;
   float *block, *operand;           // the latter for products of bfloat16
   float *query_rows, *output_rows;  // [64][channels], the former as an operand
   double *chunk_sum, *block_sum;
   ColumnState state;  // causal
   ProductsDone done;
+  Scratch scratch;
 };
 
 // One head's part of the saved rows and columns.

@@ -87,12 +87,32 @@ float dot(const A* a, const B* b, int64_t count) {
   return sum;
 }
 
+template <class T>
+Rows<T> head_rows(const View<T>& view, int64_t batch, int64_t head) {
+  return {view.data + batch * view.batch_stride + head * view.head_stride, view.row_stride};
+}
+
+template <class T>
+void clear_rows(const Rows<T>& rows, int64_t length, int64_t channels) {
+  for (int64_t i = 0; i < length; ++i) std::fill(rows[i], rows[i] + channels, T(0));
+}
+
 // One head of a call, as every pass sees it.
 struct Head {
   const Problem& p;
   const Constants& constants;
   const RealRows& real;
   int64_t index;  // batch · heads + head
+
+  // The head's rows of a tensor of the query heads, and of its key head.
+  template <class T>
+  Rows<T> query_rows(const View<T>& view) const {
+    return head_rows(view, index / p.heads, index % p.heads);
+  }
+  template <class T>
+  Rows<T> key_rows(const View<T>& view) const {
+    return head_rows(view, index / p.heads, index % p.heads / p.group);
+  }
 
   const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }
   Block block(int64_t b, float* data) const { return {data, real.block_rows(b), real.block_columns(b)}; }
@@ -150,15 +170,5 @@ struct Head {
     });
   }
 };
-
-template <class T>
-Rows<T> head_rows(const View<T>& view, int64_t batch, int64_t head) {
-  return {view.data + batch * view.batch_stride + head * view.head_stride, view.row_stride};
-}
-
-template <class T>
-void clear_rows(const Rows<T>& rows, int64_t length, int64_t channels) {
-  for (int64_t i = 0; i < length; ++i) std::fill(rows[i], rows[i] + channels, T(0));
-}
 
 }  // namespace saobp::attention::cpu

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace saobp::attention::cpu {
 
@@ -56,14 +57,15 @@ struct Inputs {
   View<const T> query, key, value;
 };
 
-// T: float, c10::BFloat16.
-template <class T>
-void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved);
+// Of the batch · heads heads those from `begin` up to, not including, `end`.
+struct HeadRange {
+  int64_t begin, end;
+};
 
-// The same for some of the batch · heads heads, in the calling thread; may run in any thread.
+// T: float, c10::BFloat16. The heads of `some` alone go in the calling thread, which may be any.
 template <class T>
-void forward_heads(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
-                   int64_t begin, int64_t end);
+void forward(const Problem& problem, const Inputs<T>& inputs, const View<T>& output, const Saved& saved,
+             std::optional<HeadRange> some = {});
 
 template <class T>
 struct OutputGradient {
@@ -75,16 +77,12 @@ template <class T, class KeyT>
 struct Gradients {
   View<T> query;
   View<KeyT> key, value;
-  double* strength;  // [batch, heads], ∂L/∂λ; 0 where it was not refined
+  double* strength;  // [batch, heads], ∂L/∂λ; 0 where it was not refined, left alone where a head is all padding
 };
 
 // KeyT: T, or float where key gradients of a group are still to be added up.
 template <class T, class KeyT>
 void backward(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream, const Saved& saved,
-              const Gradients<T, KeyT>& gradients);
-
-template <class T, class KeyT>
-void backward_heads(const Problem& problem, const Inputs<T>& inputs, const OutputGradient<T>& upstream,
-                    const Saved& saved, const Gradients<T, KeyT>& gradients, int64_t begin, int64_t end);
+              const Gradients<T, KeyT>& gradients, std::optional<HeadRange> some = {});
 
 }  // namespace saobp::attention::cpu

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "saobp/attention/cpu/dispatch.h"
 #include "saobp/attention/cpu/head.h"
 #include "saobp/attention/cpu/kernel.h"
 
@@ -58,8 +59,7 @@ class ChunkSum {
     alone_ = alone;
     std::fill(total_, total_ + used, 0.0f);
     if (alone || chunks_ == 1 || parts_) return;
-    memory_.emplace(most_chunks_ * size_);
-    parts_ = memory_->floats(most_chunks_ * size_);
+    memory_.emplace([this](auto& place) { place(parts_, most_chunks_ * size_); });
   }
 
   // Where the chunk adds up its part. `own` is memory of the calling thread, for one part.
@@ -90,8 +90,8 @@ class ChunkSum {
   float* total_ = nullptr;
   int64_t used_ = 0, chunks_ = 1;
   bool alone_ = true;
-  std::optional<Scratch> memory_;
   float* parts_ = nullptr;  // [chunks][size]
+  std::optional<Scratch> memory_;
 };
 
 // Calls f(chunk, own) for the chunks: in order with the memory `own` of the calling thread or, if that is null, spread
@@ -108,27 +108,44 @@ void for_chunks(const Problem& problem, int64_t count, Own* own, F&& f) {
   });
 }
 
-// Calls one(index, shared, &own) for some of the batch · heads heads.
-template <class Shared, class Own, class OneHead>
-void in_one_thread(const Problem& problem, int64_t begin, int64_t end, OneHead&& one) {
-  if (begin == end) return;
-  Shared shared(problem);
-  Own own(problem);
-  for (int64_t index = begin; index < end; ++index) one(index, shared, &own);
-}
-
-// The same for all heads: each thread takes the same number of them whole; what is left over is taken by all threads
-// together, one head after the other, as one(index, shared, nullptr).
-template <class Shared, class Own, class OneHead>
-void over_threads(const Problem& problem, OneHead&& one) {
+// Runs Pass(head, call, shared).run(own) for the heads of the problem, with Pass::Shared and Pass::Own as memory of a
+// head and of a thread. Each thread takes the same number of heads whole; what is left over is taken by all threads
+// together, one head after the other, with `own` null. The heads of `some` go in the calling thread.
+// Where padding leaves something of a head out, what it writes is 0 there: call.each_result(f) calls f(view, rows) for
+// the tensors [batch, heads, rows, channels] that the passes write.
+template <class Pass, class Call>
+void run_heads(const Problem& problem, const Call& call, std::optional<HeadRange> some = {}) {
+  using Shared = typename Pass::Shared;
+  using Own = typename Pass::Own;
+  apply_environment();
+  const auto run_one = [&](int64_t index, Shared& shared, Own* own) {
+    const int64_t batch = index / problem.heads, of_batch = index % problem.heads;
+    const Constants constants(problem, of_batch);
+    const RealRows real(problem, batch);
+    const bool nothing = real.queries.empty() || real.keys.empty();
+    if (nothing || real.queries.size() < static_cast<size_t>(problem.queries) ||
+        real.keys.size() < static_cast<size_t>(problem.keys)) {
+      call.each_result([&](const auto& view, int64_t rows) {
+        clear_rows(head_rows(view, batch, of_batch), rows, problem.channels);
+      });
+    }
+    if (nothing) return;
+    Pass(Head{problem, constants, real, index}, call, shared).run(own);
+  };
+  const auto in_one_thread = [&](int64_t begin, int64_t end) {
+    if (begin == end) return;
+    Shared shared(problem);
+    Own own(problem);
+    for (int64_t index = begin; index < end; ++index) run_one(index, shared, &own);
+  };
+  if (some) return in_one_thread(some->begin, some->end);
   const int64_t heads = problem.batch * problem.heads;
   const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
   const int64_t whole = chunk_count(problem.queries) == 1 ? heads : heads / threads * threads;
-  at::parallel_for(0, whole, 1,
-                   [&](int64_t begin, int64_t end) { in_one_thread<Shared, Own>(problem, begin, end, one); });
+  at::parallel_for(0, whole, 1, in_one_thread);
   if (whole == heads) return;
   Shared shared(problem);
-  for (int64_t index = whole; index < heads; ++index) one(index, shared, static_cast<Own*>(nullptr));
+  for (int64_t index = whole; index < heads; ++index) run_one(index, shared, nullptr);
 }
 
 }  // namespace saobp::attention::cpu

@@ -9,8 +9,6 @@
 #include <new>
 #include <utility>
 
-#include "saobp/attention/cpu/layout.h"
-
 namespace saobp::attention::cpu {
 namespace {
 
@@ -65,21 +63,14 @@ thread_local Kept kept;
 
 }  // namespace
 
-Scratch::Scratch(int64_t floats) : size_(round_up(std::max<int64_t>(floats, 1), kLanes)) {
-  const int64_t bytes = size_ * static_cast<int64_t>(sizeof(float));
+void Scratch::take(int64_t floats) {
+  const int64_t bytes = std::max(floats, kLanes) * static_cast<int64_t>(sizeof(float));
   block_ = kept.take(bytes);
   if (!block_.memory) block_ = allocate(bytes);
   if (poison) std::memset(block_.memory, kNotANumber, bytes);
 }
 
 Scratch::~Scratch() { kept.give(block_); }
-
-float* Scratch::floats(int64_t count) {
-  float* part = block_.memory + used_;
-  used_ += round_up(count, kLanes);
-  if (used_ > size_) throw std::bad_alloc();
-  return part;
-}
 
 void poison_scratch(bool on) { poison = on; }
 

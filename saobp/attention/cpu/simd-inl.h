@@ -110,10 +110,18 @@ class DropoutRow {
   hn::Vec<hn::RebindToSigned<Floats>> below_threshold_;
 };
 
+// What tells one message from another: the factor that a row gives to its columns, and its gradient (CONTRIBUTING.md,
+// "Adding things").
+//
 // u = 1 − tA as (1 − A) + e^{−λ}A, which keeps its digits when A is close to 1.
 HWY_INLINE Vector message(Vector attention, Vector decay) {
   const auto one = hn::Set(Floats(), 1.0f);
   return hn::MulAdd(decay, attention, hn::Sub(one, attention));
+}
+
+// A dm/u for dm = ∂L/∂log u: ∂L/∂t is −Σ of it, and A ⊙ dA = −t times it.
+HWY_INLINE Vector message_gradient(Vector attention, Vector dm, Vector decay) {
+  return hn::Div(hn::Mul(attention, dm), message(attention, decay));
 }
 
 // A = 2^(S − max) / Σ. Maximum and sum are kept apart: their logsumexp would lose digits where scores are large.
