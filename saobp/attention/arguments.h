@@ -77,7 +77,8 @@ struct Operator<f, ArgumentList<Each...>> {
 
   // Calls the operator, which is registered under this name, by way of the dispatcher.
   static Result call(const char* name, const AttentionOptions& options, Before... before) {
-    static const auto handle = c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<decltype(kernel)>();
+    static const auto handle =
+        c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<decltype(kernel)>();
     return handle.call(before..., Each::of(options)...);
   }
 };

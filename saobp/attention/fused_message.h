@@ -1,5 +1,5 @@
-// A kind of message as the fused operators see it: what its forward pass saves for the backward pass, and both passes on
-// tensors. One record each: the signed strength's in fused_signed.cpp, ElemMul's in fused_elemmul.cpp.
+// A kind of message as the fused operators see it: what its forward pass saves for the backward pass, and both passes
+// on tensors. One record each: the signed strength's in fused_signed.cpp, ElemMul's in fused_elemmul.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>

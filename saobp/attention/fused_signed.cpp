@@ -22,10 +22,9 @@ SavedTensors make_saved(const AttentionOptions& options, const at::Tensor& query
   const bool refines = options.strengths.has_value() || options.strength != 0;
   SavedTensors saved;
   saved.rows = at::zeros({4, batch, heads, queries}, floats);
-  saved.columns =
-      options.causal
-          ? at::zeros({batch, heads, refines ? cpu::chunk_count(queries) : 0, keys}, floats.dtype(at::kDouble))
-          : at::zeros({batch, heads, keys}, floats);
+  saved.columns = options.causal ? at::zeros({batch, heads, refines ? cpu::chunk_count(queries) : 0, keys},
+                                             floats.dtype(at::kDouble))
+                                 : at::zeros({batch, heads, keys}, floats);
   saved.tables = at::empty({0}, floats);
   saved.statistics = statistics ? at::zeros({4, batch, heads, queries}, floats) : at::empty({0}, floats);
   return saved;

@@ -2,13 +2,13 @@
 
 #include <limits>
 
-#include "saobp/analysis/table.h"
 #include "saobp/cli/analyze.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
+#include "saobp/report/analysis_table.h"
 
 namespace saobp::cli {
 
@@ -139,13 +139,13 @@ struct Analyze {
   void run() {
     const auto input = prepare();
     const auto texts = read_analysis_text(input, options);
-    const auto detail = heads ? analysis::TableDetail::heads : analysis::TableDetail::layers;
+    const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
     std::vector<std::filesystem::path> folders = {model};
     if (!compare.empty()) folders.emplace_back(compare);
     const auto records = analyze_folders(folders, texts, options, console);
     const std::string table = compare.empty()
-                                  ? analysis::metrics_table(records[0], detail, model)
-                                  : analysis::comparison_table(records[0], records[1], detail, model, compare);
+                                  ? report::metrics_table(records[0], detail, model)
+                                  : report::comparison_table(records[0], records[1], detail, model, compare);
     const io::Json result = compare.empty() ? records[0] : io::Json{{"first", records[0]}, {"second", records[1]}};
     // Files first: nobody may listen to the rest.
     if (!output.empty()) io::write_json(output, result);

@@ -1,4 +1,3 @@
-#include "saobp/analysis/table.h"
 #include "saobp/cli/analyze.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/exit_code.h"
@@ -6,6 +5,7 @@
 #include "saobp/cli/reporter.h"
 #include "saobp/data/demo_text.h"
 #include "saobp/io/file.h"
+#include "saobp/report/analysis_table.h"
 #include "saobp/report/report.h"
 #include "saobp/text/trainer.h"
 
@@ -99,7 +99,7 @@ struct Demo {
     // Under the name that `saobp analyze` would give it.
     for (size_t i = 0; i < runs.size(); ++i) save_analysis(records[i], runs[i], "analysis");
     console.line("\nAttention of both models on " + output + "/analysis.txt");
-    console.line(analysis::comparison_table(records[0], records[1], analysis::TableDetail::layers, "original", "high"));
+    console.line(report::comparison_table(records[0], records[1], report::TableDetail::layers, "original", "high"));
     const auto page = folder() / "report.html";
     report::write_report(runs, page, "SAOBP demo: plain and refined attention on chains of facts");
     console.line("report: " + page.string());

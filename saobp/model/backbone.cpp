@@ -133,13 +133,13 @@ void BackboneImpl::draw_weights(uint64_t seed) {
   if (!config.causal()) word_embeddings[config.pad_token_id].zero_();
   for (auto& layer : layers)
     for (size_t i = 0; i < layer->sigma.size(); ++i)
-      layer->sigma[i]->start(layer->stored_weight(static_cast<Matrix>(i)));
+      layer->sigma[i]->start(layer->stored_weight(static_cast<LayerWeight>(i)));
 }
 
 void BackboneImpl::iterate_sigma() {
   for (auto& layer : layers)
     for (size_t i = 0; i < layer->sigma.size(); ++i)
-      layer->sigma[i]->iterate(layer->stored_weight(static_cast<Matrix>(i)));
+      layer->sigma[i]->iterate(layer->stored_weight(static_cast<LayerWeight>(i)));
 }
 
 void BackboneImpl::keep_sigma() {
@@ -147,7 +147,7 @@ void BackboneImpl::keep_sigma() {
   for (auto& layer : layers)
     for (size_t i = 0; i < layer->sigma.size(); ++i) {
       auto& sigma = *layer->sigma[i];
-      const auto weight = layer->stored_weight(static_cast<Matrix>(i));
+      const auto weight = layer->stored_weight(static_cast<LayerWeight>(i));
       sigma.start(weight);
       sigma.gain.copy_(sigma.norms(weight));
     }

@@ -69,12 +69,12 @@ TransformerLayerImpl::TransformerLayerImpl(const ModelConfig& c, int64_t number)
              register_module("output_dense_sigma", SigmaReparam(1, h, f))};
 }
 
-torch::Tensor TransformerLayerImpl::stored_weight(Matrix matrix) const {
-  return matrix == kQkv ? qkv_weight : matrix == kOutput ? output_weight : matrix == kUp ? up_weight : down_weight;
+torch::Tensor TransformerLayerImpl::stored_weight(LayerWeight which) const {
+  return which == kQkv ? qkv_weight : which == kOutput ? output_weight : which == kUp ? up_weight : down_weight;
 }
 
-torch::Tensor TransformerLayerImpl::weight(Matrix matrix) const {
-  return sigma.empty() ? stored_weight(matrix) : sigma[matrix]->effective(stored_weight(matrix));
+torch::Tensor TransformerLayerImpl::weight(LayerWeight which) const {
+  return sigma.empty() ? stored_weight(which) : sigma[which]->effective(stored_weight(which));
 }
 
 torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention) {

@@ -18,7 +18,7 @@ using AttentionFunction =
     std::function<torch::Tensor(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value)>;
 
 // The four matrices of a layer.
-enum Matrix : size_t { kQkv, kOutput, kUp, kDown };
+enum LayerWeight : size_t { kQkv, kOutput, kUp, kDown };
 
 // All families have the same parts and differ in where LayerNorm stands (family.h). Weights are [out, in]; query, key
 // and value are packed into one matrix [3C, C], so that one product makes all three. Files may lay them out otherwise
@@ -30,14 +30,14 @@ struct TransformerLayerImpl : torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
 
   // A matrix as products use it: with σReparam Ŵ, made anew at each call, else the parameter itself.
-  torch::Tensor weight(Matrix matrix) const;
+  torch::Tensor weight(LayerWeight which) const;
   // The parameter.
-  torch::Tensor stored_weight(Matrix matrix) const;
+  torch::Tensor stored_weight(LayerWeight which) const;
 
   torch::Tensor qkv_weight, qkv_bias, output_weight, output_bias, attention_norm_weight, attention_norm_bias;
   torch::Tensor up_weight, up_bias, down_weight, down_bias, norm_weight, norm_bias;
   torch::Tensor query_norm_weight, key_norm_weight;  // gains of QK-norm, [C/H], defined where the config has it
-  std::vector<SigmaReparam> sigma;                   // of each Matrix; empty where the config has none
+  std::vector<SigmaReparam> sigma;                   // of each LayerWeight; empty where the config has none
 
  private:
   // Both without the last bias, which the sum with the residual adds.

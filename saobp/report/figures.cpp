@@ -10,27 +10,10 @@
 namespace saobp::report {
 namespace {
 
-using Layers = std::vector<std::vector<double>>;
 using Look = Series::Look;
 
-}  // namespace
-
-// In long double, in which no sum of doubles overflows.
-double mean(const std::vector<double>& heads) {
-  return static_cast<double>(std::accumulate(heads.begin(), heads.end(), 0.0L) /
-                             static_cast<long double>(heads.size()));
-}
-
-double mean(const Layers& layers) {
-  long double sum = 0;
-  for (const auto& heads : layers) sum += mean(heads);
-  return static_cast<double>(sum / static_cast<long double>(layers.size()));
-}
-
-namespace {
-
-bool same_measurements(const Analysis& a, const Analysis& b) {
-  const auto same = [](const MatrixMetrics& x, const MatrixMetrics& y) {
+bool same_measurements(const AnalysisRecord& a, const AnalysisRecord& b) {
+  const auto same = [](const MatrixMeasures& x, const MatrixMeasures& y) {
     return x.attention_entropy == y.attention_entropy && x.gtd == y.gtd && x.indirect_entropy == y.indirect_entropy &&
            x.sparsity == y.sparsity;
   };
@@ -75,19 +58,13 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
   return out;
 }
 
-bool is_unrefined(const Analysis& analysis) {
-  const auto &a = analysis.raw, &b = analysis.refined;
-  return a.attention_entropy == b.attention_entropy && a.gtd == b.gtd && a.indirect_entropy == b.indirect_entropy &&
-         a.sparsity == b.sparsity;
-}
-
 namespace {
 
 struct LayerMetric {
   const char* id;
   const char* title;
   const char* y_title;
-  Layers MatrixMetrics::* values;
+  Layers MatrixMeasures::* values;
   double least;  // smallest range of the axis
 };
 
@@ -107,7 +84,7 @@ Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group,
   std::vector<Series> front;
   size_t layers = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
-    const Analysis* analysis = group.of_run[i];
+    const AnalysisRecord* analysis = group.of_run[i];
     if (!analysis || (analysis->refined.*metric.values).empty()) continue;
     const int run = static_cast<int>(i);
     const double apart = 0.05 * (static_cast<double>(i) - (static_cast<double>(runs.size()) - 1) / 2);
@@ -134,7 +111,7 @@ Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group,
       front.push_back(line);
       legend += legend_entry(run, look, runs[i].name + ", " + what);
     };
-    if (is_unrefined(*analysis)) {
+    if (analysis->is_unrefined()) {
       add(analysis->refined.*metric.values, "A = B", Look::marked);
     } else {
       add(analysis->raw.*metric.values, "A", Look::hollow);
@@ -150,9 +127,9 @@ Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group,
 }
 
 // Nothing when all settings agree; a run that differs would have a line of its own.
-const Analysis* common_settings(const AnalysisGroup& group) {
-  const Analysis* first = nullptr;
-  for (const Analysis* analysis : group.of_run) {
+const AnalysisRecord* common_settings(const AnalysisGroup& group) {
+  const AnalysisRecord* first = nullptr;
+  for (const AnalysisRecord* analysis : group.of_run) {
     if (!analysis) continue;
     if (!first)
       first = analysis;
@@ -168,7 +145,7 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
   std::string out = "<div class='pair'>\n";
   const std::string reading = " Lines: mean over heads; dots: single heads of B. Layers count from 0.";
   {
-    const LayerMetric metric{"entropy-", "Attention entropy by layer", "nats", &MatrixMetrics::attention_entropy, 0.2};
+    const LayerMetric metric{"entropy-", "Attention entropy by layer", "nats", &MatrixMeasures::attention_entropy, 0.2};
     Extent extent;
     std::string legend;
     Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);
@@ -183,14 +160,14 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
                         reading);
     }
   }
-  const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", &MatrixMetrics::gtd,
+  const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", &MatrixMeasures::gtd,
                            0.05};
   Extent extent;
   std::string legend;
   Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);
   if (extent.empty) return out + "<p class='missing'>GTD was not recorded.</p>\n</div>\n";
   std::string caption = "How much of attention goes through other tokens.";
-  if (const Analysis* settings = common_settings(group)) {
+  if (const AnalysisRecord* settings = common_settings(group)) {
     const std::string value = fixed(settings->idempotent_gtd, 3);
     extent.add(settings->idempotent_gtd);
     chart.reference = Reference{settings->idempotent_gtd, value};

@@ -18,7 +18,7 @@ std::string monitor_figure(const std::vector<RunInput>& runs);
 // The runs' analyses of one name. Runs without it have a null pointer.
 struct AnalysisGroup {
   std::string name;
-  std::vector<const Analysis*> of_run;
+  std::vector<const AnalysisRecord*> of_run;
   std::vector<std::string> same_as;  // other names under which runs have the same measurements
 };
 // In alphabetical order of their names. Measurements that are there twice, under two names, are one group.
@@ -26,13 +26,6 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs);
 
 // Entropy and GTD of each layer, before and after refinement.
 std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t group_index);
-
-// Refinement changes nothing in this analysis: A and B are the same numbers.
-bool is_unrefined(const Analysis& analysis);
-
-// The mean of a layer's heads, and of all layers.
-double mean(const std::vector<double>& heads);
-double mean(const std::vector<std::vector<double>>& layers);
 
 // Exponential mean with a memory of about `window` values, corrected for its start.
 std::vector<double> smoothed(const std::vector<LossPoint>& points, int64_t window);

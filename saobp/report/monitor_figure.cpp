@@ -18,7 +18,7 @@ double lowest(const Layers& layers) {
 
 // Entropy or GTD of all runs over the steps.
 struct MonitorChart {
-  Layers MatrixMetrics::* values;
+  Layers MatrixMeasures::* values;
   bool with_lowest;
   Chart chart;
   Extent extent, steps;
@@ -69,11 +69,11 @@ struct MonitorChart {
 }  // namespace
 
 std::string monitor_figure(const std::vector<RunInput>& runs) {
-  MonitorChart entropy{&MatrixMetrics::attention_entropy, true, {}, {}, {}, ""};
+  MonitorChart entropy{&MatrixMeasures::attention_entropy, true, {}, {}, {}, ""};
   entropy.chart.id = "monitored-entropy";
   entropy.chart.title = "Attention entropy while training";
   entropy.chart.y_title = "nats";
-  MonitorChart gtd{&MatrixMetrics::gtd, false, {}, {}, {}, ""};
+  MonitorChart gtd{&MatrixMeasures::gtd, false, {}, {}, {}, ""};
   gtd.chart.id = "monitored-gtd";
   gtd.chart.title = "Global token dependency while training";
   gtd.chart.y_title = "GTD, between 0 and 1";

@@ -56,7 +56,7 @@ std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGr
   std::set<std::pair<std::string, int64_t>> texts;
   std::set<int64_t> tokens;
   for (size_t i = 0; i < runs.size(); ++i) {
-    const Analysis* analysis = group.of_run[i];
+    const AnalysisRecord* analysis = group.of_run[i];
     if (!analysis) continue;
     texts.emplace(analysis->text, analysis->sequences);
     tokens.insert(analysis->tokens);

@@ -24,25 +24,6 @@ bool append(std::vector<T>& points, T point) {
   return dropped;
 }
 
-using Layers = std::vector<std::vector<double>>;
-
-Layers read_layers(const Json& matrix, const char* metric, const std::string& source) {
-  const auto layers = io::get_or<Layers>(matrix, metric, {}, source);
-  for (const auto& heads : layers) {
-    if (heads.empty()) fail(source, ": \"", metric, "\" has a layer without heads");
-    for (double value : heads)
-      if (!std::isfinite(value)) fail(source, ": \"", metric, "\" holds ", value, "; finite numbers were expected");
-  }
-  return layers;
-}
-
-MatrixMetrics read_matrix(const Json& json, const char* matrices, const char* which, const std::string& source) {
-  const auto matrix =
-      io::require<Json>(io::require<Json>(json, matrices, source), which, concat(source, ": \"", matrices, '"'));
-  return {read_layers(matrix, "attention_entropy", source), read_layers(matrix, "gtd", source),
-          read_layers(matrix, "indirect_entropy", source), read_layers(matrix, "sparsity", source)};
-}
-
 struct MetricsReader {
   RunInput& run;
   int64_t not_finite = 0;
@@ -110,42 +91,6 @@ struct MetricsReader {
   }
 };
 
-void require_equal_layers(const Analysis& analysis, const std::string& source) {
-  const auto compare = [&](const Layers& raw, const Layers& refined, const char* metric) {
-    if (raw.size() != refined.size())
-      fail(source, ": \"", metric, "\" has ", io::counted(raw.size(), "layer"), " in A and ", refined.size(), " in B");
-  };
-  compare(analysis.raw.attention_entropy, analysis.refined.attention_entropy, "attention_entropy");
-  compare(analysis.raw.gtd, analysis.refined.gtd, "gtd");
-  compare(analysis.raw.indirect_entropy, analysis.refined.indirect_entropy, "indirect_entropy");
-  compare(analysis.raw.sparsity, analysis.refined.sparsity, "sparsity");
-}
-
-Analysis read_analysis(const fs::path& path) {
-  const Json json = io::read_json(path);
-  const std::string source = path.string();
-  Analysis out;
-  out.name = path.stem().string();
-  out.text = io::require<std::string>(json, "text", source);
-  out.sequences = io::require<int64_t>(json, "sequences", source);
-  out.tokens = io::require<int64_t>(json, "tokens", source);
-  const auto settings = io::require<Json>(json, "settings", source);
-  out.gtd_discount = io::require<double>(settings, "gtd_discount", source + ": \"settings\"");
-  if (!(out.gtd_discount > 0 && out.gtd_discount <= 1))
-    fail(source, ": \"gtd_discount\" is ", out.gtd_discount, "; a number above 0 and at most 1 was expected");
-  out.gtd_hops = io::require<int64_t>(settings, "gtd_hops", source + ": \"settings\"");
-  if (out.gtd_hops < 2 || out.gtd_hops > 1000)
-    fail(source, ": \"gtd_hops\" is ", out.gtd_hops, "; 2 or more was expected");
-  // From the settings, so that an analysis without the figure is readable too.
-  double power = 1, weight = 0;
-  for (int64_t t = 2; t <= out.gtd_hops; ++t) weight += power *= out.gtd_discount;
-  out.idempotent_gtd = weight * weight / (1 + weight * weight);
-  out.raw = read_matrix(json, "matrices", "A", source);
-  out.refined = read_matrix(json, "matrices", "B", source);
-  require_equal_layers(out, source);
-  return out;
-}
-
 }  // namespace
 
 RunInput read_run(const fs::path& folder) {
@@ -180,7 +125,7 @@ RunInput read_run(const fs::path& folder) {
     for (const auto& entry : fs::directory_iterator(analyses))
       if (entry.is_regular_file() && entry.path().extension() == ".json") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
-    for (const auto& file : files) run.analyses.push_back(read_analysis(file));
+    for (const auto& file : files) run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
   }
   if (run.analyses.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
   return run;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "saobp/io/json.h"
+#include "saobp/report/analysis_record.h"
 
 namespace saobp::report {
 
@@ -16,24 +17,10 @@ struct LossPoint {
   double value = 0;
 };
 
-// One analysis/NAME.json. The metrics are [layer][head]; an empty one was not in the file.
-struct MatrixMetrics {
-  std::vector<std::vector<double>> attention_entropy, gtd, indirect_entropy, sparsity;
-};
-struct Analysis {
-  std::string name;  // the file's name without .json
-  std::string text;  // what was analysed
-  int64_t sequences = 0, tokens = 0;
-  double gtd_discount = 0.9;
-  int64_t gtd_hops = 4;
-  double idempotent_gtd = 0;  // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
-  MatrixMetrics raw, refined;
-};
-
 // What --monitor-every logged at a step. Only entropy and GTD are there; elemmul's B has no entropy.
 struct MonitorPoint {
   int64_t step = 0;
-  MatrixMetrics raw, refined;
+  MatrixMeasures raw, refined;
 };
 
 struct RunInput {
@@ -44,8 +31,8 @@ struct RunInput {
   std::vector<LossPoint> train_loss;  // in the order of the file, as logged
   std::vector<LossPoint> validation_loss;
   std::vector<MonitorPoint> monitored;
-  std::vector<Analysis> analyses;    // by name
-  std::vector<std::string> remarks;  // what was missing or damaged, one plain sentence each
+  std::vector<AnalysisRecord> analyses;  // by name
+  std::vector<std::string> remarks;      // what was missing or damaged, one plain sentence each
 };
 
 // Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl, or one of its files is damaged.

@@ -174,10 +174,10 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
         if (known.insert(key).second && !value.is_structured()) others.push_back(key);
   for (const auto& key : others) out += row(runs, key, [&](size_t i) { return final_value(runs[i], key, -2); });
 
-  const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, Layers MatrixMetrics::* metric,
+  const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, Layers MatrixMeasures::* metric,
                                 bool refined) {
     out += row(runs, label, [&](size_t i) -> std::optional<std::string> {
-      const Analysis* analysis = group.of_run[i];
+      const AnalysisRecord* analysis = group.of_run[i];
       if (!analysis) return {};
       const Layers& layers = (refined ? analysis->refined : analysis->raw).*metric;
       return layers.empty() ? std::nullopt : std::optional(fixed(mean(layers), 4));
@@ -185,10 +185,10 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
   };
   for (const auto& group : groups) {
     const std::string tail = groups.size() > 1 ? " (" + group.name + ")" : "";
-    analysis_row(group, "Attention entropy of A, nats" + tail, &MatrixMetrics::attention_entropy, false);
-    analysis_row(group, "Attention entropy of B, nats" + tail, &MatrixMetrics::attention_entropy, true);
-    analysis_row(group, "GTD of A" + tail, &MatrixMetrics::gtd, false);
-    analysis_row(group, "GTD of B" + tail, &MatrixMetrics::gtd, true);
+    analysis_row(group, "Attention entropy of A, nats" + tail, &MatrixMeasures::attention_entropy, false);
+    analysis_row(group, "Attention entropy of B, nats" + tail, &MatrixMeasures::attention_entropy, true);
+    analysis_row(group, "GTD of A" + tail, &MatrixMeasures::gtd, false);
+    analysis_row(group, "GTD of B" + tail, &MatrixMeasures::gtd, true);
   }
   return out + "</tbody></table></div>\n";
 }
@@ -196,14 +196,14 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
 std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
   struct Metric {
     const char* label;
-    Layers MatrixMetrics::* values;
+    Layers MatrixMeasures::* values;
   };
-  constexpr Metric kMetrics[] = {{"Attention entropy, nats", &MatrixMetrics::attention_entropy},
-                                 {"GTD", &MatrixMetrics::gtd},
-                                 {"Indirect entropy, nats", &MatrixMetrics::indirect_entropy},
-                                 {"Sparsity, share of entries", &MatrixMetrics::sparsity}};
+  constexpr Metric kMetrics[] = {{"Attention entropy, nats", &MatrixMeasures::attention_entropy},
+                                 {"GTD", &MatrixMeasures::gtd},
+                                 {"Indirect entropy, nats", &MatrixMeasures::indirect_entropy},
+                                 {"Sparsity, share of entries", &MatrixMeasures::sparsity}};
   size_t layers = 0;
-  for (const Analysis* analysis : group.of_run)
+  for (const AnalysisRecord* analysis : group.of_run)
     for (const auto& metric : kMetrics)
       if (analysis) layers = std::max(layers, (analysis->refined.*metric.values).size());
   if (layers == 0) return "";
@@ -222,9 +222,9 @@ std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& 
       out += number_cell(values.empty() ? std::string("–") : fixed(mean(values), 3)) + "</tr>\n";
     };
     for (size_t i = 0; i < runs.size(); ++i) {
-      const Analysis* analysis = group.of_run[i];
+      const AnalysisRecord* analysis = group.of_run[i];
       if (!analysis) continue;
-      if (is_unrefined(*analysis)) {
+      if (analysis->is_unrefined()) {
         line(runs[i].name + ", A = B", analysis->refined.*metric.values);
       } else {
         line(runs[i].name + ", A", analysis->raw.*metric.values);

@@ -114,7 +114,7 @@ TEST_F(Report, ReadsARunFolder) {
   EXPECT_EQ(run.analyses[0].name, "dev");
   EXPECT_NEAR(run.analyses[0].idempotent_gtd, 5.948721 / 6.948721, 1e-12);
   EXPECT_DOUBLE_EQ(run.analyses[0].refined.attention_entropy[1][0], 1.5);
-  EXPECT_FALSE(is_unrefined(run.analyses[0]));
+  EXPECT_FALSE(run.analyses[0].is_unrefined());
   EXPECT_TRUE(run.remarks.empty());
 }
 

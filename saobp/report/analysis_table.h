@@ -1,11 +1,11 @@
-// Analyses (the JSON of accumulator.h) as aligned text for a terminal.
+// Analyses (analysis_record.h) as aligned text for a terminal.
 #pragma once
 
 #include <string>
 
 #include "saobp/io/json.h"
 
-namespace saobp::analysis {
+namespace saobp::report {
 
 enum class TableDetail { layers, heads };  // heads: one more line for each head below its layer
 
@@ -20,4 +20,4 @@ std::string comparison_table(const io::Json& first, const io::Json& second, Tabl
                              const std::string& first_source = "first analysis",
                              const std::string& second_source = "second analysis");
 
-}  // namespace saobp::analysis
+}  // namespace saobp::report

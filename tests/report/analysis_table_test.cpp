@@ -1,0 +1,102 @@
+#include "saobp/report/analysis_table.h"
+
+#include <gtest/gtest.h>
+
+#include "saobp/io/error.h"
+
+namespace saobp::report {
+namespace {
+
+template <class Work>
+std::string message_of(const Work& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// A hand-written analysis: two layers of two heads.
+io::Json sample(double shift) {
+  io::Json json = {{"model", "runs/mini"}, {"text", "dev.txt"}, {"sequences", 5}, {"tokens", 321}};
+  json["settings"] = {{"gtd_discount", 0.9}, {"gtd_hops", 4}, {"sparsity_threshold", 0.01}};
+  json["idempotent_gtd"] = 0.856089;
+  for (const char* which : {"A", "B"}) {
+    const double more = shift + (*which == 'B' ? 0.5 : 0);
+    for (const char* metric : {"attention_entropy", "gtd", "indirect_entropy", "sparsity"})
+      json["matrices"][which][metric] = {{1 + more, 2 + more}, {3 + more, 5 + more}};
+  }
+  return json;
+}
+
+std::string line_with(const std::string& text, const std::string& start) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at);
+    if (text.compare(at, start.size(), start) == 0) return text.substr(at, end - at);
+    at = end + 1;
+  }
+  return "";
+}
+
+TEST(MetricsTable, ShowsMeansOverHeadsAndLayers) {
+  const auto text = metrics_table(sample(0), TableDetail::layers);
+  EXPECT_EQ(line_with(text, "0 "),
+            "0               1.5000    1.5000    1.5000    1.5000       2.0000    2.0000    2.0000    2.0000");
+  EXPECT_EQ(line_with(text, "mean "),
+            "mean            2.7500    2.7500    2.7500    2.7500       3.2500    3.2500    3.2500    3.2500");
+  for (const char* part : {"runs/mini on dev.txt", "5 sequences, 321 tokens; 2 layers of 2 heads",
+                           "A: before refinement", "B: after refinement", "0.856", "nats", "K = 4", "below 0.01"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+  EXPECT_EQ(text.find("head 0"), std::string::npos);
+}
+
+TEST(MetricsTable, ShowsHeads) {
+  const auto text = metrics_table(sample(0), TableDetail::heads);
+  EXPECT_EQ(line_with(text, "  head 1"),
+            "  head 1        2.0000    2.0000    2.0000    2.0000       2.5000    2.5000    2.5000    2.5000");
+}
+
+TEST(MetricsTable, ComparesTwoModels) {
+  auto other = sample(0.25);
+  const auto text = comparison_table(sample(0), other, TableDetail::heads);
+  EXPECT_EQ(line_with(text, "0 ").substr(0, 38), "0                1.500   1.750  +0.250");
+  EXPECT_EQ(line_with(text, "  head 1").substr(0, 38), "  head 1         2.000   2.250  +0.250");
+  EXPECT_EQ(text.find("texts differ"), std::string::npos);
+  // A model with a layer more: a dash stands for what the other one lacks.
+  for (const char* which : {"A", "B"})
+    for (auto& [name, layers] : other["matrices"][which].items()) layers.push_back({1.0, 1.0});
+  other["text"] = "else.txt";
+  const auto deeper = comparison_table(sample(0), other, TableDetail::layers);
+  EXPECT_NE(line_with(deeper, "2 ").find("–   1.000       –"), std::string::npos) << deeper;
+  EXPECT_NE(deeper.find("texts differ"), std::string::npos);
+}
+
+TEST(MetricsTable, NoSignOnADifferenceOfZero) {
+  const auto text = comparison_table(sample(0), sample(-1e-9), TableDetail::layers);
+  EXPECT_EQ(text.find("-0.000"), std::string::npos) << text;
+  EXPECT_EQ(text.find("+0.000"), std::string::npos) << text;
+}
+
+TEST(MetricsTable, RefusesDamagedOrUnlikeAnalyses) {
+  auto missing = sample(0);
+  missing.erase("tokens");
+  EXPECT_NE(
+      message_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"tokens\""),
+      std::string::npos);
+  auto ragged = sample(0);
+  ragged["matrices"]["B"]["gtd"][1] = {1.0};
+  EXPECT_NE(message_of([&] { metrics_table(ragged, TableDetail::layers, "x.json"); }).find("1 head in layer 1"),
+            std::string::npos);
+  auto shorter = sample(0);
+  shorter["matrices"]["B"]["gtd"].erase(1);
+  EXPECT_NE(message_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layer of 2 heads"),
+            std::string::npos);
+  auto unlike = sample(0);
+  unlike["settings"]["gtd_hops"] = 5;
+  EXPECT_NE(message_of([&] { comparison_table(sample(0), unlike, TableDetail::layers); }).find("gtd_hops"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace saobp::report
