@@ -30,8 +30,8 @@ struct Pretrain {
     if (given("--model")) options.model.from.clear();  // that of --config
     drop_unused_strength();
     auto reporter = report_to(console);
-    auto outcome =
-        resume.empty() ? recipes::pretrain(options, output, reporter) : recipes::resume(resume, changes(), reporter);
+    auto outcome = resume.empty() ? recipes::pretrain(options, output, reporter)
+                                  : recipes::resume_pretraining(resume, changes(), reporter);
     if (outcome.rank > 0) {
       if (outcome.interrupted) throw ExitCode{kInterrupted};
       return;

@@ -1,5 +1,6 @@
 #include "saobp/recipes/checkpoint_model.h"
 
+#include "saobp/recipes/pretrain.h"
 #include "saobp/recipes/run_record.h"
 #include "saobp/train/regularizers.h"
 
@@ -13,7 +14,8 @@ std::optional<fs::path> run_of_checkpoint(const fs::path& folder) {
 }
 
 model::Model load_checkpoint_model(const fs::path& checkpoint, const fs::path& run) {
-  const auto options = read_record(run).options;
+  const auto options =
+      options_from_json<PretrainOptions>(read_record(run, kPretraining).options, (run / "run.json").string());
   const auto state = checkpoint / "state.json";
   const auto updates = io::require<int64_t>(io::read_json(state), "step", state.string());
   auto model = model::make_model(resumed_model(options.model, run / "config.json"), std::nullopt);

@@ -6,7 +6,7 @@
 
 #include "saobp/recipes/language_model.h"
 #include "saobp/recipes/prepared_batches.h"
-#include "saobp/recipes/run_record.h"
+#include "saobp/recipes/pretraining.h"
 #include "saobp/recipes/run_setup.h"
 #include "saobp/recipes/start_model.h"
 #include "saobp/text/tokenizer.h"
@@ -113,7 +113,7 @@ std::optional<DryRun> dry_run(const PretrainOptions& options, const train::Repor
   check(options);
   train::refuse_ranks("pretrain --dry-run");
   find_texts(options);
-  set_threads(options);
+  if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
   const TemporaryCache cache(data::cache_folder(options.corpus.cache));
   auto own = options;
   own.corpus.cache = cache.path();

@@ -144,7 +144,7 @@ void check(const PretrainOptions& options) {
   if (options.model.tokenizer.empty() && options.model.from.empty())
     fail_usage("--tokenizer is missing: a tokenizer.json, a vocab.txt, or a folder with one");
   if (options.corpus.corpus.empty()) fail_usage("--corpus is missing: a file, a folder or a glob of text");
-  PretrainOptions::sections(options, [](const char*, const auto& section) { io::check_limits(section); });
+  check_limits(options);
   if (t.batch > kMaxTokensAPass / t.length)
     fail_usage("--batch ", t.batch, " and --length ", t.length, ": ", t.batch, " · ", t.length,
                " tokens a pass were given; at most ", kMaxTokensAPass,
@@ -165,49 +165,6 @@ void check(const PretrainOptions& options) {
     for (const auto& source : data::parse_sources(validation_corpus(options), "--validation"))
       if (source.weight) fail_usage("--validation: ", source.path, ": a weight was given; every row is read once");
   check_strength_options(options.model, o);
-}
-
-io::Json to_json(const PretrainOptions& options) {
-  io::Json json = io::Json::object();
-  PretrainOptions::sections(options,
-                            [&](const char* name, const auto& section) { json[name] = io::fields_to_json(section); });
-  return json;
-}
-
-void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source) {
-  if (!json.is_object()) fail(source, ": found ", json.type_name(), "; an object of sections was expected");
-  std::vector<std::string> known;
-  PretrainOptions::sections(options, [&](const char* name, auto& section) {
-    known.push_back(name);
-    if (json.contains(name)) io::update_fields(section, json.at(name), concat(source, ": ", name));
-  });
-  for (const auto& [name, value] : json.items())
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      fail(source, ": \"", name, "\" is no section", io::suggestion(name, known));
-}
-
-PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source) {
-  PretrainOptions options;
-  apply_settings(options, json, source);
-  return options;
-}
-
-void apply_settings(PretrainOptions& options, const std::filesystem::path& file) {
-  const auto path = std::filesystem::is_directory(file) ? file / "run.json" : file;
-  const auto json = io::read_json(path);
-  // A run's record holds more than settings.
-  const bool record = json.is_object() && json.contains("command") && json.contains("options");
-  record ? apply_settings(options, json.at("options"), path.string() + ": options")
-         : apply_settings(options, json, path.string());
-}
-
-void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source) {
-  const auto before = to_json(recorded), after = to_json(now);
-  for (const auto& [section, fields] : before.items())
-    for (const auto& [name, value] : fields.items())
-      if (const auto& given = after.at(section).at(name); given != value)
-        fail(source, ": ", section, ": \"", name, "\" is ", value.dump(), " and this command says ", given.dump(),
-             "; a run that is started again needs the options that it began with");
 }
 
 std::filesystem::path tokenizer_of(const ModelOptions& options) {

@@ -12,6 +12,7 @@
 #include "saobp/data/corpus_options.h"
 #include "saobp/data/masking.h"
 #include "saobp/model/model.h"
+#include "saobp/recipes/sections.h"
 #include "saobp/train/distributed.h"
 #include "saobp/train/optimizer_options.h"
 #include "saobp/train/regularizer_options.h"
@@ -168,19 +169,6 @@ data::CorpusOptions validation_corpus(const PretrainOptions& options);
 
 // UsageError naming the flag, what was given and what was expected.
 void check(const PretrainOptions& options);
-
-io::Json to_json(const PretrainOptions& options);
-
-// Takes over what `json` says, in the layout of to_json. Any section or field may be left out, and keeps its value;
-// Error naming `source` for one that is not known. So a run.json that is older than an option is read with that
-// option's default, which must therefore be what runs did before.
-void apply_settings(PretrainOptions& options, const io::Json& json, const std::string& source);
-PretrainOptions pretrain_options_from_json(const io::Json& json, const std::string& source);
-// From a file of settings, such as those in configs/, or from the record of a run (run.json, or its folder).
-void apply_settings(PretrainOptions& options, const std::filesystem::path& file);
-
-// Error naming the first field in which a run's record differs from what the command says now.
-void require_same_options(const PretrainOptions& recorded, const PretrainOptions& now, const std::string& source);
 
 // What the model takes from its tokenizer: an encoder what stands around a text and fills a row up, a decoder what ends
 // a text.

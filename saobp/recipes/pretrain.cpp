@@ -1,97 +1,67 @@
 #include "saobp/recipes/pretrain.h"
 
 #include "saobp/recipes/pretraining.h"
-#include "saobp/recipes/run_change.h"
-#include "saobp/recipes/run_record.h"
 #include "saobp/recipes/run_setup.h"
-#include "saobp/train/interrupt.h"
-#include "saobp/train/same_on_ranks.h"
 
 namespace saobp::recipes {
 namespace {
 
-// Of a run that is through and is told nothing that would go on with it.
-std::optional<PretrainOutcome> outcome_of_finished(const RunRecord& record, const PretrainOptions& now,
-                                                   const fs::path& run, const train::Reporter& reporter,
-                                                   const train::World& world) {
-  if (record.final.is_null()) return {};
-  const auto step = io::require<int64_t>(record.final, "step", run.string());
-  if (now.train.steps > step) return {};
-  // Some rank may have been lost after the end.
-  if (!record.began_as(world.launch())) {
-    if (now.train.steps != record.options.train.steps) refuse_steps(now.train.steps, run, step);
-    fail(run.string(), ": this run is finished; there is nothing to resume (--steps N with an N above ", step,
-         " trains it further)");
+PretrainOptions read(const io::Json& options) { return options_from_json<PretrainOptions>(options, "options"); }
+
+// What of a source is no path: its weight, and where its documents end.
+io::Json without_paths(const std::vector<std::string>& sources, data::DocumentEnd document) {
+  auto json = io::Json::array();
+  for (const auto& text : sources) {
+    const auto source = data::parse_source(text, document);
+    json.push_back({{"weight", source.weight ? io::Json(*source.weight) : io::Json()},
+                    {"document", io::enum_name(source.document)}});
   }
-  reporter.note("", run.string(), ": this run was finished before the restart");
-  return PretrainOutcome{false, true, world.rank(), step, record.final};
+  return json;
 }
 
-PretrainOutcome go_on(RunRecord record, const io::Json& changes, const fs::path& run, const train::Reporter& reporter,
-                      const train::World& world) {
-  auto now = with_changes(record.options, changes, run);
-  if (auto outcome = outcome_of_finished(record, now, run, reporter, world)) return *outcome;
-  // A launcher starts ranks again while the old ones may still be ending.
-  const int64_t patience = record.began_as(world.launch()) ? now.distributed.rank_timeout : 0;
-  auto lock = train::lock_run(run, world, patience, reporter);
-  record = read_record(run);  // by now another process may have finished it
-  now = with_changes(record.options, changes, run);
-  if (auto outcome = outcome_of_finished(record, now, run, reporter, world)) return *outcome;
-  return continue_run(now, run, reporter, world, std::move(lock), now.train.steps != record.options.train.steps);
+io::Json shared_options(const io::Json& given) {
+  const auto options = read(given);
+  auto json = given;
+  json["model"].erase("tokenizer");
+  if (options.model.model.ends_with(".json")) json["model"].erase("model");
+  json["model"].erase("from");
+  for (const char* name : {"cache", "exclude"}) json["corpus"].erase(name);
+  json["corpus"]["corpus"] = without_paths(options.corpus.corpus, options.corpus.document);
+  json["train"]["validation"] = without_paths(options.train.validation, options.corpus.document);
+  json["train"].erase("threads");
+  json["distributed"].erase("rank_timeout");
+  return flattened(json);
 }
 
-// Work in which rank 0 alone speaks. `flag` is the one that names the run.
-PretrainOutcome with_ranks(const PretrainOptions& options, const char* flag, const fs::path& run,
-                           const train::Reporter& reporter,
-                           const std::function<PretrainOutcome(const train::World&, const train::Reporter&)>& work) {
-  set_threads(options);
-  PretrainOutcome outcome;
-  train::among_ranks(options.distributed, [&](const train::World& world) {
-    const train::Reporter silent;
-    train::InterruptGuard guard;
-    io::Json shared = {{"what names the run", flag}};
-    shared.update(shared_options(options));
-    require_same_on_ranks(shared, world);
-    try {
-      outcome = work(world, world.is_first() ? reporter : silent);
-    } catch (const train::Interrupted&) {
-      outcome = {true, fs::exists(run), world.rank(), 0, {}};
-    }
-  });
-  return outcome;
+std::unique_ptr<Composition> compose(const io::Json& options, const RunPlace& place) {
+  return make_pretraining(read(options), place);
 }
 
 }  // namespace
 
-PretrainOutcome pretrain(const PretrainOptions& options, const fs::path& folder, const train::Reporter& reporter) {
-  const auto run = folder_name(folder);
+const Recipe kPretraining = {
+    .command = "pretrain",
+    .changeable = {"--steps", "--threads", "--log-every", "--validate-every", "--checkpoint-every",
+                   "--keep-checkpoints", "--max-skipped", "--tensorboard", "--cache", "--monitor-every",
+                   "--monitor-rows", "--monitor-probes", "--rank-timeout"},
+    .read_options = [](const io::Json& json,
+                       const std::string& source) { return to_json(options_from_json<PretrainOptions>(json, source)); },
+    .check = [](const io::Json& options) { check(read(options)); },
+    .find_inputs = [](const io::Json& options) { find_texts(read(options)); },
+    .shared = shared_options,
+    .compose = compose};
+
+RunOutcome pretrain(const PretrainOptions& options, const fs::path& run, const train::Reporter& reporter) {
   check(options);
-  const auto kept = with_absolute_paths(options);
-  return with_ranks(kept, "--output", run, reporter, [&](const train::World& world, const train::Reporter& first) {
-    const bool exists = world.sum(world.is_first() && fs::exists(run / "run.json") ? 1.0 : 0.0) > 0;
-    if (exists) {
-      const auto record = read_record(run);
-      if (!record.began_as(world.launch())) refuse_existing(run);
-      require_same_options(record.options, kept, (run / "run.json").string());
-      return go_on(record, io::Json::object(), run, first, world);
-    }
-    refuse_existing(run);
-    find_texts(options);
-    return begin_run(kept, run, first, world);
-  });
+  return start_run(kPretraining, to_json(with_absolute_paths(options)), run, reporter);
 }
 
-PretrainOutcome resume(const fs::path& folder, const io::Json& changes, const train::Reporter& reporter) {
-  const auto run = folder_name(folder);
-  const auto record = read_record(run);
-  auto now = with_changes(record.options, changes, run);
-  check(now);
-  if (!now.corpus.cache.empty()) now.corpus.cache = fs::absolute(now.corpus.cache).string();
-  auto kept = changes;
-  if (kept.contains("corpus") && kept["corpus"].contains("cache")) kept["corpus"]["cache"] = now.corpus.cache;
-  return with_ranks(now, "--resume", run, reporter, [&](const train::World& world, const train::Reporter& first) {
-    return go_on(record, kept, run, first, world);
-  });
+RunOutcome resume_pretraining(const fs::path& run, io::Json changes, const train::Reporter& reporter) {
+  if (changes.contains("corpus") && changes["corpus"].contains("cache")) {
+    auto& cache = changes["corpus"]["cache"];
+    if (const auto path = cache.get<std::string>(); !path.empty()) cache = fs::absolute(path).string();
+  }
+  return resume_run(kPretraining, run, changes, reporter);
 }
 
 }  // namespace saobp::recipes

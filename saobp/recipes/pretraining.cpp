@@ -1,22 +1,14 @@
 #include "saobp/recipes/pretraining.h"
 
-#include "saobp/io/file.h"
-#include "saobp/io/partial.h"
 #include "saobp/io/words.h"
 #include "saobp/model/weights.h"
 #include "saobp/pretrained/model_folder.h"
 #include "saobp/recipes/language_model.h"
 #include "saobp/recipes/prepared_batches.h"
-#include "saobp/recipes/resume.h"
-#include "saobp/recipes/run_change.h"
 #include "saobp/recipes/run_record.h"
-#include "saobp/recipes/run_setup.h"
-#include "saobp/recipes/run_text.h"
 #include "saobp/recipes/start_model.h"
 #include "saobp/recipes/validation.h"
 #include "saobp/text/tokenizer.h"
-#include "saobp/train/same_on_ranks.h"
-#include "saobp/train/trainer.h"
 
 namespace saobp::recipes {
 namespace {
@@ -104,86 +96,54 @@ train::TrainerOptions trainer_options(const PretrainOptions& options) {
           .record_batches = t.record_batches};
 }
 
-// One rank's part in a run, put together. What all ranks do they do in the same order; files are read and written by
-// the first alone, which then says to the others where the run stands.
-class Pretraining {
+class Pretraining final : public Composition {
  public:
-  enum class Kind { fresh, resumed };
-
-  // A resumed run takes model and tokenizer from its own folder: the files that they came from may have changed.
-  Pretraining(const PretrainOptions& options, const fs::path& run, const train::Reporter& reporter,
-              const train::World& world, Kind kind)
+  Pretraining(const PretrainOptions& options, const RunPlace& place)
       : options_(options),
-        run_(run),
-        reporter_(reporter),
-        world_(world),
-        tokenizer_(text::load_tokenizer(kind == Kind::fresh ? tokenizer_of(options.model) : run / "tokenizer.json")),
-        started_from_(kind == Kind::fresh ? start_model(options, *tokenizer_) : resume_model(options, run)),
+        place_(place),
+        tokenizer_(text::load_tokenizer(place.resumed ? place.run / "tokenizer.json" : tokenizer_of(options.model))),
+        started_from_(place.resumed ? resume_model(options, place.run) : start_model(options, *tokenizer_)),
         model_(started_from_.model),
         config_(model_->config),
-        text_(options, *tokenizer_, config_.causal(), world, reporter),
-        keys_{text_.keys(), text_.validation_keys(), key_of(*tokenizer_), key_of(config_)},
-        source_(model_, text_.training(), options.train, world) {
-    require_same_on_ranks(keys_, world);
+        text_(options, *tokenizer_, config_.causal(), place.world, place.reporter),
+        source_(model_, text_.training(), options.train, place.world) {
     source_.regularise(set_up(model_, options));
-    if (text_.validation()) validator_.emplace(model_, *text_.validation(), options.train.batch, world);
-    trainer_.emplace(trainer_options(options), parts(), run, world, reporter);
+    if (text_.validation()) validator_.emplace(model_, *text_.validation(), options.train.batch, place.world);
   }
 
-  PretrainOutcome start() {
-    world_.barrier();  // no folder for a run that some rank cannot begin
-    if (world_.is_first()) {
-      refuse_existing(run_);
-      record_ = new_record(options_, config_, keys_, world_);
-      if (!started_from_.record.is_null()) record_["from"] = started_from_.record;
-      std::optional<train::RunLock> lock;
-      const bool made = train::make_new_folder(run_, [&](const fs::path& folder) {  // whole and locked, or not there
-        lock.emplace(folder);
-        lock->take();
-        io::write_json(folder / "run.json", record_);
-        pretrained::save_tokenizer(*tokenizer_, config_, folder);
-        model::save_model(model_, folder);
-      });
-      if (!made) refuse_existing(run_);
-      lock->moved_to(run_);
-      train::tell_missing_lock(*lock, run_, reporter_);
-      trainer_->hold(std::move(*lock));
-    }
-    return train();
+  train::TrainerOptions trainer_options() const override { return recipes::trainer_options(options_); }
+
+  RunKeys keys() const override {
+    return {tokenizer_key(*tokenizer_, "--tokenizer"),
+            model_key(config_, "--model"),
+            {"corpus", "--corpus", text_.keys()},
+            {"validation", "--validation", text_.validation_keys()}};
   }
 
-  // `lock`: rank 0's.
-  PretrainOutcome go_on(std::optional<train::RunLock> lock, bool other_steps) {
-    if (world_.is_first()) {
-      trainer_->hold(std::move(*lock));
-      record_ = io::read_json(run_ / "run.json");
-      if (record_.contains("keys")) require_same(record_["keys"], keys_, (run_ / "run.json").string(), run_);
-      io::sweep_partial(run_);
-      trainer_->checkpoints().sweep();
-      const auto checkpoints = trainer_->checkpoints().newest_first();
-      if (!checkpoints.empty()) load(checkpoints, other_steps);
-      const auto& state = trainer_->state();
-      reporter_.note(
-          "", "resuming ", run_.string(),
-          checkpoints.empty() ? " from the start: it has no checkpoint yet" : concat(" from step ", state.step));
-      if (const auto changed = record_changes(record_, options_, state.step); !changed.empty()) {
-        io::write_json(run_ / "run.json", record_);
-        reporter_.note("changed", changed);
-      }
-      if (const auto schedule = new_schedule(state.options, options_, state.step); !schedule.empty())
-        reporter_.note("schedule", schedule);
-    }
-    return train();
+  io::Json record() const override {
+    const auto& model = options_.model;
+    io::Json record = {{"model", describe_model(model.from.empty() ? model.model : model.from, config_)}};
+    if (!started_from_.record.is_null()) record["from"] = started_from_.record;
+    return record;
   }
 
- private:
-  train::TrainerParts parts() {
+  void write_folder(const fs::path& folder) const override {
+    pretrained::save_tokenizer(*tokenizer_, config_, folder);
+    model::save_model(model_, folder);
+  }
+
+  void announce() const override {
+    for (const auto& line : started_from_.lines) place_.reporter.note("from", line);
+    recipes::announce(options_, config_, text_, place_.world, place_.run, place_.reporter);
+  }
+
+  int64_t rows_a_step() const override { return options_.train.batch * options_.train.accumulation; }
+
+  train::TrainerParts trainer_parts() override {
     train::TrainerParts parts{.model = model_,
                               .source = source_,
                               .validator = validator_ ? &*validator_ : nullptr,
-                              .keys = to_json(keys_),
-                              .options = shared_options(options_),
-                              .validation_keys = keys_.validation};
+                              .validation_keys = text_.validation_keys()};
     parts.prepare = [this](int64_t step) { model_->strength_scale = strength_scale(options_.model, step); };
     if (strength_changes(options_.model))
       parts.extra = [this] { return io::Json{{"strengths", model::to_json(model_->strengths())}}; };
@@ -200,65 +160,42 @@ class Pretraining {
     return parts;
   }
 
-  void load(const std::vector<fs::path>& newest_first, bool other_steps) {
-    const auto source = (run_ / "run.json").string();
-    const auto recorded = pretrain_options_from_json(record_.at("options"), source).train.steps;
-    const int64_t steps = options_.train.steps;
-    auto& state = trainer_->state();
-    state = load_newest_sound(run_, newest_first, std::max(recorded, steps), keys_, model_, trainer_->optimizer(),
-                              reporter_);
-    if (state.step > steps || (other_steps && state.step == steps)) refuse_steps(steps, run_, state.step);
-    require_same_options(state.options, options_, run_.string());
-    const int64_t rows = options_.train.batch * options_.train.accumulation;
-    if (state.ranks != world_.size())
-      reporter_.note("ranks", world_.size(), ", and ", state.ranks, " before: a step sees ",
-                     io::counted(rows * world_.size(), "row"), " from here on, not ", rows * state.ranks);
-  }
-
-  PretrainOutcome train() {
-    for (const auto& line : started_from_.lines) reporter_.note("from", line);
-    announce(options_, config_, text_, world_, run_, reporter_);
-    follow_first(world_, model_, trainer_->optimizer(), trainer_->state());
-    const auto outcome = trainer_->train();
-    if (outcome.interrupted) return {true, true, world_.rank(), outcome.step, {}};
-    if (world_.is_first()) {
-      record_["ranks"] = world_.size();
-      record_["finished"] = train::timestamp();
-      record_["final"] = outcome.final;
-      trainer_->lock().require_in_place();
-      io::write_json(run_ / "run.json", record_);
-      trainer_->lock().require_in_place();
-    }
-    world_.barrier();
-    return {false, true, world_.rank(), outcome.step, outcome.final};
-  }
-
+ private:
   const PretrainOptions options_;
-  const fs::path run_;
-  const train::Reporter& reporter_;
-  const train::World& world_;
+  const RunPlace place_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   StartedModel started_from_;
   model::Model model_;
   model::ModelConfig config_;
   RunText text_;
-  const RunKeys keys_;
   RowSource source_;
   std::optional<TextValidator> validator_;
-  std::optional<train::Trainer> trainer_;
-  io::Json record_;  // rank 0's
 };
 
 }  // namespace
 
-PretrainOutcome begin_run(const PretrainOptions& options, const fs::path& run, const train::Reporter& reporter,
-                          const train::World& world) {
-  return Pretraining(options, run, reporter, world, Pretraining::Kind::fresh).start();
+std::unique_ptr<Composition> make_pretraining(const PretrainOptions& options, const RunPlace& place) {
+  return std::make_unique<Pretraining>(options, place);
 }
 
-PretrainOutcome continue_run(const PretrainOptions& options, const fs::path& run, const train::Reporter& reporter,
-                             const train::World& world, std::optional<train::RunLock> lock, bool more_steps) {
-  return Pretraining(options, run, reporter, world, Pretraining::Kind::resumed).go_on(std::move(lock), more_steps);
+void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
+              const train::World& world, const fs::path& run, const train::Reporter& reporter) {
+  const auto& t = options.train;
+  const auto& r = config.refined_attention;
+  const std::string attention = io::enum_name(r.attention);
+  reporter.note("model", options.model.from.empty() ? options.model.model : options.model.from, ", ",
+                io::counted(config.parameters(), "parameter"), ", ", attention, " attention",
+                r.strength > 0 ? train::format(", strength %.4g", r.strength) : "",
+                strength_changes(options.model) ? " at the start" : "");
+  text.announce(reporter);
+  reporter.note("training", io::counted(t.steps, "step"), " of ",
+                io::counted(t.batch * t.accumulation * world.size() * t.length, "token"), ", ",
+                io::counted(at::get_num_threads(), "thread"),
+                world.size() > 1 ? concat(" on each of ", world.size(), " ranks") : "", ", into ", run.string());
+  if (const int64_t warmup = options.optimizer.warmup_steps; warmup >= t.steps)
+    reporter.note("warm-up", "of ", io::counted(warmup, "step"), ", longer than the run: the learning rate ",
+                  "ends at ", train::format("%.3g", train::learning_rate(options.optimizer, t.steps, t.steps)), " of ",
+                  train::format("%.3g", options.optimizer.learning_rate));
 }
 
 }  // namespace saobp::recipes

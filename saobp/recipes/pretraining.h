@@ -1,21 +1,16 @@
-// One rank's work on a run, from its first step or from a checkpoint on, when it is clear that it may begin.
+// What pretraining puts together: text as rows, a model that is drawn or taken over, and the loss on held-out text.
 #pragma once
 
-#include <optional>
-
-#include "saobp/recipes/pretrain.h"
-#include "saobp/train/run_lock.h"
+#include "saobp/recipes/options.h"
+#include "saobp/recipes/recipe.h"
+#include "saobp/recipes/run_text.h"
 
 namespace saobp::recipes {
 
-// A new run. Error when `run` is there by the time that it could begin.
-PretrainOutcome begin_run(const PretrainOptions& options, const std::filesystem::path& run,
-                          const train::Reporter& reporter, const train::World& world);
+std::unique_ptr<Composition> make_pretraining(const PretrainOptions& options, const RunPlace& place);
 
-// Goes on with `run`, whose lock rank 0 holds. `more_steps`: --steps was given anew, and has to lie beyond what is
-// done.
-PretrainOutcome continue_run(const PretrainOptions& options, const std::filesystem::path& run,
-                             const train::Reporter& reporter, const train::World& world,
-                             std::optional<train::RunLock> lock, bool more_steps);
+// The lines with which a run begins.
+void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
+              const train::World& world, const fs::path& run, const train::Reporter& reporter);
 
 }  // namespace saobp::recipes

@@ -1,5 +1,7 @@
 #include "saobp/recipes/resume.h"
 
+#include <algorithm>
+
 namespace saobp::recipes {
 
 train::RunState load_newest_sound(const std::filesystem::path& run,
@@ -13,7 +15,8 @@ train::RunState load_newest_sound(const std::filesystem::path& run,
     try {
       loaded = train::Checkpoints::load(newest_first[i], model, optimizer);
       state = train::run_state_from_json(loaded.json, steps, source);
-      io::require<std::vector<std::string>>(loaded.json, "corpus", source);
+      const auto read = std::find_if(keys.begin(), keys.end(), [](const RunKey& key) { return key.file.empty(); });
+      io::require<io::Json>(loaded.json, read->name, source);
     } catch (const Error& error) {
       if (i + 1 == newest_first.size()) throw;
       reporter.note("checkpoint", name, " is passed over: ", error.what());

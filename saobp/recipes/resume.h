@@ -10,7 +10,8 @@
 namespace saobp::recipes {
 
 // Loads the newest checkpoint that is sound; one that is not is passed over, aloud. Error when none is: files that are
-// damaged, a step beyond the run's `steps`; and when the newest sound one was made from something else than `keys`.
+// damaged, a step beyond the run's `steps`; and when the newest sound one was made from something else than `keys`, of
+// which at least one is of what a flag names.
 train::RunState load_newest_sound(const std::filesystem::path& run,
                                   const std::vector<std::filesystem::path>& newest_first, int64_t steps,
                                   const RunKeys& keys, const model::Model& model, train::AdamW& optimizer,

@@ -12,42 +12,41 @@ uint64_t hash_of(std::string_view text) {
 }
 
 // With sorted keys: a file that was read and written again may be ordered differently and says the same.
-std::string key_of(const io::Json& json) { return io::hexadecimal(hash_of(nlohmann::json::parse(json.dump()).dump())); }
-
-// What each key is of, as the user knows it.
-const std::pair<const char*, const char*> kNames[] = {
-    {"tokenizer", "--tokenizer"}, {"model", "--model"}, {"corpus", "--corpus"}, {"validation", "--validation"}};
+std::string key_of_json(const io::Json& json) { return key_of(nlohmann::json::parse(json.dump()).dump()); }
 
 }  // namespace
 
-std::string key_of(const text::Tokenizer& tokenizer) { return key_of(io::Json::parse(tokenizer.to_json())); }
+std::string key_of(std::string_view bytes) { return io::hexadecimal(hash_of(bytes)); }
 
-std::string key_of(const model::ModelConfig& config) { return key_of(model::to_json(config)); }
+RunKey tokenizer_key(const text::Tokenizer& tokenizer, const std::string& flag) {
+  return {"tokenizer", flag, key_of_json(io::Json::parse(tokenizer.to_json())), "tokenizer.json"};
+}
+
+RunKey model_key(const model::ModelConfig& config, const std::string& flag) {
+  return {"model", flag, key_of_json(model::to_json(config)), "config.json"};
+}
 
 io::Json to_json(const RunKeys& keys) {
-  return {
-      {"corpus", keys.corpus}, {"validation", keys.validation}, {"tokenizer", keys.tokenizer}, {"model", keys.model}};
+  io::Json json = io::Json::object();
+  for (const auto& key : keys) json[key.name] = key.value;
+  return json;
 }
 
 void require_same(const io::Json& recorded, const RunKeys& now, const std::string& source,
                   const std::filesystem::path& run) {
-  const auto ours = to_json(now);
-  for (const auto& [key, name] : kNames) {
-    if (!recorded.contains(key) || recorded.at(key) == ours.at(key)) continue;
-    const bool is_text = ours.at(key).is_array();
-    const auto what = is_text ? concat("the text in ", name)
-                              : (run / (std::string_view(key) == "model" ? "config.json" : "tokenizer.json")).string();
+  for (const auto& key : now) {
+    if (!recorded.contains(key.name) || recorded.at(key.name) == key.value) continue;
+    const auto what = key.file.empty() ? concat("the text in ", key.flag) : (run / key.file).string();
     fail(source, ": ", what, " was changed since the run began; a resumed run needs the same ",
-         is_text ? "text" : "file");
+         key.file.empty() ? "text" : "file");
   }
 }
 
 void require_same_on_ranks(const RunKeys& keys, const train::World& world) {
-  const auto ours = to_json(keys);
-  for (const auto& [key, name] : kNames) {
-    const auto hash = torch::tensor(static_cast<int64_t>(hash_of(ours.at(key).dump()))), first = hash.clone();
+  for (const auto& key : keys) {
+    const auto hash = torch::tensor(static_cast<int64_t>(hash_of(key.value.dump()))), first = hash.clone();
     world.broadcast({first});
-    if (!first.equal(hash)) fail(name, " holds something else here than on rank 0; all ranks need the same");
+    if (!first.equal(hash)) fail(key.flag, " holds something else here than on rank 0; all ranks need the same");
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "saobp/io/json.h"
@@ -12,15 +13,18 @@
 
 namespace saobp::recipes {
 
-struct RunKeys {
-  // Names of the token caches, which are made of everything that the ids follow from. `validation` is empty where
-  // nothing is validated on, or what the corpus holds out.
-  std::vector<std::string> corpus, validation;
-  std::string tokenizer, model;  // of what tokenizer.json and config.json say, however they are laid out
+struct RunKey {
+  std::string name;  // in run.json and state.json
+  std::string flag;  // that names what was read
+  io::Json value;
+  std::string file = "";  // of the run's folder, where it is read again; empty: what the flag names is
 };
+using RunKeys = std::vector<RunKey>;
 
-std::string key_of(const text::Tokenizer& tokenizer);
-std::string key_of(const model::ModelConfig& config);
+// Of bytes; of a tokenizer and a config by what tokenizer.json and config.json say, however they are laid out.
+std::string key_of(std::string_view bytes);
+RunKey tokenizer_key(const text::Tokenizer& tokenizer, const std::string& flag);
+RunKey model_key(const model::ModelConfig& config, const std::string& flag);
 
 io::Json to_json(const RunKeys& keys);
 

@@ -2,22 +2,21 @@
 #pragma once
 
 #include "saobp/model/config.h"
-#include "saobp/recipes/run_keys.h"
-#include "saobp/recipes/run_text.h"
+#include "saobp/recipes/recipe.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::recipes {
 
-// Of a run that begins; "finished" and "final" are null.
-io::Json new_record(const PretrainOptions& options, const model::ModelConfig& config, const RunKeys& keys,
+// Of a run that begins; "finished" and "final" are null. `about` is what the recipe says of it.
+io::Json new_record(const char* command, const io::Json& options, const io::Json& about, const RunKeys& keys,
                     const train::World& world);
 
-// The lines with which a run begins.
-void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
-              const train::World& world, const std::filesystem::path& run, const train::Reporter& reporter);
+// "name", sizes and attention, for a record.
+io::Json describe_model(const std::string& name, const model::ModelConfig& config);
 
 struct RunRecord {
-  PretrainOptions options;
+  std::string command;
+  io::Json options;
   std::string job;  // of the launch that began it, where that had a name
   io::Json final;   // null while the run is not through
 
@@ -25,7 +24,7 @@ struct RunRecord {
   // the same --rdzv-id come those after machines have joined, or a batch system has queued the job again.
   bool began_as(const train::Launch& launch) const;
 };
-// Error when `run` holds no record of a pretraining run.
-RunRecord read_record(const std::filesystem::path& run);
+// Error when `run` holds no record of a run that the recipe makes.
+RunRecord read_record(const fs::path& run, const Recipe& recipe);
 
 }  // namespace saobp::recipes

@@ -1,10 +1,7 @@
 #include "saobp/recipes/run_setup.h"
 
-#include <ATen/Parallel.h>
-
 #include "saobp/data/masking.h"
-#include "saobp/train/run_folder.h"
-#include "saobp/train/run_lock.h"
+#include "saobp/recipes/recipe.h"
 
 namespace saobp::recipes {
 
@@ -16,29 +13,11 @@ PretrainOptions with_absolute_paths(PretrainOptions options) {
   return options;
 }
 
-fs::path folder_name(fs::path folder) {
-  while ((folder.filename().empty() || folder.filename() == ".") && folder.has_parent_path() &&
-         folder.parent_path() != folder)
-    folder = folder.parent_path();
-  return folder;
-}
-
-void refuse_existing(const fs::path& run) {
-  if (const auto holder = train::holder_of(run))
-    fail(run.string(), ": exists already, and ", *holder, " trains in it; choose another --output");
-  if (fs::exists(fs::symlink_status(run)))
-    fail(run.string(), ": exists already; choose another --output, or continue that run with --resume ", run.string());
-}
-
 void find_texts(const PretrainOptions& options) {
   for (const auto& source : data::parse_sources(options.corpus)) data::find_files(source, options.corpus.exclude);
   if (options.train.validation.empty()) return;
   for (const auto& source : data::parse_sources(validation_corpus(options)))
     data::find_files(source, options.corpus.exclude);
-}
-
-void set_threads(const PretrainOptions& options) {
-  if (options.train.threads > 0) at::set_num_threads(static_cast<int>(options.train.threads));
 }
 
 VocabularyFacts vocabulary_facts(const ModelOptions& options, const text::Tokenizer& tokenizer) {

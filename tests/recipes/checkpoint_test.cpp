@@ -16,7 +16,10 @@ using model::testing::error_of;
 using model::testing::TempFolder;
 using model::testing::tiny_config;
 
-const RunKeys kKeys{{"a.ids"}, {"b.ids"}, "17", "18"};
+const RunKeys kKeys{{"corpus", "--corpus", Json::array({"a.ids"})},
+                    {"validation", "--validation", Json::array({"b.ids"})},
+                    {"tokenizer", "--tokenizer", "17", "tokenizer.json"},
+                    {"model", "--model", "18", "config.json"}};
 
 struct Saved {
   explicit Saved(int64_t step = 40) : model(model::make_model(tiny_config(), 1)) {
@@ -92,7 +95,7 @@ TEST(CheckpointDamage, OneOfAnOlderVersionIsTakenWithALine) {
   EXPECT_EQ(said[0].find("checkpoint  step-000040 carries no checksums"), 0u) << said[0];
   EXPECT_EQ(said[1], "no error");
   auto other = kKeys;
-  other.corpus = {"c.ids"};
+  other[0].value = Json::array({"c.ids"});
   EXPECT_EQ(saved.load(other).back().find(path.string() + ": the text in --corpus was changed"), 0u);
 }
 
@@ -107,25 +110,25 @@ TEST(RunKeys, WhatWasChangedIsNamed) {
     EXPECT_EQ(said.size(), 1u) << "an older checkpoint would not help";
     return said.back();
   };
-  EXPECT_EQ(error([](RunKeys& keys) { keys.validation = {"c.ids"}; }),
+  EXPECT_EQ(error([](RunKeys& keys) { keys[1].value = Json::array({"c.ids"}); }),
             source + ": the text in --validation was changed since the run began; a resumed run needs the same text");
-  EXPECT_EQ(error([](RunKeys& keys) { keys.corpus.push_back("c.ids"); }),
+  EXPECT_EQ(error([](RunKeys& keys) { keys[0].value.push_back("c.ids"); }),
             source + ": the text in --corpus was changed since the run began; a resumed run needs the same text");
-  EXPECT_EQ(error([](RunKeys& keys) { keys.tokenizer = "1"; }),
+  EXPECT_EQ(error([](RunKeys& keys) { keys[2].value = "1"; }),
             source + ": run/tokenizer.json was changed since the run began; a resumed run needs the same file");
-  EXPECT_EQ(error([](RunKeys& keys) { keys.model = "1"; }),
+  EXPECT_EQ(error([](RunKeys& keys) { keys[3].value = "1"; }),
             source + ": run/config.json was changed since the run began; a resumed run needs the same file");
 }
 
 TEST(RunKeys, OfAModelDoNotDependOnTheOrderInAFile) {
   TempFolder folder;
   auto config = tiny_config();
-  const auto key = key_of(config);
+  const auto key = model_key(config, "").value;
   auto json = nlohmann::json::parse(model::to_json(config).dump());  // sorted
   io::write_file(folder / "config.json", json.dump(4));
-  EXPECT_EQ(key_of(model::read_config(folder / "config.json")), key);
+  EXPECT_EQ(model_key(model::read_config(folder / "config.json"), "").value, key);
   config.layer_norm_eps *= 2;
-  EXPECT_NE(key_of(config), key);
+  EXPECT_NE(model_key(config, "").value, key);
 }
 
 }  // namespace

@@ -74,11 +74,11 @@ TEST(PretrainOptions, JsonRoundTrip) {
     "monitor": {"monitor_every": 23, "monitor_rows": 24, "monitor_probes": 25},
     "distributed": {"bucket_mb": 26, "rank_timeout": 27},
     "regularizers": {"entropy_reg": 0.4, "entropy_reg_tolerance": 0.1, "eigen_reg": 0.6, "eigen_reg_mean": 0.7}})"));
-  EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), json);
+  EXPECT_EQ(to_json(options_from_json<PretrainOptions>(json, "run.json")), json);
   options.model.strength.reset();
   const auto unset = to_json(options);
   EXPECT_TRUE(unset["model"]["strength"].is_null());
-  EXPECT_FALSE(pretrain_options_from_json(unset, "run.json").model.strength);
+  EXPECT_FALSE(options_from_json<PretrainOptions>(unset, "run.json").model.strength);
 }
 
 TEST(PretrainOptions, WhatAFileLacksIsTheDefault) {
@@ -87,14 +87,14 @@ TEST(PretrainOptions, WhatAFileLacksIsTheDefault) {
   auto json = to_json(options);
   json.erase("distributed"), json.erase("optimizer"), json["train"].erase("batch");
   options.optimizer = {}, options.train.batch = TrainOptions{}.batch;
-  EXPECT_EQ(to_json(pretrain_options_from_json(json, "run.json")), to_json(options));
+  EXPECT_EQ(to_json(options_from_json<PretrainOptions>(json, "run.json")), to_json(options));
 }
 
 TEST(PretrainOptions, WhatAFileSaysWrongIsNamed) {
   const auto error = [](const char* section, const char* field, const Json& value) {
     auto json = to_json(valid());
     (field ? json[section][field] : json[section]) = value;
-    return error_of([&] { pretrain_options_from_json(json, "run.json"); });
+    return error_of([&] { options_from_json<PretrainOptions>(json, "run.json"); });
   };
   EXPECT_EQ(error("train", "steps", "many"), "run.json: train: \"steps\" is a string; an integer was expected");
   EXPECT_EQ(error("train", "stairs", 3), "run.json: train: \"stairs\" is no setting");
@@ -103,9 +103,9 @@ TEST(PretrainOptions, WhatAFileSaysWrongIsNamed) {
 
 TEST(PretrainOptions, AnotherOptionThanTheRecordsIsNamed) {
   auto now = valid();
-  EXPECT_EQ(error_of([&] { require_same_options(valid(), now, "run.json"); }), "no error");
+  EXPECT_EQ(error_of([&] { require_same_options(to_json(valid()), to_json(now), "run.json"); }), "no error");
   now.train.steps = 5, now.distributed.bucket_mb = 2;
-  EXPECT_EQ(error_of([&] { require_same_options(valid(), now, "run.json"); }),
+  EXPECT_EQ(error_of([&] { require_same_options(to_json(valid()), to_json(now), "run.json"); }),
             "run.json: train: \"steps\" is 1000 and this command says 5; a run that is started again needs the options "
             "that it began with");
 }

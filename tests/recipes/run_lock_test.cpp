@@ -6,7 +6,7 @@
 
 #include <csignal>
 
-#include "saobp/recipes/run_setup.h"
+#include "saobp/recipes/run_frame.h"
 #include "saobp/train/interrupt.h"
 #include "saobp/train/run_folder.h"
 #include "tests/tools.h"
