@@ -49,7 +49,7 @@ include(CMakePackageConfigHelpers)
 
 # Whole rooms: a program may call what nothing here calls, and operators are registered by objects that nothing refers to.
 set(library_objects "")
-foreach(room IN ITEMS io text data attention model pretrained analysis train recipes report)
+foreach(room IN ITEMS io text data scores attention model pretrained analysis tasks train recipes report)
   list(APPEND library_objects $<TARGET_OBJECTS:saobp_${room}>)
 endforeach()
 add_library(saobp_library SHARED ${library_objects})

@@ -97,7 +97,7 @@ function(saobp_sanitized_test name)
   target_link_options(test_${name}_asan PRIVATE -fsanitize=address,undefined)
 endfunction()
 
-set(SAOBP_PCH_ROOMS model pretrained analysis train recipes cli)
+set(SAOBP_PCH_ROOMS model pretrained analysis tasks train recipes cli)
 # saobp_use_torch_pch(TARGET [SUFFIX OPTIONS...]): a target of other options needs a precompiled header of its own.
 function(saobp_use_torch_pch target)
   list(POP_FRONT ARGN suffix)

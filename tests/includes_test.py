@@ -17,13 +17,15 @@ MAY_INCLUDE = {
     "model": {"attention", "io"},
     "pretrained": {"model", "text", "attention", "io"},
     "analysis": {"pretrained", "model", "data", "text", "attention", "io"},
+    "scores": {"io"},
+    "tasks": {"pretrained", "scores", "model", "data", "text", "attention", "io"},
     "train": {"model", "attention", "io"},
-    "report": {"io"},
+    "report": {"scores", "io"},
 }
 MAY_INCLUDE["recipes"] = set(MAY_INCLUDE) - {"report"}
 MAY_INCLUDE["cli"] = set(MAY_INCLUDE)
 # These rooms work on bytes, text and files; they build without LibTorch.
-WITHOUT_TORCH = {"io", "text", "data", "report"}
+WITHOUT_TORCH = {"io", "text", "data", "scores", "report"}
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Operators throw as LibTorch's own do; everything above them throws saobp::Error. The command line prints, and no library.

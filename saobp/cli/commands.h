@@ -7,6 +7,9 @@ namespace saobp::cli {
 
 void add_tokenizer_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
+void add_finetune_command(CLI::App& app);
+void add_evaluate_command(CLI::App& app);
+void add_tasks_command(CLI::App& app);
 void add_analyze_command(CLI::App& app);
 void add_fill_command(CLI::App& app);
 void add_generate_command(CLI::App& app);

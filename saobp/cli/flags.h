@@ -42,7 +42,7 @@ struct FieldsToFlags {
       app.add_flag(flag + ",!--no-" + flag.substr(2), value, concat(help, value ? " [on]" : " [off]"));
     } else if constexpr (std::is_enum_v<T>) {
       add_enum<T>(flag, value, help)->default_str(io::enum_name(value));
-    } else if constexpr (is_optional_enum<T>) {
+    } else if constexpr (io::is_optional_enum<T>) {
       add_enum<typename T::value_type>(flag, value, help);
     } else if constexpr (requires { value.push_back(value.front()); } && !std::is_same_v<T, std::string>) {
       app.add_option(flag, value, help)->allow_extra_args(false)->type_name("TEXT");
@@ -58,12 +58,6 @@ struct FieldsToFlags {
   }
 
  private:
-  template <class T>
-  static constexpr bool is_optional_enum = [] {
-    if constexpr (io::is_optional<T>) return std::is_enum_v<typename T::value_type>;
-    return false;
-  }();
-
   // Its type is named by all that it may be: "f32|bf16".
   template <class Enum, class Value>
   CLI::Option* add_enum(const std::string& flag, Value& value, const char* help) {

@@ -61,6 +61,9 @@ int run(int argc, char** argv) {
   saobp::cli::add_demo_command(app);
   saobp::cli::add_tokenizer_command(app);
   saobp::cli::add_pretrain_command(app);
+  saobp::cli::add_finetune_command(app);
+  saobp::cli::add_evaluate_command(app);
+  saobp::cli::add_tasks_command(app);
   saobp::cli::add_analyze_command(app);
   saobp::cli::add_fill_command(app);
   saobp::cli::add_generate_command(app);

@@ -20,7 +20,15 @@ constexpr uint64_t mix64(uint64_t x) {
 inline constexpr uint64_t kMix64Step = 0x9E3779B97F4A7C15ull;  // of its generator: 2^64 / golden ratio
 
 // What a generator is for; two purposes never share numbers.
-enum class Purpose : uint64_t { document_order = 1, row_order, source_choice, masks };
+enum class Purpose : uint64_t {
+  document_order = 1,
+  row_order,
+  source_choice,
+  masks,
+  example_order,
+  step_order,
+  example_choice
+};
 
 class Random {
  public:

@@ -49,6 +49,10 @@ template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_optional_enum = false;
+template <class T>
+inline constexpr bool is_optional_enum<std::optional<T>> = std::is_enum_v<T>;
 
 // What is wrong with a field's value; empty where nothing is, and for what is no number.
 template <class T>
@@ -67,6 +71,8 @@ struct FieldsToJson {
   void operator()(const char* name, const T& value, const char*, const Limits& = {}) {
     if constexpr (std::is_enum_v<T>)
       json[name] = enum_name(value);
+    else if constexpr (is_optional_enum<T>)
+      value ? json[name] = enum_name(*value) : json[name] = nullptr;
     else if constexpr (is_optional<T>)
       value ? json[name] = *value : json[name] = nullptr;
     else
@@ -83,7 +89,13 @@ struct FieldsFromJson {
       value = parse_enum<T>(require<std::string>(json, name, source), source + ": \"" + name + "\"");
     } else if constexpr (is_optional<T>) {
       value.reset();
-      if (json.contains(name) && !json.at(name).is_null()) value = require<typename T::value_type>(json, name, source);
+      if (json.contains(name) && !json.at(name).is_null()) {
+        if constexpr (is_optional_enum<T>)
+          value = parse_enum<typename T::value_type>(require<std::string>(json, name, source),
+                                                     source + ": \"" + name + "\"");
+        else
+          value = require<typename T::value_type>(json, name, source);
+      }
     } else {
       value = require<T>(json, name, source);
     }

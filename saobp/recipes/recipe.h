@@ -58,11 +58,11 @@ class Composition {
 // Options are JSON here, in sections (sections.h). All have "train" with "steps" (0: as many as the data makes),
 // "seed" and "threads", "optimizer" and "distributed".
 struct Recipe {
-  const char* command;                      // "pretrain", of run.json
-  std::vector<std::string> changeable;      // the flags that go with --resume
+  const char* command;                  // "pretrain", of run.json
+  std::vector<std::string> changeable;  // the flags that go with --resume
   // Options as a file has them, with defaults for what it lacks; Error naming `source`.
   io::Json (*read_options)(const io::Json& json, const std::string& source);
-  void (*check)(const io::Json& options);   // UsageError naming the flag, what was given and what was expected
+  void (*check)(const io::Json& options);        // UsageError naming the flag, what was given and what was expected
   void (*find_inputs)(const io::Json& options);  // Error for what is not there, before work begins
   // The options under their flags' names that have to be the same on all ranks and when a run goes on: without threads,
   // how long to wait, and paths, whose contents are compared by their keys.

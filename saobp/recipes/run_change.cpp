@@ -53,8 +53,8 @@ std::string new_schedule(const io::Json& checkpoint, const train::OptimizerOptio
                 train::format(" (%.3g in step ", train::learning_rate(optimizer, step, before)), step, ")",
                 optimizer.warmup_steps >= steps
                     ? concat("; the run ends within its warm-up of ", optimizer.warmup_steps, " steps")
-                    : concat(" and follows the cosine to 0 after step ", steps, "; the warm-up stays at ",
-                             optimizer.warmup_steps, " steps"));
+                    : concat(" and follows the ", io::enum_name(optimizer.schedule), " schedule to 0 after step ",
+                             steps, "; the warm-up stays at ", optimizer.warmup_steps, " steps"));
 }
 
 std::string record_changes(io::Json& record, const io::Json& after, int64_t step) {

@@ -42,12 +42,13 @@ RunOutcome RunFrame::start() {
     refuse_existing(place_.run);
     record_ = new_record(recipe_.command, options_, composed_->record(), keys_, place_.world);
     std::optional<train::RunLock> lock;
-    const bool made = train::make_new_folder(place_.run, [&](const fs::path& folder) {  // whole and locked, or not there
-      lock.emplace(folder);
-      lock->take();
-      io::write_json(folder / "run.json", record_);
-      composed_->write_folder(folder);
-    });
+    const bool made =
+        train::make_new_folder(place_.run, [&](const fs::path& folder) {  // whole and locked, or not there
+          lock.emplace(folder);
+          lock->take();
+          io::write_json(folder / "run.json", record_);
+          composed_->write_folder(folder);
+        });
     if (!made) refuse_existing(place_.run);
     lock->moved_to(place_.run);
     train::tell_missing_lock(*lock, place_.run, place_.reporter);
@@ -74,8 +75,7 @@ RunOutcome RunFrame::go_on(std::optional<train::RunLock> lock, bool other_steps)
       io::write_json(run / "run.json", record_);
       place_.reporter.note("changed", changed);
     }
-    const auto schedule =
-        new_schedule(state.options, trainer_options_.optimizer, trainer_options_.steps, state.step);
+    const auto schedule = new_schedule(state.options, trainer_options_.optimizer, trainer_options_.steps, state.step);
     if (!schedule.empty()) place_.reporter.note("schedule", schedule);
   }
   return train();

@@ -1,4 +1,5 @@
-// One analysis of a model's attention as analysis/NAME.json holds it: what tables on a terminal and reports are made from.
+// One analysis of a model's attention as analysis/NAME.json holds it: what tables on a terminal and reports are made
+// from.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +22,10 @@ struct MatrixMeasures {
 };
 
 struct AnalysisRecord {
-  std::string source;  // where it was read, for errors
-  std::string name;    // the file's name without .json
-  std::string model;   // "" where an older version wrote it
-  std::string text;    // what was analysed
+  std::string source;     // where it was read, for errors
+  std::string name;       // the file's name without .json
+  std::string model;      // "" where an older version wrote it
+  std::string text;       // what was analysed
   std::string attention;  // how it was refined, for people; empty where the analysis does not say
   int64_t sequences = 0, tokens = 0, cut_sequences = 0;
   io::Json settings;
@@ -40,7 +41,7 @@ struct AnalysisRecord {
 struct Measure {
   const char* name;     // in the JSON
   const char* heading;  // of a column
-  Layers MatrixMeasures::*layers;
+  Layers MatrixMeasures::* layers;
 };
 // In the order of a table's columns.
 const std::vector<Measure>& measures();

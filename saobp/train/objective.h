@@ -57,6 +57,7 @@ struct Validated {
   io::Json line;           // of metrics.jsonl, without "step"
   std::string text;        // for people
   std::string not_finite;  // where values that are not finite begin; empty where they are finite
+  bool undefined = false;  // the figure has no value (a correlation with a constant): nothing is compared
 };
 
 class Validator {

@@ -15,7 +15,9 @@ double learning_rate(const OptimizerOptions& options, int64_t step, int64_t step
     return options.learning_rate * static_cast<double>(step) / static_cast<double>(options.warmup_steps);
   const double done = static_cast<double>(step - options.warmup_steps) /
                       static_cast<double>(std::max<int64_t>(1, steps - options.warmup_steps + 1));
-  return options.learning_rate * 0.5 * (1.0 + std::cos(std::numbers::pi * std::min(1.0, done)));
+  const double part = std::min(1.0, done);
+  return options.learning_rate *
+         (options.schedule == Schedule::linear ? 1.0 - part : 0.5 * (1.0 + std::cos(std::numbers::pi * part)));
 }
 
 model::TensorList parameters_of(const torch::nn::Module& module) {

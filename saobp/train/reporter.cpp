@@ -11,7 +11,7 @@ namespace {
 std::string text_of(const Note& note) {
   if (note.topic.empty()) return note.text;
   constexpr size_t kTopic = 12;
-  return note.topic + std::string(kTopic - std::min(kTopic, note.topic.size()), ' ') + note.text;
+  return note.topic + std::string(kTopic - std::min(kTopic - 1, note.topic.size()), ' ') + note.text;
 }
 
 std::string text_of(const Working& working) {

@@ -58,6 +58,7 @@ class RunLog {
     if (line.contains("attention")) looked_ = line.at("step").get<int64_t>();
     if (!line.contains(figure_)) return;
     validation_ = line;
+    if (!line[figure_].is_number()) return;  // undefined
     const double figure = line[figure_].get<double>();
     if (!best_figure_ || (lower_is_better_ ? figure < *best_figure_ : figure > *best_figure_)) best_figure_ = figure;
   }

@@ -139,7 +139,7 @@ bool Trainer::validate_now() {
   reporter_.tell(Working{"validating"});
   auto result = parts_.validator->validate(InterruptGuard::interrupted);
   if (!result) return false;
-  if (!std::isfinite(result->figure)) {
+  if (!result->undefined && !std::isfinite(result->figure)) {
     save();
     fail(run_.string(), ": the ", parts_.validator->lower_is_better() ? "validation loss" : "validation's figure",
          " after step ", state_.step, " is ", result->figure,
@@ -150,7 +150,7 @@ bool Trainer::validate_now() {
   line.update(result->line);
   write(line);
   reporter_.tell(Logged{Logged::Kind::validation, state_.step, line, result->text});
-  if (log_ && options_.keep_best && best_.beaten_by(result->figure)) {
+  if (log_ && options_.keep_best && !result->undefined && best_.beaten_by(result->figure)) {
     lock_->require_in_place();
     best_.save(state_.step, result->figure, parts_.save_best);
   }

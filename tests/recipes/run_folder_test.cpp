@@ -52,7 +52,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
                    true};
   options.corpus = {{"a:2:file", "b:1"}, {"*.md"}, data::DocumentEnd::file, "cache", "body", false, 0.25, 8};
   options.masking = {0.2, 0.7, 0.2};
-  options.optimizer = {3e-4, 7, 0.02, 0.85, 0.98, 1e-6, 0.5, 0.03};
+  options.optimizer = {3e-4, train::Schedule::linear, 7, 0.02, 0.85, 0.98, 1e-6, 0.5, 0.03};
   options.train = {11, 12, 13, 14, 15, 16, Dtype::bf16, 17, 18, 19, 20, false, 22, true, true, {"v"}, 21};
   options.monitor = {23, 24, 25};
   options.distributed = {26, 27};
@@ -65,7 +65,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
     "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache",
                "text_field": "body", "pack": false, "holdout": 0.25, "holdout_seed": 8},
     "masking": {"mask_probability": 0.2, "mask_share": 0.7, "random_share": 0.2},
-    "optimizer": {"learning_rate": 3e-4, "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
+    "optimizer": {"learning_rate": 3e-4, "schedule": "linear", "warmup_steps": 7, "weight_decay": 0.02, "beta1": 0.85, "beta2": 0.98,
                   "epsilon": 1e-6, "clip": 0.5, "strength_learning_rate": 0.03},
     "train": {"steps": 11, "batch": 12, "length": 13, "accumulation": 14, "seed": 15, "threads": 16, "dtype": "bf16", "log_every": 17,
               "validate_every": 18, "checkpoint_every": 19, "keep_checkpoints": 20, "keep_best": false,

@@ -81,17 +81,17 @@ TEST(MetricsTable, NoSignOnADifferenceOfZero) {
 TEST(MetricsTable, RefusesDamagedOrUnlikeAnalyses) {
   auto missing = sample(0);
   missing.erase("tokens");
-  EXPECT_NE(
-      message_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"tokens\""),
-      std::string::npos);
+  EXPECT_NE(message_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"tokens\""),
+            std::string::npos);
   auto ragged = sample(0);
   ragged["matrices"]["B"]["gtd"][1] = {1.0};
   EXPECT_NE(message_of([&] { metrics_table(ragged, TableDetail::layers, "x.json"); }).find("1 head in layer 1"),
             std::string::npos);
   auto shorter = sample(0);
   shorter["matrices"]["B"]["gtd"].erase(1);
-  EXPECT_NE(message_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layer of 2 heads"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layer of 2 heads"),
+      std::string::npos);
   auto unlike = sample(0);
   unlike["settings"]["gtd_hops"] = 5;
   EXPECT_NE(message_of([&] { comparison_table(sample(0), unlike, TableDetail::layers); }).find("gtd_hops"),

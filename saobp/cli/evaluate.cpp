@@ -1,0 +1,94 @@
+#include "saobp/recipes/evaluate.h"
+
+#include <ATen/Parallel.h>
+
+#include <filesystem>
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/exit_code.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/reporter.h"
+#include "saobp/cli/scores.h"
+#include "saobp/io/words.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Evaluate {
+  recipes::EvaluateOptions options;
+  recipes::RefinementOptions refinement;
+  std::string model, output;
+  Console console;
+
+  void run() {
+    if (options.task.empty()) fail_usage("--task is missing: the name of one (saobp tasks lists them)");
+    if (options.data.empty()) fail_usage("--data is missing: the folder with the task's files");
+    if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+    const train::InterruptGuard guard;
+    const bool is_run = std::filesystem::exists(std::filesystem::path(model) / "run.json");
+    const auto folder = !output.empty() ? std::filesystem::path(output)
+                        : is_run        ? std::filesystem::path(model) / "eval"
+                                        : std::filesystem::path();
+    io::Json all = io::Json::object();
+    std::vector<TaskScores> table;
+    for (const auto& name : recipes::named_tasks(options.task)) {
+      const auto task = tasks::find_task(name, options.preset);
+      io::Json settings;
+      const auto found = recipes::evaluate_task(options, refinement, model, task, report_to(console), settings);
+      if (!found) throw ExitCode{kInterrupted};
+      if (!folder.empty()) recipes::write_evaluation(*found, task, options.split, settings, folder);
+      io::Json record = {{"split", options.split}};
+      record.update(found->scores);
+      all[task.name] = record;
+      if (found->scores.contains("scores")) table.push_back({task.name, options.split, found->scores});
+      else console.line(concat(task.name, ": the split has no labels, so there is no score"));
+    }
+    if (!table.empty()) console.line(scores_table(table));
+    if (folder.empty()) {
+      console.line("the predictions were not kept: the model is no run's; --output FOLDER keeps them");
+    } else {
+      console.line(concat("written     ", folder.string()));
+    }
+    console.result({{"tasks", all}});
+  }
+};
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& app) {
+  auto state = std::make_shared<Evaluate>();
+  auto* command = app.add_subcommand("evaluate", "Score a model on tasks");
+  command->add_option("model", state->model, "a run or another model folder")->required()->type_name("FOLDER");
+  add_flags(*command, state->options);
+  add_flags(*command, state->refinement);
+  command->add_option("--output", state->output, "folder for scores and predictions; by default eval/ of a run")
+      ->type_name("FOLDER");
+  state->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n"
+              "  saobp evaluate runs/sst2-high --task sst2 --data glue\n"
+              "  saobp evaluate runs/rte --task rte --data glue --split test --output predictions --json");
+  command->callback([state] { state->run(); });
+}
+
+void add_tasks_command(CLI::App& app) {
+  auto console = std::make_shared<Console>();
+  auto* command = app.add_subcommand("tasks", "List the tasks that finetune and evaluate know");
+  console->add_flag(*command);
+  add_example(*command, "Example:\n  saobp tasks");
+  command->callback([console] {
+    io::Json all = io::Json::array();
+    for (const auto& name : tasks::task_names()) {
+      const auto task = tasks::find_task(name);
+      std::vector<std::string> splits;
+      for (const auto& [split, files] : task.splits) splits.push_back(split);
+      console->line(concat(name, std::string(14 - std::min<size_t>(14, name.size()), ' '), io::enum_name(task.kind), "; ",
+                           io::listed(task.scores, "and"), "; ", io::listed(splits, "and"), "; ", task.source));
+      all.push_back(task.json);
+    }
+    console->result({{"tasks", all}});
+  });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,89 @@
+#include "saobp/recipes/finetune.h"
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/exit_code.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/reporter.h"
+#include "saobp/cli/scores.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Finetune {
+  recipes::FinetuneOptions options;
+  std::string output, resume;
+  Console console;
+  CLI::App* app = nullptr;
+
+  void run() {
+    if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
+    const auto reporter = report_to(console);
+    const auto outcome = resume.empty() ? recipes::finetune(options, output, reporter)
+                                        : recipes::resume_finetuning(resume, changes(), reporter);
+    if (outcome.rank > 0) {
+      if (outcome.interrupted) throw ExitCode{kInterrupted};
+      return;
+    }
+    const std::string run = resume.empty() ? output : resume;
+    if (outcome.interrupted) {
+      const bool closed = Console::output_closed();
+      const std::string why = closed ? "standard output was closed" : "interrupted";
+      Console::complain(!outcome.saved ? why + " before the first step; nothing was written"
+                                       : concat(why, " at step ", outcome.step,
+                                                "; the state is saved, go on with: saobp finetune --resume ", run));
+      throw ExitCode{closed ? kOutputClosed : kInterrupted};
+    }
+    if (outcome.final.contains("dev")) console.line(scores_table({{outcome.final.at("task"), "dev", outcome.final.at("dev")}}));
+    console.line(concat("done        ", run));
+    io::Json result = {{"run", run}};
+    result.update(outcome.final);
+    console.result(result);
+  }
+
+  // What the command line says of a run that goes on, in the layout of run.json's options.
+  io::Json changes() const {
+    io::Json changed = io::Json::object();
+    const auto all = recipes::to_json(options);
+    for (const auto& [section, fields] : all.items())
+      for (const auto& [name, value] : fields.items())
+        if (given(flag_of(name))) changed[section][name] = value;
+    return changed;
+  }
+
+  bool given(const std::string& flag) const {
+    for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
+      if (const auto* option = group->get_option_no_throw(flag)) return option->count() > 0;
+    return false;
+  }
+};
+
+}  // namespace
+
+void add_finetune_command(CLI::App& app) {
+  auto state = std::make_shared<Finetune>();
+  auto* command = app.add_subcommand("finetune", "Fine-tune a model on a task, and score it on the dev set");
+  state->app = command;
+  command->add_option("model", state->options.start.from, "a run or another model folder")->type_name("FOLDER");
+  command->add_option("--output", state->output, "run folder to make, e.g. runs/sst2-high")->type_name("FOLDER");
+  command
+      ->add_option("--resume", state->resume,
+                   "run folder to go on with, from its newest checkpoint, and with the options that it has")
+      ->type_name("FOLDER");
+  recipes::FinetuneOptions::sections(state->options, [&](const char* name, auto& section) {
+    auto* group = command->add_option_group(name);
+    using Section = std::remove_reference_t<decltype(section)>;
+    Section::fields(section, [&](const char* field, auto& value, const char* help, const io::Limits& limits = {}) {
+      if (std::string_view(field) != "from") FieldsToFlags{*group}(field, value, help, limits);
+    });
+  });
+  state->console.add_flag(*command);
+  add_example(*command,
+              "Examples:\n"
+              "  saobp finetune runs/mini-high --task sst2 --data glue --output runs/mini-high-sst2\n"
+              "  saobp finetune models/minilm --task rte --data glue --attention high --output runs/rte\n"
+              "  saobp finetune --resume runs/rte");
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

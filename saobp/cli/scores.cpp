@@ -1,0 +1,80 @@
+#include "saobp/cli/scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "saobp/io/words.h"
+#include "saobp/train/wording.h"
+
+namespace saobp::cli {
+namespace {
+
+using train::format;
+
+std::string padded(std::string text, size_t width) {
+  const auto letters = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return text + std::string(width - std::min(width, letters), ' ');
+}
+
+std::optional<double> number(const io::Json& json) {
+  return json.is_number() ? std::optional(json.get<double>()) : std::nullopt;
+}
+
+std::string points(const std::optional<double>& value) { return value ? format("%6.2f", 100 * *value) : "   –  "; }
+
+std::string shares(const io::Json& predicted) {
+  std::vector<std::string> words;
+  for (const auto& [name, share] : predicted.items())
+    words.push_back(concat(name, format(" %.1f %%", 100 * share.get<double>())));
+  return io::listed(words, "and");
+}
+
+std::string line_of(const TaskScores& task, const std::string& name, const io::Json& score) {
+  const auto value = number(score.at("value")), error = number(score.at("standard_error"));
+  std::string line = padded(task.task, 14) + padded(task.split, 16) + padded(name, 13) +
+                     (value ? points(value) : " undefined") + (error ? format(" ± %.2f", 100 * *error) : "");
+  line = padded(line, 60);
+  std::optional<double> best;
+  std::vector<std::string> words;
+  const auto baselines = task.scores.value("baselines", io::Json::object());
+  for (const auto& [baseline, scores] : baselines.items()) {
+    if (!scores.contains(name)) continue;
+    const auto found = number(scores.at(name));
+    words.push_back(concat(baseline, " ", found ? format("%.2f", 100 * *found) : "undefined"));
+    if (found && (!best || *found > *best)) best = found;
+  }
+  if (best && value && error && *value - 2 * *error <= *best) line += "≈ ";
+  return line + io::listed(words, "and");
+}
+
+}  // namespace
+
+std::string scores_table(const std::vector<TaskScores>& tasks) {
+  std::string text = padded("task", 14) + padded("split", 16) + padded("score", 13) + padded("points", 17) + "baselines\n";
+  bool marked = false;
+  for (const auto& task : tasks) {
+    for (const auto& [name, score] : task.scores.at("scores").items()) {
+      const auto line = line_of(task, name, score);
+      marked |= line.find("≈") != std::string::npos;
+      text += line + "\n";
+    }
+    if (task.scores.contains("predicted") && task.scores.at("predicted").size() <= 8)
+      text += padded("", 14) + "predicted: " + shares(task.scores.at("predicted")) + "\n";
+    if (const auto ties = task.scores.value("ties", int64_t{0}); ties > 0)
+      text += padded("", 14) + concat("tied: ", io::counted(ties, "example")) + "\n";
+    const auto groups = task.scores.value("groups", io::Json::object());
+    for (const auto& [group, parts] : groups.items())
+      for (const auto& [part, found] : parts.items()) {
+        const auto& first = found.at("scores").front();
+        text += padded("", 14) + padded(concat(group, " ", part), 29) + points(number(first.at("value"))) +
+                concat("  of ", io::counted(found.at("examples").get<int64_t>(), "example")) + "\n";
+      }
+  }
+  if (marked) text += "≈ no better than that baseline, within two standard errors\n";
+  text += "± standard error over examples";
+  return text;
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,87 @@
+#include "saobp/recipes/evaluate.h"
+
+#include <algorithm>
+
+#include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/pretrained/model_folder.h"
+#include "saobp/recipes/finetune.h"
+#include "saobp/tasks/likelihood.h"
+#include "saobp/train/interrupt.h"
+
+namespace saobp::recipes {
+
+std::vector<std::string> named_tasks(const std::string& list) {
+  std::vector<std::string> names;
+  for (size_t at = 0; at <= list.size();) {
+    const auto end = std::min(list.find(',', at), list.size());
+    const auto name = list.substr(at, end - at);
+    at = end + 1;
+    auto suite = name == "all" ? tasks::task_names() : tasks::tasks_of_suite(name);
+    if (suite.empty()) suite = {name};
+    for (const auto& each : suite)
+      if (std::find(names.begin(), names.end(), each) == names.end()) names.push_back(each);
+  }
+  return names;
+}
+
+namespace {
+
+// Of rows: as the model was fine-tuned, else the task's setting.
+int64_t length_of(const fs::path& model, const tasks::Task& task) {
+  if (const auto path = model / "run.json"; fs::exists(path)) {
+    const auto record = io::read_json(path);
+    if (record.is_object() && record.value("command", "") == kFinetuning.command && record.contains("options"))
+      return options_from_json<FinetuneOptions>(record.at("options"), path.string()).train.length;
+  }
+  return io::get_or<int64_t>(task.recipe, "length", 128, task.name);
+}
+
+// Whether a decoder of language is asked without training; the other tasks need a head of their own. Error where the
+// model has another one.
+bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& folder, const tasks::Task& task) {
+  if (task.kind == tasks::Kind::similarity) return false;
+  if (model.has_language_head() && model.config.causal()) return true;
+  const auto kind = head_of(task);
+  if (model.head() && model.head()->record.kind == kind) return false;
+  const auto* wanted = model.config.family->head(kind);
+  fail(folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture, "; ",
+       task.title, " takes ", wanted ? wanted->architecture : "a head that this family does not have",
+       " (saobp finetune makes one)");
+}
+
+}  // namespace
+
+std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const RefinementOptions& refinement,
+                                        const std::string& folder, const tasks::Task& task,
+                                        const train::Reporter& reporter, io::Json& settings) {
+  const auto change = [&](model::ModelConfig& config) { apply(refinement, config); };
+  const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
+  for (const auto& note : opened.notes) reporter.note("model", note);
+  const auto& config = opened.model->config;
+  const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
+  if (options.length > config.max_length())
+    fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
+  const auto length =
+      options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
+  tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
+  if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
+    examples.list.resize(static_cast<size_t>(options.rows));
+  const auto objective =
+      likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer)
+                  : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
+  reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
+  for (const auto& each : examples.notes) reporter.note("", "            ", each);
+  for (const auto& each : objective->notes()) reporter.note("", "            ", each);
+  settings = {{"model", folder},
+              {"attention", io::enum_name(config.refined_attention.attention)},
+              {"strength", config.refined_attention.strength},
+              {"preset", options.preset},
+              {"prompt", likelihoods ? io::Json(options.prompt) : io::Json()},
+              {"file", examples.file.filename().string()},
+              {"length", length},
+              {"rows", examples.list.size()}};
+  return evaluate(opened.model, task, examples, *objective, options.batch, train::InterruptGuard::interrupted);
+}
+
+}  // namespace saobp::recipes

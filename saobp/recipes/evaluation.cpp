@@ -1,0 +1,79 @@
+#include "saobp/recipes/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/tasks/scoring.h"
+#include "saobp/train/run_folder.h"
+
+namespace saobp::recipes {
+namespace {
+
+void require_finite(const std::vector<std::vector<float>>& outputs) {
+  for (const auto& output : outputs)
+    for (float value : output)
+      if (!std::isfinite(value))
+        fail("the model's outputs are not finite (", value, "): its weights, or bfloat16's range, do not hold them");
+}
+
+}  // namespace
+
+std::optional<std::vector<std::vector<float>>> outputs_of(const model::Model& model, const tasks::Objective& objective,
+                                                          int64_t batch, const std::function<bool()>& stop) {
+  const torch::NoGradGuard no_grad;
+  const bool was_training = model->is_training();
+  model->eval();
+  std::vector<int64_t> order(static_cast<size_t>(objective.items()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return objective.length(a) > objective.length(b); });
+  std::vector<std::vector<float>> outputs(order.size());
+  bool stopped = false;
+  for (size_t first = 0; first < order.size() && !stopped; first += static_cast<size_t>(batch)) {
+    stopped = stop && stop();
+    if (stopped) break;
+    const auto part = std::span(order).subspan(first, std::min(static_cast<size_t>(batch), order.size() - first));
+    auto made = objective.outputs(model, part);
+    require_finite(made);
+    for (size_t i = 0; i < part.size(); ++i) outputs[static_cast<size_t>(part[i])] = std::move(made[i]);
+  }
+  model->train(was_training);
+  if (stopped) return {};
+  return outputs;
+}
+
+std::optional<Evaluation> evaluate(const model::Model& model, const tasks::Task& task, const tasks::Examples& examples,
+                                   const tasks::Objective& objective, int64_t batch,
+                                   const std::function<bool()>& stop) {
+  const auto outputs = outputs_of(model, objective, batch, stop);
+  if (!outputs) return {};
+  Evaluation made{objective.predictions(*outputs), nullptr};
+  for (size_t i = 0; i < made.predictions.size(); ++i) {
+    auto groups = io::Json::object();
+    for (const auto& [name, value] : examples.list[i].groups) groups[name] = value;
+    if (!groups.empty()) made.predictions[i].details["groups"] = groups;
+  }
+  made.scores = examples.labelled ? tasks::scores_of(task, made.predictions)
+                                  : io::Json{{"examples", made.predictions.size()}};
+  return made;
+}
+
+void write_evaluation(const Evaluation& evaluation, const tasks::Task& task, const std::string& split,
+                      const io::Json& settings, const std::filesystem::path& folder) {
+  io::make_folder(folder);
+  const auto name = concat(task.name, "-", split);
+  const auto predictions = folder / (name + ".predictions.jsonl");
+  tasks::write_predictions(predictions, evaluation.predictions);
+  io::Json record = {{"task", task.name}, {"version", task.version}, {"split", split}};
+  record.update(evaluation.scores);
+  record["settings"] = settings;
+  record["predictions"] = predictions.filename().string();
+  record["host"] = train::describe_host();
+  record["made"] = train::timestamp();
+  io::write_json(folder / (name + ".json"), record);
+}
+
+}  // namespace saobp::recipes

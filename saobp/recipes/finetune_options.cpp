@@ -1,0 +1,39 @@
+#include "saobp/recipes/finetune_options.h"
+
+namespace saobp::recipes {
+
+void apply(const RefinementOptions& options, model::ModelConfig& config) {
+  auto& refined = config.refined_attention;
+  if (options.attention && *options.attention != refined.attention) {
+    refined.attention = *options.attention;
+    refined.strengths.clear();
+    refined.strength = has_strength(refined.attention) ? model::default_strength(config) : 0;
+  }
+  if (!options.strength) return;
+  model::check_strength(refined.attention, *options.strength, "--strength");
+  refined.strengths.clear();
+  refined.strength = *options.strength;
+}
+
+FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task) {
+  const auto setting = [&](int64_t& value, const char* name, int64_t everyones) {
+    if (value == 0) value = io::get_or<int64_t>(task.recipe, name, everyones, task.name + ": \"recipe\"");
+  };
+  setting(options.train.epochs, "epochs", 4);
+  setting(options.train.batch, "batch", 32);
+  setting(options.train.length, "length", 128);
+  return options;
+}
+
+void check(const FinetuneOptions& options) {
+  if (options.task.task.empty()) fail_usage("--task is missing: the name of one (saobp tasks lists them)");
+  if (options.task.data.empty()) fail_usage("--data is missing: the folder with the task's files");
+  if (options.start.from.empty()) fail_usage("the model's folder is missing");
+  check_limits(options);
+  const auto& t = options.train;
+  if (t.batch > 0 && t.length > 0 && t.batch > kMaxTokensAPass / t.length)
+    fail_usage("--batch ", t.batch, " and --length ", t.length, ": ", t.batch, " · ", t.length,
+               " tokens a pass were given; at most ", kMaxTokensAPass, " were expected");
+}
+
+}  // namespace saobp::recipes

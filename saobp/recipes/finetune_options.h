@@ -1,0 +1,140 @@
+// What a fine-tuning run is told. Saved whole in run.json and read back by --resume.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "saobp/analysis/attention_monitor.h"
+#include "saobp/attention/variant.h"
+#include "saobp/model/config.h"
+#include "saobp/recipes/options.h"
+#include "saobp/recipes/sections.h"
+#include "saobp/tasks/task.h"
+#include "saobp/train/distributed.h"
+#include "saobp/train/optimizer_options.h"
+
+namespace saobp::recipes {
+
+struct TaskOptions {
+  std::string task;
+  std::string preset;
+  std::string data;
+  int64_t train_rows = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("task", self.task, "its name (saobp tasks lists them), or the .json file of one");
+    visit("preset", self.preset, "of the task's settings, such as append for race-middle");
+    visit("data", self.data, "the task's published files, or a folder of such folders");
+    visit("train_rows", self.train_rows, "examples to train on, drawn with --seed; 0: all", io::at_least(0));
+  }
+};
+
+// How attention is refined where it is to be another way than the model's config.json says.
+struct RefinementOptions {
+  std::optional<attention::Variant> attention;
+  std::optional<double> strength;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("attention", self.attention, "original, high, low or elemmul; by default as the model's config.json says");
+    visit("strength", self.strength,
+          "repulsive strength λ ≥ 0; by default the model's own, or with --attention min(0.2, 0.2 · 11 M / parameters)",
+          io::between(0, 20));
+  }
+};
+
+// Puts them into a config. UsageError for a strength of an attention that has none.
+void apply(const RefinementOptions& options, model::ModelConfig& config);
+
+struct StartOptions {
+  std::string from;
+  std::string tokenizer;
+  double dropout = 0.1;
+  bool extend_positions = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("from", self.from, "the model's folder: a run or any other");
+    visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
+    visit("dropout", self.dropout, "of hidden states, attention weights and the head", io::between(0, 0.99));
+    visit("extend_positions", self.extend_positions,
+          "with a --length beyond the model's position table: stretch the table by interpolation");
+  }
+};
+
+// 0 asks for the task's own setting, or everyone's (docs/tasks.md says where these come from).
+struct FinetuneTrainOptions {
+  int64_t epochs = 0;
+  int64_t batch = 0;
+  int64_t length = 0;
+  int64_t accumulation = 1;
+  double warmup_share = 0.1;
+  int64_t seed = 42;
+  int64_t threads = 0;
+  Dtype dtype = Dtype::f32;
+  bool group_by_length = true;
+  int64_t log_every = 10;
+  int64_t validate_every = 0;
+  int64_t checkpoint_every = 0;
+  int64_t keep_checkpoints = 1;
+  int64_t max_skipped = 10;
+  bool tensorboard = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("epochs", self.epochs, "times that each example is seen; 0: the task's setting, else 4", io::between(0, 1e6));
+    visit("batch", self.batch, "examples a pass; 0: 32", io::between(0, kMaxTokensAPass));
+    visit("length", self.length, "tokens of the longest row; 0: the task's setting, else 128",
+          io::between(0, kMaxTokensAPass));
+    visit("accumulation", self.accumulation, "passes a step", io::between(1, 1e6));
+    visit("warmup_share", self.warmup_share, "share of the steps that the warm-up takes where --warmup-steps is 0",
+          io::between(0, 1));
+    visit("seed", self.seed, "of the head's weights, the order of the examples and dropout", io::at_least(0));
+    visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits", io::between(0, 1024));
+    visit("dtype", self.dtype,
+          "f32; bf16: hidden states and products in bfloat16, weights and optimiser in f32; or f64, slow");
+    visit("group_by_length", self.group_by_length, "make batches of rows of like length, in random order");
+    visit("log_every", self.log_every, "steps between lines of metrics.jsonl", io::at_least(1));
+    visit("validate_every", self.validate_every, "steps between looks at the dev set; 0: after each epoch",
+          io::at_least(0));
+    visit("checkpoint_every", self.checkpoint_every, "steps between checkpoints; 0: after each epoch", io::at_least(0));
+    visit("keep_checkpoints", self.keep_checkpoints, "newest checkpoints that are kept", io::at_least(1));
+    visit("max_skipped", self.max_skipped,
+          "steps in a row with a loss or gradient that is not finite, and no update, before the run stops",
+          io::at_least(1));
+    visit("tensorboard", self.tensorboard, "also write event files for TensorBoard into the run folder");
+  }
+};
+
+struct FinetuneOptions {
+  StartOptions start;
+  RefinementOptions refinement;
+  TaskOptions task;
+  // Mosbach et al. 2021: AdamW with bias correction, a linear schedule and a warm-up of a tenth.
+  train::OptimizerOptions optimizer = {.learning_rate = 5e-5, .schedule = train::Schedule::linear, .warmup_steps = 0};
+  FinetuneTrainOptions train;
+  analysis::MonitorOptions monitor;
+  train::DistributedOptions distributed;
+
+  // Visits every struct with its name.
+  template <class Self, class Visitor>
+  static void sections(Self& self, Visitor&& visit) {
+    visit("start", self.start);
+    visit("refinement", self.refinement);
+    visit("task", self.task);
+    visit("optimizer", self.optimizer);
+    visit("train", self.train);
+    visit("monitor", self.monitor);
+    visit("distributed", self.distributed);
+  }
+};
+
+// The task's settings in the place of those that are 0. UsageError naming the flag for what does not fit.
+FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task);
+
+// UsageError naming the flag, what was given and what was expected.
+void check(const FinetuneOptions& options);
+
+}  // namespace saobp::recipes

@@ -1,0 +1,155 @@
+#include "saobp/tasks/examples.h"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "saobp/io/file.h"
+#include "saobp/io/hash.h"
+#include "saobp/io/words.h"
+
+namespace saobp::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+std::string key_of(const data::Records& records) {
+  io::Hash64 hash;
+  const auto add = [&](std::string_view text) {
+    hash.add(text);
+    hash.add(std::string_view("\0", 1));
+  };
+  for (const auto& record : records.rows) {
+    for (const auto& [name, value] : record.fields) add(name), add(value);
+    for (const auto& [name, values] : record.lists) {
+      add(name);
+      for (const auto& value : values) add(value);
+    }
+  }
+  return io::hexadecimal(hash.value());
+}
+
+data::Records read_records(const Task& task, const Split& split, const fs::path& path) {
+  if (task.format == Format::race) return data::read_race(path);
+  if (path.extension() != ".tsv") return data::read_json_records(path);
+  std::vector<std::string> needed;
+  for (const auto* text : {&split.layout.id, &split.layout.first, &split.layout.second})
+    for (const auto& name : text->fields()) needed.push_back(name);
+  if (split.labelled) needed.push_back(split.layout.label);
+  return data::read_tsv(path, split.columns, needed);
+}
+
+double number_of(const std::string& text, const Task& task, const std::string& where) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+    fail(where, ": \"", text, "\" was found; a number was expected");
+  if (value < task.lowest || value > task.highest)
+    fail(where, ": ", text, " was found; a number from ", task.lowest, " to ", task.highest, " was expected");
+  return value;
+}
+
+// A number from 0, or a letter from A.
+int64_t option_of(const std::string& text, size_t options, const std::string& where) {
+  int64_t option = -1;
+  if (text.size() == 1 && text[0] >= 'A' && text[0] <= 'Z') {
+    option = text[0] - 'A';
+  } else {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), option);
+    if (error != std::errc() || end != text.data() + text.size()) option = -1;
+  }
+  if (option < 0 || option >= static_cast<int64_t>(options))
+    fail(where, ": the right option is \"", text, "\"; one of ", options, " was expected");
+  return option;
+}
+
+void set_label(Example& example, const Task& task, const std::string& text) {
+  switch (task.kind) {
+    case Kind::regression:
+    case Kind::similarity:
+      example.value = number_of(text, task, example.where);
+      return;
+    case Kind::choice:
+      example.label = option_of(text, example.options.size(), example.where);
+      return;
+    case Kind::classification:
+    case Kind::span:
+      break;
+  }
+  example.label = task.label_of(text);
+  if (example.label >= 0) return;
+  std::vector<std::string> known;
+  for (const auto& label : task.labels) known.insert(known.end(), label.values.begin(), label.values.end());
+  fail(example.where, ": the label \"", text, "\" is not among those of ", task.title, "; ", io::listed(known),
+       " was expected");
+}
+
+Example example_of(const Task& task, const Split& split, data::Record record, size_t number) {
+  const auto& layout = split.layout;
+  Example example;
+  example.where = record.where;
+  example.id = layout.id.empty() ? std::to_string(number) : layout.id.fill(record);
+  example.first = layout.first.fill(record);
+  if (!layout.second.empty()) example.second = layout.second.fill(record);
+  if (task.kind == Kind::choice) {
+    for (const auto& option : record.require_list(layout.options))
+      example.options.push_back(layout.option.fill(record, option));
+    if (example.options.size() < 2)
+      fail(example.where, ": has ", io::counted(example.options.size(), "option"), "; two or more were expected");
+  }
+  example.value = kNone;
+  if (split.labelled) set_label(example, task, data::require_any(record, layout.label));
+  for (const auto& [name, text] : task.groups) example.groups.emplace_back(name, text.fill(record));
+  example.record = std::move(record);
+  return example;
+}
+
+}  // namespace
+
+fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
+  const auto& split = task.split(name);
+  if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
+  std::vector<fs::path> places = {data};
+  for (const auto& folder : task.folders) places.push_back(data / folder);
+  std::vector<fs::path> below;
+  for (const auto& entry : fs::directory_iterator(data))
+    if (entry.is_directory()) below.push_back(entry.path());
+  std::sort(below.begin(), below.end());
+  for (const auto& parent : below)
+    for (const auto& folder : task.folders) places.push_back(parent / folder);
+  for (const auto& file : split.files)
+    for (const auto& place : places)
+      if (fs::exists(place / file)) return place / file;
+  fail(data.string(), ": has no ", io::listed(split.files), " of ", task.title, ", nor have folders in it called ",
+       io::listed(task.folders));
+}
+
+Examples read_examples(const Task& task, const std::string& name, const fs::path& data) {
+  const auto& split = task.split(name);
+  Examples examples;
+  examples.file = find_split(task, name, data);
+  auto records = read_records(task, split, examples.file);
+  examples.key = key_of(records);
+  examples.notes = std::move(records.notes);
+  examples.labelled = split.labelled;
+  std::unordered_map<std::string, size_t> seen;
+  size_t again = 0;
+  for (auto& record : records.rows) {
+    auto example = example_of(task, split, std::move(record), examples.list.size());
+    const auto [found, is_new] = seen.emplace(example.id, examples.list.size());
+    if (!is_new) {
+      ++again;
+      example.id = concat(example.id, "#", examples.list.size());
+    }
+    examples.list.push_back(std::move(example));
+  }
+  if (again > 0)
+    examples.notes.push_back(concat(io::counted(again, "example has", "examples have"),
+                                    " an id that was there before; the row's number was put behind it"));
+  return examples;
+}
+
+}  // namespace saobp::tasks

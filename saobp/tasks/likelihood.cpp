@@ -1,0 +1,187 @@
+#include "saobp/tasks/likelihood.h"
+
+#include <algorithm>
+
+#include "saobp/io/words.h"
+
+namespace saobp::tasks {
+namespace {
+
+// Of a vocabulary's logits so many rows are made at a time.
+constexpr int64_t kRowsAtATime = 256;
+
+struct Continuation {
+  std::vector<int32_t> ids;  // context and option, without the last token, which predicts nothing
+  std::vector<int32_t> targets;  // the option's tokens
+};
+
+struct Option {
+  std::string text;
+  Continuation behind_context, alone;
+};
+
+int64_t characters_of(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+class Likelihoods final : public Objective {
+ public:
+  Likelihoods(const Task& task, const Prompt& prompt, const Examples& examples, const model::ModelConfig& config,
+              const text::Tokenizer& tokenizer)
+      : task_(task), examples_(examples), tokenizer_(tokenizer), longest_(config.max_length()), pad_(config.pad_token_id) {
+    const auto begin = tokenizer.special().end_of_text();
+    if (!begin) fail("the tokenizer has no token that begins a text; a decoder's was expected");
+    begin_ = *begin;
+    for (const auto& example : examples.list) {
+      const auto context = prompt.context.fill(example.record);
+      auto& options = options_.emplace_back();
+      for (const auto& option : option_texts(example)) {
+        const auto continuation = prompt.option.fill(example.record, option);
+        options.push_back({option, continuation_of(context, continuation), continuation_of("", continuation)});
+      }
+    }
+    if (cut_ > 0)
+      notes_.push_back(concat("of ", io::counted(cut_, "row"), " the beginning was cut: the model takes ", longest_,
+                              " tokens"));
+  }
+
+  model::HeadKind head() const override { return model::HeadKind::language_model; }
+  int64_t items() const override { return static_cast<int64_t>(options_.size()); }
+  int64_t length(int64_t item) const override {
+    size_t longest = 0;
+    for (const auto& option : options_[static_cast<size_t>(item)])
+      longest = std::max(longest, option.behind_context.ids.size());
+    return static_cast<int64_t>(longest);
+  }
+  torch::Tensor loss_sum(const model::Model&, std::span<const int64_t>, double) const override {
+    fail(task_.title, ": likelihoods are asked for, not trained");
+  }
+
+  std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
+    std::vector<const Continuation*> rows, alone;
+    for (int64_t item : items)
+      for (const auto& option : options_[static_cast<size_t>(item)])
+        rows.push_back(&option.behind_context), alone.push_back(&option.alone);
+    const auto behind = log_likelihoods(model, rows), by_themselves = log_likelihoods(model, alone);
+    std::vector<std::vector<float>> found;
+    size_t next = 0;
+    for (int64_t item : items) {
+      auto& output = found.emplace_back();
+      for (size_t n = 0; n < options_[static_cast<size_t>(item)].size(); ++n, ++next)
+        output.push_back(behind[next]), output.push_back(by_themselves[next]);
+    }
+    return found;
+  }
+
+  std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const override {
+    std::vector<Prediction> made;
+    for (size_t i = 0; i < options_.size(); ++i) {
+      const auto& example = examples_.list[i];
+      io::Json options = io::Json::array();
+      int64_t best = 0;
+      for (size_t n = 0; n < options_[i].size(); ++n) {
+        const auto& option = options_[i][n];
+        options.push_back({{"log_likelihood", outputs[i][2 * n]},
+                           {"unconditional", outputs[i][2 * n + 1]},
+                           {"characters", characters_of(option.text)},
+                           {"bytes", option.text.size()},
+                           {"tokens", option.behind_context.targets.size()}});
+        if (outputs[i][2 * n] > outputs[i][2 * static_cast<size_t>(best)]) best = static_cast<int64_t>(n);
+      }
+      const auto named = [&](int64_t n) {
+        return task_.kind == Kind::classification ? io::Json(task_.labels[static_cast<size_t>(n)].name) : io::Json(n);
+      };
+      int64_t as_likely = 0;
+      for (size_t n = 0; n < options_[i].size(); ++n)
+        as_likely += outputs[i][2 * n] == outputs[i][2 * static_cast<size_t>(best)];
+      made.push_back({example.id, example.label < 0 ? io::Json() : named(example.label), named(best),
+                      {{"options", options}}});
+      if (as_likely > 1) made.back().details["tied"] = true;
+    }
+    return made;
+  }
+
+ private:
+  std::vector<std::string> option_texts(const Example& example) const {
+    if (task_.kind != Kind::classification) return example.record.require_list(task_.options_field());
+    std::vector<std::string> names;
+    for (const auto& label : task_.labels) names.push_back(label.name);
+    return names;
+  }
+
+  std::vector<int32_t> encode(std::string_view text) const {
+    auto rows = text::encode_rows(tokenizer_, text, {}, {.special_tokens = false});
+    return std::move(rows.front().ids);
+  }
+
+  Continuation continuation_of(std::string_view context, std::string_view option) {
+    const auto end = context.find_last_not_of(" \t\n\r\f\v");
+    const auto kept = end == std::string_view::npos ? std::string_view() : context.substr(0, end + 1);
+    const auto whole = encode(concat(context, option));
+    auto before = kept.empty() ? std::vector<int32_t>() : encode(kept);
+    if (before.size() >= whole.size()) fail("an option adds no token to its context: \"", option, "\"");
+    Continuation made;
+    made.targets.assign(whole.begin() + static_cast<std::ptrdiff_t>(before.size()), whole.end());
+    if (before.empty()) made.ids.push_back(begin_);
+    made.ids.insert(made.ids.end(), whole.begin(), whole.end() - 1);
+    if (static_cast<int64_t>(made.ids.size()) > longest_) {
+      made.ids.erase(made.ids.begin(), made.ids.end() - longest_);
+      ++cut_;
+    }
+    if (made.targets.size() > made.ids.size())
+      fail("an option has ", made.targets.size(), " tokens; the model takes ", longest_, ": \"", option, "\"");
+    return made;
+  }
+
+  std::vector<float> log_likelihoods(const model::Model& model, const std::vector<const Continuation*>& rows) const {
+    std::vector<Row> as_rows;
+    for (const auto* row : rows) as_rows.push_back({row->ids, std::vector<int32_t>(row->ids.size(), 0)});
+    std::vector<const Row*> pointers;
+    for (const auto& row : as_rows) pointers.push_back(&row);
+    const auto inputs = batch_of(pointers, pad_);
+    const auto hidden = model->hidden_states(inputs);
+    std::vector<int64_t> places, targets, owners;
+    const int64_t length = inputs.ids.size(1);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const auto size = static_cast<int64_t>(rows[r]->ids.size()), count = static_cast<int64_t>(rows[r]->targets.size());
+      for (int64_t n = 0; n < count; ++n) {
+        places.push_back(static_cast<int64_t>(r) * length + size - count + n);
+        targets.push_back(rows[r]->targets[static_cast<size_t>(n)]);
+        owners.push_back(static_cast<int64_t>(r));
+      }
+    }
+    const auto states = hidden.reshape({-1, hidden.size(2)}).index_select(0, torch::tensor(places));
+    std::vector<double> sums(rows.size(), 0.0);
+    for (int64_t first = 0; first < states.size(0); first += kRowsAtATime) {
+      const int64_t count = std::min(kRowsAtATime, states.size(0) - first);
+      const auto logits = model->language_head().logits(states.narrow(0, first, count)).to(torch::kFloat);
+      const auto wanted = torch::tensor(std::vector<int64_t>(targets.begin() + first, targets.begin() + first + count));
+      const auto found = logits.log_softmax(1).gather(1, wanted.unsqueeze(1)).squeeze(1).contiguous();
+      for (int64_t n = 0; n < count; ++n)
+        sums[static_cast<size_t>(owners[static_cast<size_t>(first + n)])] += found.const_data_ptr<float>()[n];
+    }
+    return {sums.begin(), sums.end()};
+  }
+
+  const Task& task_;
+  const Examples& examples_;
+  const text::Tokenizer& tokenizer_;
+  int64_t longest_, pad_, cut_ = 0;
+  int32_t begin_;
+  std::vector<std::vector<Option>> options_;  // [example]
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string& prompt, const Examples& examples,
+                                            const model::ModelConfig& config, const text::Tokenizer& tokenizer) {
+  const auto found = task.prompts.find(prompt);
+  if (found == task.prompts.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, text] : task.prompts) names.push_back(name);
+    fail_usage("--prompt: ", task.title, names.empty() ? " cannot be put to a decoder without training" : concat(" has no prompt ", prompt, "; ", io::listed(names), " was expected"));
+  }
+  return std::make_unique<Likelihoods>(task, found->second, examples, config, tokenizer);
+}
+
+}  // namespace saobp::tasks

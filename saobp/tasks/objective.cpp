@@ -1,0 +1,305 @@
+#include "saobp/tasks/objective.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "saobp/io/fields.h"
+#include "saobp/io/words.h"
+#include "saobp/model/dropout.h"
+#include "saobp/pretrained/model_folder.h"
+
+namespace saobp::tasks {
+namespace {
+
+// Beyond every layer's numbers, so that the head's dropout is its own.
+constexpr uint64_t kHeadDropout = 0x68656164;
+
+Row row_of(text::Encoding encoding) { return {std::move(encoding.ids), std::move(encoding.types)}; }
+
+std::vector<float> numbers_of(const torch::Tensor& row) {
+  const auto values = row.to(torch::kFloat).contiguous();
+  const auto* data = values.const_data_ptr<float>();
+  return {data, data + values.numel()};
+}
+
+int64_t largest(const std::vector<float>& values) {
+  return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
+std::vector<double> probabilities_of(const std::vector<float>& logits) {
+  std::vector<double> shares;
+  double sum = 0;
+  for (float logit : logits) sum += shares.emplace_back(std::exp(static_cast<double>(logit) - logits[static_cast<size_t>(largest(logits))]));
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+class TextRows {
+ public:
+  TextRows(const model::ModelConfig& config, const text::Tokenizer& tokenizer, int64_t length,
+           text::Truncation truncation)
+      : config_(config), tokenizer_(tokenizer), length_(length), truncation_(truncation) {}
+
+  Row encode(std::string_view first, std::optional<std::string_view> second) {
+    text::RowOptions options{.max_length = length_, .truncation = second ? truncation_ : text::Truncation::longest_first};
+    auto rows = pretrained::encode(config_, tokenizer_, first, second, options);
+    cut_ += rows.size() > 1;
+    ++rows_;
+    return row_of(std::move(rows.front()));
+  }
+
+  void tell(std::vector<std::string>& notes) const {
+    if (cut_ > 0)
+      notes.push_back(concat(io::counted(cut_, "row"), " of ", io::grouped(rows_), " cut to ", length_, " tokens"));
+  }
+
+ private:
+  const model::ModelConfig& config_;
+  const text::Tokenizer& tokenizer_;
+  int64_t length_;
+  text::Truncation truncation_;
+  int64_t cut_ = 0, rows_ = 0;
+};
+
+// Which of the head's outputs is each label's: by name, as config.json has them. A model that names none (LABEL_0 …, as
+// transformers calls them then) has them in the task's order, which is told.
+std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig& config,
+                                      std::vector<std::string>& notes) {
+  std::vector<std::string> names;
+  for (const auto& label : task.labels) names.push_back(label.name);
+  if (config.labels.size() != names.size())
+    fail("the model's head has ", io::counted(config.labels.empty() ? 2 : config.labels.size(), "label"),
+         config.labels.empty() ? "" : concat(" (", io::listed(config.labels, "and"), ")"), "; ", task.title, " has ",
+         names.size(), ": ", io::listed(names, "and"), "; was it fine-tuned on another task?");
+  std::vector<int64_t> order;
+  for (const auto& name : names) {
+    const auto found = std::find(config.labels.begin(), config.labels.end(), name);
+    if (found != config.labels.end()) order.push_back(found - config.labels.begin());
+  }
+  if (order.size() == names.size()) return order;
+  for (size_t i = 0; i < names.size(); ++i)
+    if (config.labels[i] != concat("LABEL_", i))
+      fail("the model's head has the labels ", io::listed(config.labels, "and"), "; those of ", task.title,
+           " were expected: ", io::listed(names, "and"), "; was it fine-tuned on another task?");
+  notes.push_back(concat("the model does not name its labels; they are taken in the task's order: ", io::listed(names, "and")));
+  order.resize(names.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+  return order;
+}
+
+// A class or a number for a text or a pair.
+class TextObjective final : public Objective {
+ public:
+  TextObjective(const Task& task, const Examples& examples, const model::ModelConfig& config,
+                const text::Tokenizer& tokenizer, int64_t length)
+      : task_(task), examples_(examples), pad_(config.pad_token_id) {
+    TextRows rows(config, tokenizer, length, text::Truncation::longest_first);
+    for (const auto& example : examples.list)
+      rows_.push_back(rows.encode(example.first, example.second ? std::optional<std::string_view>(*example.second)
+                                                                : std::nullopt));
+    rows.tell(notes_);
+    if (task.kind == Kind::classification)
+      order_ = outputs_by_label(task, config, notes_);
+    else if (model::outputs_of(head(), config) != 1)
+      fail("the model's head has ", model::outputs_of(head(), config), " outputs; ", task.title,
+           " takes one, a number; was it fine-tuned on another task?");
+  }
+
+  model::HeadKind head() const override { return model::HeadKind::sequence_classification; }
+  int64_t items() const override { return static_cast<int64_t>(rows_.size()); }
+  int64_t length(int64_t item) const override { return static_cast<int64_t>(rows_[static_cast<size_t>(item)].ids.size()); }
+
+  torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
+    const auto logits = pooled_logits(model, inputs_of(items));
+    if (task_.kind == Kind::regression) {
+      std::vector<float> values;
+      for (int64_t item : items) values.push_back(static_cast<float>(example(item).value));
+      return (logits.squeeze(1) - torch::tensor(values)).square().sum() * scale;
+    }
+    std::vector<int64_t> labels;
+    for (int64_t item : items) labels.push_back(order_[static_cast<size_t>(example(item).label)]);
+    return torch::cross_entropy_loss(logits, torch::tensor(labels), {}, at::Reduction::Sum) * scale;
+  }
+
+  std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
+    const auto logits = pooled_logits(model, inputs_of(items));
+    std::vector<std::vector<float>> rows;
+    for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers_of(logits[i]));
+    return rows;
+  }
+
+  std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const override {
+    std::vector<Prediction> made;
+    for (int64_t i = 0; i < items(); ++i) made.push_back(prediction_of(example(i), outputs[static_cast<size_t>(i)]));
+    return made;
+  }
+
+ private:
+  const Example& example(int64_t item) const { return examples_.list[static_cast<size_t>(item)]; }
+
+  model::Inputs inputs_of(std::span<const int64_t> items) const {
+    std::vector<const Row*> rows;
+    for (int64_t item : items) rows.push_back(&rows_[static_cast<size_t>(item)]);
+    return batch_of(rows, pad_);
+  }
+
+  Prediction prediction_of(const Example& example, const std::vector<float>& output) const {
+    if (task_.kind == Kind::regression)
+      return {example.id, std::isnan(example.value) ? io::Json() : io::Json(example.value), output[0], nullptr};
+    const auto name = [&](int64_t label) { return task_.labels[static_cast<size_t>(label)].name; };
+    io::Json shares = io::Json::object();
+    std::vector<float> by_label;
+    for (int64_t place : order_) by_label.push_back(output[static_cast<size_t>(place)]);
+    const auto probabilities = probabilities_of(by_label);
+    for (size_t i = 0; i < probabilities.size(); ++i) shares[task_.labels[i].name] = probabilities[i];
+    return {example.id, example.label < 0 ? io::Json() : io::Json(name(example.label)), name(largest(by_label)),
+            {{"probabilities", shares}}};
+  }
+
+  const Task& task_;
+  const Examples& examples_;
+  int64_t pad_;
+  std::vector<Row> rows_;
+  std::vector<int64_t> order_;  // the outputs of the task's labels
+};
+
+// Which of several texts goes with the first.
+class ChoiceObjective final : public Objective {
+ public:
+  ChoiceObjective(const Examples& examples, const model::ModelConfig& config, const text::Tokenizer& tokenizer,
+                  int64_t length)
+      : examples_(examples), pad_(config.pad_token_id) {
+    TextRows rows(config, tokenizer, length, text::Truncation::only_first);
+    for (const auto& example : examples.list) {
+      auto& of_example = rows_.emplace_back();
+      for (const auto& option : example.options) of_example.push_back(encode(rows, example, option));
+    }
+    rows.tell(notes_);
+  }
+
+  model::HeadKind head() const override { return model::HeadKind::multiple_choice; }
+  int64_t items() const override { return static_cast<int64_t>(rows_.size()); }
+  int64_t length(int64_t item) const override {
+    size_t longest = 0;
+    for (const auto& row : rows_[static_cast<size_t>(item)]) longest = std::max(longest, row.ids.size());
+    return static_cast<int64_t>(longest);
+  }
+
+  torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
+    const auto logits = pooled_logits(model, inputs_of(items)).squeeze(1);
+    std::vector<torch::Tensor> losses;
+    int64_t first = 0;
+    for (int64_t item : items) {
+      const auto options = static_cast<int64_t>(rows_[static_cast<size_t>(item)].size());
+      losses.push_back(-logits.narrow(0, first, options).log_softmax(0)[example(item).label]);
+      first += options;
+    }
+    return torch::stack(losses).sum() * scale;
+  }
+
+  std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
+    const auto logits = numbers_of(pooled_logits(model, inputs_of(items)));
+    std::vector<std::vector<float>> rows;
+    auto next = logits.begin();
+    for (int64_t item : items) {
+      const auto options = static_cast<std::ptrdiff_t>(rows_[static_cast<size_t>(item)].size());
+      rows.emplace_back(next, next + options);
+      next += options;
+    }
+    return rows;
+  }
+
+  std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const override {
+    std::vector<Prediction> made;
+    for (int64_t i = 0; i < items(); ++i) {
+      const auto& output = outputs[static_cast<size_t>(i)];
+      const auto& of = example(i);
+      const bool tied = std::count(output.begin(), output.end(), output[static_cast<size_t>(largest(output))]) > 1;
+      io::Json options = io::Json::array();
+      const auto probabilities = probabilities_of(output);
+      for (size_t n = 0; n < output.size(); ++n)
+        options.push_back({{"probability", probabilities[n]}, {"characters", characters_of(of.options[n])}});
+      made.push_back({of.id, of.label < 0 ? io::Json() : io::Json(of.label), largest(output), {{"options", options}}});
+      if (tied) made.back().details["tied"] = true;
+    }
+    return made;
+  }
+
+ private:
+  const Example& example(int64_t item) const { return examples_.list[static_cast<size_t>(item)]; }
+
+  static Row encode(TextRows& rows, const Example& example, const std::string& option) {
+    try {
+      return rows.encode(example.first, option);
+    } catch (const UsageError& error) {
+      fail(example.where, ": an option is too long for a row: ", error.what());
+    }
+  }
+
+  static int64_t characters_of(std::string_view text) {
+    return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+  }
+
+  model::Inputs inputs_of(std::span<const int64_t> items) const {
+    std::vector<const Row*> rows;
+    for (int64_t item : items)
+      for (const auto& row : rows_[static_cast<size_t>(item)]) rows.push_back(&row);
+    return batch_of(rows, pad_);
+  }
+
+  const Examples& examples_;
+  int64_t pad_;
+  std::vector<std::vector<Row>> rows_;  // [example][option]
+};
+
+}  // namespace
+
+model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id) {
+  size_t longest = 0;
+  bool typed = false, padded = false;
+  for (const auto* row : rows) longest = std::max(longest, row->ids.size());
+  const auto shape = {static_cast<int64_t>(rows.size()), static_cast<int64_t>(longest)};
+  auto ids = torch::full(shape, pad_id, torch::kInt64), types = torch::zeros(shape, torch::kInt64),
+       mask = torch::zeros(shape, torch::kBool);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto& row = *rows[i];
+    std::copy(row.ids.begin(), row.ids.end(), ids.mutable_data_ptr<int64_t>() + i * longest);
+    std::copy(row.types.begin(), row.types.end(), types.mutable_data_ptr<int64_t>() + i * longest);
+    std::fill_n(mask.mutable_data_ptr<bool>() + i * longest, row.ids.size(), true);
+    typed |= std::any_of(row.types.begin(), row.types.end(), [](int32_t type) { return type != 0; });
+    padded |= row.ids.size() < longest;
+  }
+  return {ids, padded ? mask : torch::Tensor(), typed ? types : torch::Tensor()};
+}
+
+torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inputs) {
+  const auto& head = *model->head();
+  const auto pooled = head.pooled(model->hidden_states(inputs), inputs.attention_mask);
+  const uint64_t seed = model->is_training() ? model::derive_seed(model->dropout_seed, kHeadDropout) : 0;
+  return head.logits(pooled, seed).to(torch::kFloat);
+}
+
+void set_labels(const Task& task, model::ModelConfig& config) {
+  config.labels.clear();
+  if (task.kind == Kind::regression) config.labels = {"LABEL_0"};
+  for (const auto& label : task.labels) config.labels.push_back(label.name);
+}
+
+std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples,
+                                          const model::ModelConfig& config, const text::Tokenizer& tokenizer,
+                                          int64_t length) {
+  switch (task.kind) {
+    case Kind::classification:
+    case Kind::regression:
+      return std::make_unique<TextObjective>(task, examples, config, tokenizer, length);
+    case Kind::choice:
+      return std::make_unique<ChoiceObjective>(examples, config, tokenizer, length);
+    case Kind::similarity:
+      return make_similarities(task, examples, config, tokenizer, length);
+    case Kind::span:
+      break;
+  }
+  fail(task.title, ": ", io::enum_name(task.kind), " is not trained");
+}
+
+}  // namespace saobp::tasks

@@ -1,0 +1,75 @@
+// What a task makes of a model: rows of its examples, their loss, and what the model says of each.
+//
+// Shapes: B rows, L tokens, C hidden channels, O outputs of the head.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "saobp/model/model.h"
+#include "saobp/pretrained/rows.h"
+#include "saobp/tasks/examples.h"
+#include "saobp/text/tokenizer.h"
+
+namespace saobp::tasks {
+
+// A text or a pair as the model takes it.
+struct Row {
+  std::vector<int32_t> ids, types;
+};
+
+// What the model says of one example; a line of a predictions file.
+struct Prediction {
+  std::string id;
+  io::Json gold;        // null where the split has no labels
+  io::Json prediction;  // a label's name, a number, the place of an option, a text
+  io::Json details;     // what the prediction follows from
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  virtual model::HeadKind head() const = 0;
+  // An item is what a batch is made of: an example, or a window of one.
+  virtual int64_t items() const = 0;
+  // Tokens of its longest row.
+  virtual int64_t length(int64_t item) const = 0;
+  // scale · Σ losses of the items, a differentiable scalar in float.
+  virtual torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const = 0;
+  // What the head puts out for each item, in float. In evaluation mode, without gradients.
+  virtual std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const = 0;
+  // One for each example, from the outputs of all items.
+  virtual std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const = 0;
+
+  // What was cut, skipped or left out, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ protected:
+  std::vector<std::string> notes_;
+};
+
+// Rows of at most `length` tokens. Pairs are cut longest first, token by token; of choices only the first text is, so
+// that no option is lost. Error for an option that leaves no room. The examples must outlive it.
+std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples,
+                                          const model::ModelConfig& config, const text::Tokenizer& tokenizer,
+                                          int64_t length);
+
+// The cosine of the mean hidden states of two texts, of any model and without training (Kind::similarity).
+std::unique_ptr<Objective> make_similarities(const Task& task, const Examples& examples,
+                                             const model::ModelConfig& config, const text::Tokenizer& tokenizer,
+                                             int64_t length);
+
+// What the config of a model that does this task says: its labels.
+void set_labels(const Task& task, model::ModelConfig& config);
+
+// Rows of several lengths as one batch.
+model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id);
+
+// The head's outputs [B, O] for rows whose head looks at one place, in float.
+torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inputs);
+
+}  // namespace saobp::tasks

@@ -1,0 +1,240 @@
+#include "saobp/tasks/scoring.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/scores/metrics.h"
+
+namespace saobp::tasks {
+namespace {
+
+using io::Json;
+
+struct Numbers {
+  std::vector<int64_t> gold, predicted;            // of classes and options
+  std::vector<double> gold_value, predicted_value;  // of numbers
+};
+
+int64_t class_of(const Task& task, const Json& name, const std::string& id) {
+  for (size_t i = 0; i < task.labels.size(); ++i)
+    if (name.is_string() && task.labels[i].name == name.get<std::string>()) return static_cast<int64_t>(i);
+  std::vector<std::string> names;
+  for (const auto& label : task.labels) names.push_back(label.name);
+  fail("prediction ", id, ": ", name.dump(), " is no label of ", task.title, "; ", io::listed(names), " was expected");
+}
+
+Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions) {
+  Numbers numbers;
+  for (const auto& p : predictions) {
+    if (p.gold.is_null()) fail("prediction ", p.id, ": has no gold; a split with labels was expected");
+    if (task.kind == Kind::classification) {
+      numbers.gold.push_back(class_of(task, p.gold, p.id));
+      numbers.predicted.push_back(class_of(task, p.prediction, p.id));
+    } else if (task.kind == Kind::choice) {
+      numbers.gold.push_back(io::convert<int64_t>(p.gold, concat("prediction ", p.id, ": gold")));
+      numbers.predicted.push_back(io::convert<int64_t>(p.prediction, concat("prediction ", p.id)));
+    } else {
+      numbers.gold_value.push_back(io::convert<double>(p.gold, concat("prediction ", p.id, ": gold")));
+      numbers.predicted_value.push_back(io::convert<double>(p.prediction, concat("prediction ", p.id)));
+    }
+  }
+  return numbers;
+}
+
+template <class T>
+std::vector<T> picked(const std::vector<T>& values, std::span<const int64_t> places) {
+  std::vector<T> found;
+  found.reserve(places.size());
+  for (int64_t place : places) found.push_back(values[static_cast<size_t>(place)]);
+  return found;
+}
+
+double score(const Task& task, const std::string& name, const Numbers& numbers, std::span<const int64_t> of) {
+  if (name == "pearson" || name == "spearman") {
+    const auto gold = picked(numbers.gold_value, of), predicted = picked(numbers.predicted_value, of);
+    return name == "pearson" ? scores::pearson(gold, predicted) : scores::spearman(gold, predicted);
+  }
+  const auto gold = picked(numbers.gold, of), predicted = picked(numbers.predicted, of);
+  if (name == "accuracy") return scores::accuracy(gold, predicted);
+  if (name == "matthews") return scores::matthews(gold, predicted);
+  if (name == "f1") return scores::f1(gold, predicted, class_of(task, task.positive, "of F1"));
+  fail(task.name, ": \"", name, "\" is no score; accuracy, f1, matthews, pearson or spearman was expected");
+}
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json to_json(const scores::Estimate& estimate) {
+  return {{"value", number(estimate.value)}, {"standard_error", number(estimate.standard_error)}};
+}
+
+Json scores_of_part(const Task& task, const Numbers& numbers, std::span<const int64_t> part) {
+  Json made = Json::object();
+  for (const auto& name : task.scores) {
+    const auto estimate =
+        scores::estimate(static_cast<int64_t>(part.size()), [&](std::span<const int64_t> sample) {
+          return score(task, name, numbers, picked(std::vector<int64_t>(part.begin(), part.end()), sample));
+        });
+    made[name] = to_json(estimate);
+  }
+  return made;
+}
+
+// How often each class or option is predicted, and right.
+Json shares_of(const Task& task, const std::vector<int64_t>& values) {
+  std::map<int64_t, double> times;
+  for (int64_t value : values) ++times[value];
+  const auto name = [&](int64_t value) {
+    return task.kind == Kind::classification ? task.labels[static_cast<size_t>(value)].name : std::to_string(value);
+  };
+  Json shares = Json::object();
+  for (const auto& [value, count] : times) shares[name(value)] = count / static_cast<double>(values.size());
+  return shares;
+}
+
+// The share of the examples whose longest or shortest option is right; of several as long the first counts.
+double length_baseline(const std::vector<Prediction>& predictions, const Numbers& numbers, bool longest) {
+  int64_t right = 0;
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    const auto& options = predictions[i].details.at("options");
+    int64_t best = 0;
+    const auto size = [&](int64_t n) { return options.at(static_cast<size_t>(n)).at("characters").get<int64_t>(); };
+    for (int64_t n = 1; n < static_cast<int64_t>(options.size()); ++n)
+      if (longest ? size(n) > size(best) : size(n) < size(best)) best = n;
+    right += best == numbers.gold[i];
+  }
+  return static_cast<double>(right) / static_cast<double>(predictions.size());
+}
+
+Json baselines_of(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
+  if (numbers.gold.empty()) return Json::object();
+  std::map<int64_t, int64_t> times;
+  for (int64_t gold : numbers.gold) ++times[gold];
+  const auto most = std::max_element(times.begin(), times.end(), [](auto& a, auto& b) { return a.second < b.second; });
+  const auto constant = [&](const char* name) {
+    Numbers all = numbers;
+    std::fill(all.predicted.begin(), all.predicted.end(), most->first);
+    std::vector<int64_t> every(all.gold.size());
+    for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
+    return score(task, name, all, every);
+  };
+  Json baselines = Json::object();
+  for (const auto& name : task.scores) baselines["majority"][name] = number(constant(name.c_str()));
+  const bool with_lengths = task.kind == Kind::choice && !predictions.empty() && predictions[0].details.is_object() &&
+                            predictions[0].details.contains("options");
+  if (with_lengths) {
+    baselines["longest_option"]["accuracy"] = length_baseline(predictions, numbers, true);
+    baselines["shortest_option"]["accuracy"] = length_baseline(predictions, numbers, false);
+  }
+  return baselines;
+}
+
+// What is divided by, or taken off, before the likeliest option is chosen.
+struct Normaliser {
+  const char* name;
+  double (*score)(const Json& option);
+};
+double log_likelihood(const Json& option) { return option.at("log_likelihood").get<double>(); }
+constexpr Normaliser kNormalisers[] = {
+    {"accuracy_characters", [](const Json& o) { return log_likelihood(o) / o.at("characters").get<double>(); }},
+    {"accuracy_bytes", [](const Json& o) { return log_likelihood(o) / o.at("bytes").get<double>(); }},
+    {"accuracy_tokens", [](const Json& o) { return log_likelihood(o) / o.at("tokens").get<double>(); }},
+    {"accuracy_pmi", [](const Json& o) { return log_likelihood(o) - o.at("unconditional").get<double>(); }}};
+
+bool has_likelihoods(const std::vector<Prediction>& predictions) {
+  const auto& details = predictions.front().details;
+  return details.is_object() && details.contains("options") && !details.at("options").empty() &&
+         details.at("options").front().contains("log_likelihood");
+}
+
+// The accuracies of every normaliser, from the log-likelihoods; the plain one is among the task's scores.
+Json normalised_scores(const std::vector<Prediction>& predictions, const Numbers& numbers) {
+  Json made = Json::object();
+  for (const auto& normaliser : kNormalisers) {
+    std::vector<int64_t> chosen;
+    for (const auto& p : predictions) {
+      const auto& options = p.details.at("options");
+      int64_t best = 0;
+      for (size_t n = 1; n < options.size(); ++n)
+        if (normaliser.score(options.at(n)) > normaliser.score(options.at(static_cast<size_t>(best))))
+          best = static_cast<int64_t>(n);
+      chosen.push_back(best);
+    }
+    made[normaliser.name] =
+        to_json(scores::estimate(static_cast<int64_t>(chosen.size()), [&](std::span<const int64_t> sample) {
+          return scores::accuracy(picked(numbers.gold, sample), picked(chosen, sample));
+        }));
+  }
+  return made;
+}
+
+Json groups_of(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
+  Json groups = Json::object();
+  for (const auto& [group, text] : task.groups) {
+    std::map<std::string, std::vector<int64_t>> parts;
+    for (size_t i = 0; i < predictions.size(); ++i)
+      if (predictions[i].details.contains("groups"))
+        parts[predictions[i].details.at("groups").value(group, "")].push_back(static_cast<int64_t>(i));
+    for (const auto& [value, part] : parts)
+      groups[group][value] = {{"examples", part.size()}, {"scores", scores_of_part(task, numbers, part)}};
+  }
+  return groups;
+}
+
+}  // namespace
+
+Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
+  if (predictions.empty()) fail(task.title, ": there are no predictions");
+  const auto numbers = numbers_of(task, predictions);
+  std::vector<int64_t> every(predictions.size());
+  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
+  Json made = {{"examples", predictions.size()},
+               {"scores", scores_of_part(task, numbers, every)},
+               {"baselines", baselines_of(task, predictions, numbers)}};
+  if (has_likelihoods(predictions)) made["scores"].update(normalised_scores(predictions, numbers));
+  if (!numbers.predicted.empty()) {
+    made["predicted"] = shares_of(task, numbers.predicted);
+    made["ties"] = std::count_if(predictions.begin(), predictions.end(), [](const Prediction& p) {
+      return p.details.is_object() && p.details.value("tied", false);
+    });
+  }
+  if (!task.groups.empty()) made["groups"] = groups_of(task, predictions, numbers);
+  return made;
+}
+
+void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions) {
+  io::AtomicFile file(path);
+  for (const auto& p : predictions) {
+    Json line = {{"id", p.id}, {"gold", p.gold}, {"prediction", p.prediction}};
+    if (p.details.is_object()) line.update(p.details);
+    file.write(line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+  file.commit();
+}
+
+std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
+  std::vector<Prediction> predictions;
+  const auto text = io::read_file(path);
+  io::require_utf8(text, path.string());
+  uint64_t number = 0;
+  for (size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    const auto where = concat(path.string(), ", line ", ++number);
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    auto json = io::parse_json(line, where);
+    Prediction p{io::require<std::string>(json, "id", where), io::get_or<Json>(json, "gold", nullptr, where),
+                 io::require<Json>(json, "prediction", where), nullptr};
+    for (const char* name : {"id", "gold", "prediction"}) json.erase(name);
+    p.details = std::move(json);
+    predictions.push_back(std::move(p));
+  }
+  if (predictions.empty()) fail(path.string(), ": holds no predictions; a JSON object a line was expected");
+  return predictions;
+}
+
+}  // namespace saobp::tasks

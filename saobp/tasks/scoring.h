@@ -1,0 +1,21 @@
+// Scores from predictions alone, so that they can be made again from the files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "saobp/tasks/objective.h"
+
+namespace saobp::tasks {
+
+// {"examples", "scores": {NAME: {"value", "standard_error"}}, "baselines": {…}, "predicted": shares, "ties"} and, where
+// the task has groups, "groups": {GROUP: {VALUE: {"examples", "scores"}}}. A score that is undefined is null. Error for
+// a prediction without gold, or one that is not of the task's labels.
+io::Json scores_of(const Task& task, const std::vector<Prediction>& predictions);
+
+// One line each: "id", "gold", "prediction" and the details.
+void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions);
+std::vector<Prediction> read_predictions(const std::filesystem::path& path);
+
+}  // namespace saobp::tasks

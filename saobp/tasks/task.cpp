@@ -1,0 +1,132 @@
+#include "saobp/tasks/task.h"
+
+#include <algorithm>
+
+#include "saobp/io/fields.h"
+#include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/tasks/built_in.h"
+
+namespace saobp::tasks {
+namespace {
+
+using io::Json;
+
+Template template_of(const Json& json, const char* name, const std::string& source) {
+  const auto text = io::get_or<std::string>(json, name, "", source);
+  return text.empty() ? Template() : Template(text, concat(source, ": \"", name, "\""));
+}
+
+void update(Layout& layout, const Json& json, const std::string& source) {
+  const auto set = [&](Template& target, const char* name) {
+    if (json.contains(name)) target = template_of(json, name, source);
+  };
+  set(layout.id, "id"), set(layout.first, "first"), set(layout.second, "second"), set(layout.option, "option");
+  layout.options = io::get_or<std::string>(json, "options", layout.options, source);
+  layout.label = io::get_or<std::string>(json, "label", layout.label, source);
+}
+
+Split split_of(const Json& json, const Layout& layout, const std::string& source) {
+  Split split;
+  split.layout = layout;
+  split.files = io::require<std::vector<std::string>>(json, "files", source);
+  split.columns = io::get_or<std::vector<std::string>>(json, "columns", {}, source);
+  split.labelled = io::get_or<bool>(json, "labelled", true, source);
+  update(split.layout, json, source);
+  return split;
+}
+
+// What a file may say; what is not in here is a slip.
+const std::vector<std::string> kKnown = {
+    "name",   "title",  "source", "version", "suite", "kind",   "format",  "folders", "splits",  "id",     "first",
+    "second", "option", "options", "label",  "labels", "range", "positive", "scores", "groups", "prompts", "recipe",
+    "presets", "about"};
+
+}  // namespace
+
+const Split& Task::split(const std::string& name) const {
+  if (const auto found = splits.find(name); found != splits.end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [known, split] : splits) names.push_back(known);
+  fail_usage("--split: ", title, " has no split ", name, "; ", io::listed(names), " was expected");
+}
+
+int64_t Task::label_of(const std::string& value) const {
+  const auto found = std::find_if(labels.begin(), labels.end(), [&](const Label& label) {
+    return std::find(label.values.begin(), label.values.end(), value) != label.values.end();
+  });
+  return found == labels.end() ? -1 : found - labels.begin();
+}
+
+Task task_from_json(Json json, const std::string& source, const std::string& preset) {
+  if (!json.is_object()) fail(source, ": is ", io::type_name(json), "; an object that describes a task was expected");
+  if (!preset.empty()) {
+    const auto presets = io::get_or<Json>(json, "presets", Json::object(), source);
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : presets.items()) names.push_back(name);
+    if (!presets.contains(preset))
+      fail_usage("--preset: ", source, " has no preset ", preset,
+                 names.empty() ? "" : concat("; ", io::listed(names), " was expected"));
+    json.merge_patch(presets.at(preset));
+  }
+  for (const auto& [key, value] : json.items())
+    if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end())
+      fail(source, ": \"", key, "\" is no setting of a task", io::suggestion(key, kKnown));
+  Task task;
+  task.name = io::require<std::string>(json, "name", source);
+  task.title = io::get_or<std::string>(json, "title", task.name, source);
+  task.source = io::get_or<std::string>(json, "source", "", source);
+  task.version = io::require<int64_t>(json, "version", source);
+  task.kind = io::parse_enum<Kind>(io::require<std::string>(json, "kind", source), source + ": \"kind\"");
+  task.format =
+      io::parse_enum<Format>(io::get_or<std::string>(json, "format", "records", source), source + ": \"format\"");
+  task.folders = io::get_or<std::vector<std::string>>(json, "folders", {task.name}, source);
+  Layout layout;
+  update(layout, json, source);
+  const auto splits = io::require<Json>(json, "splits", source);
+  for (const auto& [name, split] : splits.items())
+    task.splits[name] = split_of(split, layout, concat(source, ": split \"", name, "\""));
+  const auto labels = io::get_or<Json>(json, "labels", Json::object(), source);
+  for (const auto& [name, value] : labels.items())
+    task.labels.push_back({name, io::convert<std::vector<std::string>>(value.is_array() ? value : Json::array({value}),
+                                                                       concat(source, ": label \"", name, "\""))});
+  if (task.kind == Kind::classification && task.labels.size() < 2)
+    fail(source, ": has ", task.labels.size(), " labels; two or more were expected of a classification");
+  if (const auto range = io::get_or<std::vector<double>>(json, "range", {}, source); range.size() == 2)
+    task.lowest = range[0], task.highest = range[1];
+  task.positive = io::get_or<std::string>(json, "positive", "", source);
+  task.scores = io::require<std::vector<std::string>>(json, "scores", source);
+  const auto groups = io::get_or<Json>(json, "groups", Json::object(), source);
+  for (const auto& [name, text] : groups.items())
+    task.groups[name] = Template(io::convert<std::string>(text, source), concat(source, ": group \"", name, "\""));
+  const auto prompts = io::get_or<Json>(json, "prompts", Json::object(), source);
+  for (const auto& [name, prompt] : prompts.items()) {
+    const auto where = concat(source, ": prompt \"", name, "\"");
+    task.prompts[name] = {template_of(prompt, "context", where), template_of(prompt, "option", where)};
+  }
+  task.recipe = io::get_or<Json>(json, "recipe", Json::object(), source);
+  task.json = std::move(json);
+  return task;
+}
+
+Task find_task(const std::string& name, const std::string& preset) {
+  if (const auto* text = built_in(name)) return task_from_json(io::parse_json(text, name), name, preset);
+  if (name.ends_with(".json")) return task_from_json(io::read_json(name), name, preset);
+  fail_usage("--task: ", name, " is not known; ", io::listed(task_names()), " was expected, or the .json file of one",
+             io::suggestion(name, task_names()));
+}
+
+std::vector<std::string> task_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : built_in_tasks()) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> tasks_of_suite(const std::string& suite) {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : built_in_tasks())
+    if (io::parse_json(text, name).value("suite", "") == suite) names.push_back(name);
+  return names;
+}
+
+}  // namespace saobp::tasks

@@ -1,0 +1,90 @@
+// A task is data: which files, what of them is what, labels by name, scores and defaults. One file each in
+// configs/tasks, which the program carries; docs/tasks.md says how to add one.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saobp/io/json.h"
+#include "saobp/tasks/template.h"
+
+namespace saobp::tasks {
+
+// What is asked of a text or a pair: a class, a number, one of several options; where an answer stands in a context; or
+// nothing that is learned: how alike two texts are.
+enum class Kind { classification, regression, choice, span, similarity };
+
+inline const std::vector<std::string>& enum_names(Kind) {
+  static const std::vector<std::string> names = {"classification", "regression", "choice", "span", "similarity"};
+  return names;
+}
+
+enum class Format { records, race, squad };
+
+inline const std::vector<std::string>& enum_names(Format) {
+  static const std::vector<std::string> names = {"records", "race", "squad"};
+  return names;
+}
+
+// What of a record is what. Empty templates: there is none.
+struct Layout {
+  Template id, first, second;
+  std::string options;  // the list of a choice
+  Template option;      // the second text of an option's row
+  std::string label;    // the field, or several names that it goes by: "gold_label/label"
+};
+
+struct Split {
+  std::vector<std::string> files;    // the first one that is there counts
+  std::vector<std::string> columns;  // of a TSV without a header
+  bool labelled = true;
+  Layout layout;
+};
+
+struct Label {
+  std::string name;   // in config.json, predictions and tables
+  std::vector<std::string> values;  // in the files, the first as the task's site takes it
+};
+
+// How a decoder is asked without training: it continues `context`, and the likelihoods of the options decide.
+struct Prompt {
+  Template context;
+  Template option;  // with the space before it
+};
+
+struct Task {
+  std::string name, title, source;
+  int64_t version = 1;
+  Kind kind = Kind::classification;
+  Format format = Format::records;
+  std::vector<std::string> folders;  // names that its folder goes by
+  std::map<std::string, Split> splits;
+  std::vector<Label> labels;                 // of a classification
+  double lowest = 0, highest = 0;            // of a regression
+  std::string positive;                      // the label that F1 is of
+  std::vector<std::string> scores;           // the first is the one that tables show
+  std::map<std::string, Template> groups;    // scores are also told for each value of these
+  std::map<std::string, Prompt> prompts;     // by their names; "default" is taken unless another is asked for
+  io::Json recipe;                           // defaults of fine-tuning that differ from everyone's
+  std::optional<int64_t> test_submission_start;
+  io::Json json;  // all of it, as the file has it
+
+  // The list of a choice's options in a record, the same in every split.
+  const std::string& options_field() const { return splits.begin()->second.layout.options; }
+  const Split& split(const std::string& split) const;  // UsageError naming those that there are
+  int64_t label_of(const std::string& value) const;    // −1 where no label has that value in the files
+};
+
+// By its name, or the file of one. UsageError naming the tasks that there are. A preset's settings ("" for none) take
+// the place of the file's.
+Task find_task(const std::string& name, const std::string& preset = "");
+Task task_from_json(io::Json json, const std::string& source, const std::string& preset = "");
+
+// The names, in alphabetical order; a suite's tasks ("glue"), empty where there is no such suite.
+std::vector<std::string> task_names();
+std::vector<std::string> tasks_of_suite(const std::string& suite);
+
+}  // namespace saobp::tasks
