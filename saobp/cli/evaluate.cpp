@@ -41,8 +41,10 @@ struct Evaluate {
       io::Json record = {{"split", options.split}};
       record.update(found->scores);
       all[task.name] = record;
-      if (found->scores.contains("scores")) table.push_back({task.name, options.split, found->scores});
-      else console.line(concat(task.name, ": the split has no labels, so there is no score"));
+      if (found->scores.contains("scores"))
+        table.push_back({task.name, options.split, found->scores});
+      else
+        console.line(concat(task.name, ": the split has no labels, so there is no score"));
     }
     if (!table.empty()) console.line(scores_table(table));
     if (folder.empty()) {
@@ -83,8 +85,8 @@ void add_tasks_command(CLI::App& app) {
       const auto task = tasks::find_task(name);
       std::vector<std::string> splits;
       for (const auto& [split, files] : task.splits) splits.push_back(split);
-      console->line(concat(name, std::string(14 - std::min<size_t>(14, name.size()), ' '), io::enum_name(task.kind), "; ",
-                           io::listed(task.scores, "and"), "; ", io::listed(splits, "and"), "; ", task.source));
+      console->line(concat(name, std::string(14 - std::min<size_t>(14, name.size()), ' '), io::enum_name(task.kind),
+                           "; ", io::listed(task.scores, "and"), "; ", io::listed(splits, "and"), "; ", task.source));
       all.push_back(task.json);
     }
     console->result({{"tasks", all}});

@@ -34,7 +34,8 @@ struct Finetune {
                                                 "; the state is saved, go on with: saobp finetune --resume ", run));
       throw ExitCode{closed ? kOutputClosed : kInterrupted};
     }
-    if (outcome.final.contains("dev")) console.line(scores_table({{outcome.final.at("task"), "dev", outcome.final.at("dev")}}));
+    if (outcome.final.contains("dev"))
+      console.line(scores_table({{outcome.final.at("task"), "dev", outcome.final.at("dev")}}));
     console.line(concat("done        ", run));
     io::Json result = {{"run", run}};
     result.update(outcome.final);

@@ -13,8 +13,8 @@ namespace {
 using train::format;
 
 std::string padded(std::string text, size_t width) {
-  const auto letters = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  const auto letters =
+      static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
   return text + std::string(width - std::min(width, letters), ' ');
 }
 
@@ -52,7 +52,8 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
 }  // namespace
 
 std::string scores_table(const std::vector<TaskScores>& tasks) {
-  std::string text = padded("task", 14) + padded("split", 16) + padded("score", 13) + padded("points", 17) + "baselines\n";
+  std::string text =
+      padded("task", 14) + padded("split", 16) + padded("score", 13) + padded("points", 17) + "baselines\n";
   bool marked = false;
   for (const auto& task : tasks) {
     for (const auto& [name, score] : task.scores.at("scores").items()) {

@@ -107,7 +107,8 @@ const std::string& Record::require(std::string_view name) const {
 
 const std::vector<std::string>& Record::require_list(std::string_view name) const {
   if (const auto* found = list(name)) return *found;
-  fail(where, ": has no list \"", name, "\" of texts; found ", lists.empty() ? "no list" : io::listed(names_of(lists), "and"));
+  fail(where, ": has no list \"", name, "\" of texts; found ",
+       lists.empty() ? "no list" : io::listed(names_of(lists), "and"));
 }
 
 const std::string& require_any(const Record& record, std::string_view names) {
@@ -123,7 +124,8 @@ Records read_tsv(const fs::path& path, const std::vector<std::string>& given, co
   uint64_t lines = 0, first_wrong = 0, wrong = 0, first_width = 0, marks = 0, first_mark = 0;
   each_line(text, [&](std::string_view line, uint64_t number) {
     if (line.starts_with(kByteOrderMark))
-      fail(in_line(path, number), ": begins with a byte order mark, which belongs at the start of a file: were several "
+      fail(in_line(path, number),
+           ": begins with a byte order mark, which belongs at the start of a file: were several "
            "files put together?");
     if (line.find(kByteOrderMark) != std::string_view::npos && ++marks == 1) first_mark = number;
     const auto columns = columns_of(line);
@@ -145,7 +147,8 @@ Records read_tsv(const fs::path& path, const std::vector<std::string>& given, co
   const auto of_wrong = concat(in_line(path, first_wrong), ": has ", io::counted(first_width, "column"), "; ",
                                names.size(), " were expected: ", io::listed(names, "and"));
   if (wrong > std::max<uint64_t>(3, lines / 20) || wrong == lines)
-    fail(of_wrong, "; so are ", wrong, " of ", io::counted(lines, "line"), ": is it the file of another split or task?");
+    fail(of_wrong, "; so are ", wrong, " of ", io::counted(lines, "line"),
+         ": is it the file of another split or task?");
   if (wrong > 0) found.notes.push_back(concat(io::counted(wrong, "line"), " skipped; ", of_wrong));
   if (marks > 0)
     found.notes.push_back(concat(io::counted(marks, "line"), " with U+FEFF inside of a text, the first of them line ",
@@ -158,7 +161,8 @@ Records read_json_records(const fs::path& path) {
   Records found;
   if (const auto start = text.find_first_not_of(" \t\r\n"); start != std::string::npos && text[start] == '[') {
     const auto list = io::parse_json(text, path.string());
-    for (size_t i = 0; i < list.size(); ++i) found.rows.push_back(record_of(list[i], concat(path.string(), ", item ", i)));
+    for (size_t i = 0; i < list.size(); ++i)
+      found.rows.push_back(record_of(list[i], concat(path.string(), ", item ", i)));
   } else {
     each_line(text, [&](std::string_view line, uint64_t number) {
       if (line.find_first_not_of(" \t") == std::string_view::npos) return;

@@ -62,14 +62,13 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
   if (options.length > config.max_length())
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
-  const auto length =
-      options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
+  const auto length = options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
     examples.list.resize(static_cast<size_t>(options.rows));
-  const auto objective =
-      likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer)
-                  : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
+  const auto objective = likelihoods
+                             ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer)
+                             : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
   for (const auto& each : examples.notes) reporter.note("", "            ", each);
   for (const auto& each : objective->notes()) reporter.note("", "            ", each);

@@ -32,7 +32,8 @@ struct EvaluateOptions {
     visit("prompt", self.prompt, "of the task's prompts, which a decoder is asked by without training");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("batch", self.batch, "examples a pass; changes no score", io::between(1, kMaxTokensAPass));
-    visit("length", self.length, "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128",
+    visit("length", self.length,
+          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128",
           io::between(0, kMaxTokensAPass));
     visit("rows", self.rows, "examples, the first ones; 0: all", io::at_least(0));
     visit("threads", self.threads, "threads; 0: one a core", io::between(0, 1024));

@@ -56,8 +56,8 @@ std::optional<Evaluation> evaluate(const model::Model& model, const tasks::Task&
     for (const auto& [name, value] : examples.list[i].groups) groups[name] = value;
     if (!groups.empty()) made.predictions[i].details["groups"] = groups;
   }
-  made.scores = examples.labelled ? tasks::scores_of(task, made.predictions)
-                                  : io::Json{{"examples", made.predictions.size()}};
+  made.scores =
+      examples.labelled ? tasks::scores_of(task, made.predictions) : io::Json{{"examples", made.predictions.size()}};
   return made;
 }
 

@@ -22,7 +22,12 @@ class DevScores final : public train::Validator {
  public:
   DevScores(model::Model model, const tasks::Task& task, const tasks::Examples& examples,
             const tasks::Objective& objective, int64_t batch, const train::World& world)
-      : model_(std::move(model)), task_(task), examples_(examples), objective_(objective), batch_(batch), world_(world) {}
+      : model_(std::move(model)),
+        task_(task),
+        examples_(examples),
+        objective_(objective),
+        batch_(batch),
+        world_(world) {}
 
   const char* figure() const override { return task_.scores.front().c_str(); }
   bool lower_is_better() const override { return false; }
@@ -36,7 +41,8 @@ class DevScores final : public train::Validator {
     for (const auto& [name, score] : newest_->scores.at("scores").items()) {
       const auto& value = score.at("value");
       validated.line[name] = value;
-      words.push_back(value.is_null() ? name + " undefined" : concat(name, train::format(" %.4f", value.get<double>())));
+      words.push_back(value.is_null() ? name + " undefined"
+                                      : concat(name, train::format(" %.4f", value.get<double>())));
     }
     const auto& headline = validated.line.at(figure());
     validated.undefined = headline.is_null();
@@ -72,19 +78,35 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
   if (!place.resumed)
     return pretrained::open(options.start.from, options.start.tokenizer,
                             {.head = head, .seed = static_cast<uint64_t>(options.train.seed), .change = change});
-  auto model = model::make_model(model::read_config(place.run / "config.json"),
-                                 static_cast<uint64_t>(options.train.seed), head);
+  auto model =
+      model::make_model(model::read_config(place.run / "config.json"), static_cast<uint64_t>(options.train.seed), head);
   return {std::move(model), text::load_tokenizer(place.run / "tokenizer.json"), {}, {}, {}};
 }
 
-// All, or as many as are asked for.
-std::vector<int64_t> chosen(int64_t items, const FinetuneOptions& options) {
-  const auto order = data::random_permutation(
-      static_cast<uint32_t>(items), data::Random(static_cast<uint64_t>(options.train.seed), data::Purpose::example_choice));
-  const auto count = options.task.train_rows > 0 ? std::min(items, options.task.train_rows) : items;
-  std::vector<int64_t> found(order.begin(), order.begin() + count);
-  std::sort(found.begin(), found.end());
-  return found;
+// All examples to train on, or as many as are asked for, in the order of the file.
+tasks::Examples training_examples(const tasks::Task& task, const FinetuneOptions& options) {
+  auto all = tasks::read_examples(task, "train", options.task.data);
+  const auto count = static_cast<size_t>(options.task.train_rows);
+  if (count == 0 || count >= all.list.size()) return all;
+  auto order =
+      data::random_permutation(static_cast<uint32_t>(all.list.size()),
+                               data::Random(static_cast<uint64_t>(options.train.seed), data::Purpose::example_choice));
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  std::vector<tasks::Example> drawn;
+  for (uint32_t place : order) drawn.push_back(std::move(all.list[place]));
+  all.notes.push_back(
+      concat(io::grouped(options.task.train_rows), " of ", io::counted(all.list.size(), "example"), " are drawn"));
+  all.list = std::move(drawn);
+  return all;
+}
+
+std::vector<int64_t> trained_items(const tasks::Objective& objective) {
+  std::vector<int64_t> items;
+  for (int64_t item = 0; item < objective.items(); ++item)
+    if (objective.is_trained(item)) items.push_back(item);
+  if (items.empty()) fail("no example of the training set teaches anything");
+  return items;
 }
 
 class Finetuning final : public Composition {
@@ -96,11 +118,11 @@ class Finetuning final : public Composition {
         opened_(open(options, task_, head_of(task_), place)),
         model_(opened_.model),
         config_(model_->config),
-        train_(tasks::read_examples(task_, "train", options.task.data)),
+        train_(training_examples(task_, options)),
         dev_(tasks::read_examples(task_, "dev", options.task.data)),
         train_rows_(objective(train_)),
         dev_rows_(objective(dev_)),
-        batches_(model_, *train_rows_, chosen(train_rows_->items(), options),
+        batches_(model_, *train_rows_, trained_items(*train_rows_),
                  {options.train.batch, options.train.accumulation, options.train.group_by_length,
                   static_cast<uint64_t>(options.train.seed)},
                  place.world),
@@ -129,7 +151,8 @@ class Finetuning final : public Composition {
   }
 
   train::TrainerParts trainer_parts() override {
-    train::TrainerParts parts{.model = model_, .source = batches_, .validator = &scores_, .validation_keys = {dev_.key}};
+    train::TrainerParts parts{
+        .model = model_, .source = batches_, .validator = &scores_, .validation_keys = {dev_.key}};
     return parts;
   }
 
@@ -156,17 +179,18 @@ class Finetuning final : public Composition {
     const auto& say = place_.reporter;
     const auto& r = config_.refined_attention;
     say.note("model", options_.start.from, ", ", io::counted(config_.parameters(), "parameter"), ", ",
-              io::enum_name(r.attention), " attention", r.strength > 0 ? train::format(", strength %.4g", r.strength) : "");
+             io::enum_name(r.attention), " attention",
+             r.strength > 0 ? train::format(", strength %.4g", r.strength) : "");
     for (const auto& each : opened_.notes) say.note("model", each);
     if (!opened_.drawn.empty()) say.note("drawn anew", io::listed(opened_.drawn, "and"));
     if (!opened_.unused.empty()) say.note("not used", io::listed(opened_.unused, "and"));
-    tell("train", train_, *train_rows_, options_.task.train_rows);
-    tell("dev", dev_, *dev_rows_, 0);
+    tell("train", train_, *train_rows_);
+    tell("dev", dev_, *dev_rows_);
     const auto trainer = trainer_options();
     say.note("training", io::counted(options_.train.epochs, "epoch"), " of ",
-              io::counted(batches_.steps_an_epoch(), "step"), " with ",
-              io::counted(rows_a_step() * place_.world.size(), "example"), ", warm-up of ",
-              io::counted(trainer.optimizer.warmup_steps, "step"), ", into ", place_.run.string());
+             io::counted(batches_.steps_an_epoch(), "step"), " with ",
+             io::counted(rows_a_step() * place_.world.size(), "example"), ", warm-up of ",
+             io::counted(trainer.optimizer.warmup_steps, "step"), ", into ", place_.run.string());
   }
 
   int64_t rows_a_step() const override { return options_.train.batch * options_.train.accumulation; }
@@ -183,9 +207,8 @@ class Finetuning final : public Composition {
     return tasks::make_objective(task_, examples, config_, *opened_.tokenizer, options_.train.length);
   }
 
-  void tell(const char* topic, const tasks::Examples& examples, const tasks::Objective& rows, int64_t taken) const {
-    place_.reporter.note(topic, examples.file.string(), ", ", io::counted(examples.list.size(), "example"),
-                         taken > 0 ? concat(", of which ", std::min<int64_t>(taken, rows.items()), " are drawn") : "");
+  void tell(const char* topic, const tasks::Examples& examples, const tasks::Objective& rows) const {
+    place_.reporter.note(topic, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
     for (const auto* notes : {&examples.notes, &rows.notes()})
       for (const auto& each : *notes) place_.reporter.note("", "            ", each);
   }

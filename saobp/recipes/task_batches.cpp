@@ -34,8 +34,7 @@ void TaskBatches::make_order(uint64_t epoch) {
   // The whole steps in random order; what is left over stays at the end.
   const auto steps = static_cast<uint32_t>(whole / step);
   const auto sorted = order_;
-  const auto shuffled =
-      data::random_permutation(steps, data::Random(shape_.seed, data::Purpose::step_order, epoch));
+  const auto shuffled = data::random_permutation(steps, data::Random(shape_.seed, data::Purpose::step_order, epoch));
   for (uint32_t n = 0; n < steps; ++n)
     std::copy_n(sorted.begin() + static_cast<int64_t>(shuffled[n]) * step, step, order_.begin() + n * step);
 }
@@ -55,7 +54,8 @@ std::vector<train::Pass> TaskBatches::next(bool /*more*/) {
     passes.push_back({static_cast<double>(items.size()), [this, items](const std::function<double()>& scale) {
                         // A rank without examples still takes part: its gradients are 0.
                         const auto seen = items.empty() ? std::vector<int64_t>{items_.front()} : items;
-                        return train::PassLoss{objective_.loss_sum(model_, seen, items.empty() ? 0.0 * scale() : scale())};
+                        return train::PassLoss{
+                            objective_.loss_sum(model_, seen, items.empty() ? 0.0 * scale() : scale())};
                       }});
   }
   return passes;

@@ -102,8 +102,7 @@ Estimate estimate(int64_t examples, const std::function<double(std::span<const i
     if (!std::isfinite(value)) continue;
     sum += value, squares += value * value, ++defined;
   }
-  if (defined > 1)
-    found.standard_error = std::sqrt(std::max(0.0, (squares - sum * sum / defined) / (defined - 1)));
+  if (defined > 1) found.standard_error = std::sqrt(std::max(0.0, (squares - sum * sum / defined) / (defined - 1)));
   return found;
 }
 

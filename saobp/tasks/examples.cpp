@@ -91,7 +91,8 @@ Example example_of(const Task& task, const Split& split, data::Record record, si
   const auto& layout = split.layout;
   Example example;
   example.where = record.where;
-  example.id = layout.id.empty() ? std::to_string(number) : layout.id.fill(record);
+  example.id = layout.id.fill(record);
+  if (example.id.empty()) example.id = std::to_string(number);
   example.first = layout.first.fill(record);
   if (!layout.second.empty()) example.second = layout.second.fill(record);
   if (task.kind == Kind::choice) {
@@ -105,6 +106,38 @@ Example example_of(const Task& task, const Split& split, data::Record record, si
   for (const auto& [name, text] : task.groups) example.groups.emplace_back(name, text.fill(record));
   example.record = std::move(record);
   return example;
+}
+
+// Questions that teach nothing are counted; many mean that the file, or this reader, is wrong.
+void read_questions(const Split& split, Examples& examples) {
+  auto squad = data::read_squad(examples.file, split.labelled);
+  examples.key = squad.key;
+  examples.labelled = split.labelled;
+  examples.may_be_impossible = squad.may_be_impossible;
+  std::vector<std::string> askew;
+  for (auto& question : squad.questions) {
+    Example example;
+    example.id = question.id;
+    example.where = concat(examples.file.string(), ", question ", question.id);
+    example.first = std::move(question.question);
+    example.second = *question.context;
+    example.answers = std::move(question.answers);
+    example.aligned = question.aligned;
+    if (!question.aligned) askew.push_back(question.id);
+    examples.list.push_back(std::move(example));
+  }
+  if (askew.empty()) return;
+  if (askew.size() * 20 > squad.questions.size())
+    fail(examples.file.string(), ": of ", askew.size(), " of ", io::counted(squad.questions.size(), "question"),
+         " the answer does not stand where \"answer_start\" says, first of ", askew.front(),
+         "; it counts code points of the context");
+  constexpr size_t kShown = 3;
+  const std::vector<std::string> shown(askew.begin(),
+                                       askew.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, askew.size())));
+  examples.notes.push_back(
+      concat("of ", io::counted(askew.size(), "question"),
+             " the answer does not stand where \"answer_start\" says, so that they are not trained on: ",
+             io::listed(shown, "and"), askew.size() > kShown ? " …" : ""));
 }
 
 }  // namespace
@@ -131,6 +164,10 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
   const auto& split = task.split(name);
   Examples examples;
   examples.file = find_split(task, name, data);
+  if (task.format == Format::squad) {
+    read_questions(split, examples);
+    return examples;
+  }
   auto records = read_records(task, split, examples.file);
   examples.key = key_of(records);
   examples.notes = std::move(records.notes);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "saobp/data/squad.h"
 #include "saobp/tasks/task.h"
 
 namespace saobp::tasks {
@@ -22,18 +23,22 @@ struct Example {
   double value = 0;                  // of a regression; NaN: none is given
   std::vector<std::pair<std::string, std::string>> groups;
   data::Record record;  // for prompts
+  // Of a span in `second`.
+  std::vector<data::Answer> answers;
+  bool aligned = true;  // the first answer stands where it says: else it teaches nothing
 };
 
 struct Examples {
   std::vector<Example> list;
   bool labelled = true;
-  std::filesystem::path file;  // that was read, or the folder
-  std::string key;             // of its bytes
+  bool may_be_impossible = false;  // some questions have no answer
+  std::filesystem::path file;      // that was read, or the folder
+  std::string key;                 // of its bytes
   std::vector<std::string> notes;  // what was skipped or is odd, a sentence each
 };
 
-// Where the split's files are below `data`: there, in the task's folder in there, or in one below. Error naming what was
-// looked for.
+// Where the split's files are below `data`: there, in the task's folder in there, or in one below. Error naming what
+// was looked for.
 std::filesystem::path find_split(const Task& task, const std::string& split, const std::filesystem::path& data);
 
 // Error with file and line for a label that is not among the task's, a number out of range, an id that is there twice,

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kRowsAtATime = 256;
 
 struct Continuation {
-  std::vector<int32_t> ids;  // context and option, without the last token, which predicts nothing
+  std::vector<int32_t> ids;      // context and option, without the last token, which predicts nothing
   std::vector<int32_t> targets;  // the option's tokens
 };
 
@@ -28,21 +28,27 @@ class Likelihoods final : public Objective {
  public:
   Likelihoods(const Task& task, const Prompt& prompt, const Examples& examples, const model::ModelConfig& config,
               const text::Tokenizer& tokenizer)
-      : task_(task), examples_(examples), tokenizer_(tokenizer), longest_(config.max_length()), pad_(config.pad_token_id) {
+      : task_(task),
+        examples_(examples),
+        tokenizer_(tokenizer),
+        longest_(config.max_length()),
+        pad_(config.pad_token_id) {
     const auto begin = tokenizer.special().end_of_text();
     if (!begin) fail("the tokenizer has no token that begins a text; a decoder's was expected");
     begin_ = *begin;
     for (const auto& example : examples.list) {
-      const auto context = prompt.context.fill(example.record);
+      const auto where = task.name + ": \"clean\"";
+      const auto context = filtered(prompt.context.fill(example.record), prompt.clean, where);
       auto& options = options_.emplace_back();
-      for (const auto& option : option_texts(example)) {
+      for (const auto& as_it_is : option_texts(example)) {
+        const auto option = filtered(as_it_is, prompt.clean, where);
         const auto continuation = prompt.option.fill(example.record, option);
         options.push_back({option, continuation_of(context, continuation), continuation_of("", continuation)});
       }
     }
     if (cut_ > 0)
-      notes_.push_back(concat("of ", io::counted(cut_, "row"), " the beginning was cut: the model takes ", longest_,
-                              " tokens"));
+      notes_.push_back(
+          concat("of ", io::counted(cut_, "row"), " the beginning was cut: the model takes ", longest_, " tokens"));
   }
 
   model::HeadKind head() const override { return model::HeadKind::language_model; }
@@ -94,8 +100,8 @@ class Likelihoods final : public Objective {
       int64_t as_likely = 0;
       for (size_t n = 0; n < options_[i].size(); ++n)
         as_likely += outputs[i][2 * n] == outputs[i][2 * static_cast<size_t>(best)];
-      made.push_back({example.id, example.label < 0 ? io::Json() : named(example.label), named(best),
-                      {{"options", options}}});
+      made.push_back(
+          {example.id, example.label < 0 ? io::Json() : named(example.label), named(best), {{"options", options}}});
       if (as_likely > 1) made.back().details["tied"] = true;
     }
     return made;
@@ -143,7 +149,8 @@ class Likelihoods final : public Objective {
     std::vector<int64_t> places, targets, owners;
     const int64_t length = inputs.ids.size(1);
     for (size_t r = 0; r < rows.size(); ++r) {
-      const auto size = static_cast<int64_t>(rows[r]->ids.size()), count = static_cast<int64_t>(rows[r]->targets.size());
+      const auto size = static_cast<int64_t>(rows[r]->ids.size()),
+                 count = static_cast<int64_t>(rows[r]->targets.size());
       for (int64_t n = 0; n < count; ++n) {
         places.push_back(static_cast<int64_t>(r) * length + size - count + n);
         targets.push_back(rows[r]->targets[static_cast<size_t>(n)]);
@@ -179,7 +186,9 @@ std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string&
   if (found == task.prompts.end()) {
     std::vector<std::string> names;
     for (const auto& [name, text] : task.prompts) names.push_back(name);
-    fail_usage("--prompt: ", task.title, names.empty() ? " cannot be put to a decoder without training" : concat(" has no prompt ", prompt, "; ", io::listed(names), " was expected"));
+    fail_usage("--prompt: ", task.title,
+               names.empty() ? " cannot be put to a decoder without training"
+                             : concat(" has no prompt ", prompt, "; ", io::listed(names), " was expected"));
   }
   return std::make_unique<Likelihoods>(task, found->second, examples, config, tokenizer);
 }

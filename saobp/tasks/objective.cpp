@@ -29,7 +29,8 @@ int64_t largest(const std::vector<float>& values) {
 std::vector<double> probabilities_of(const std::vector<float>& logits) {
   std::vector<double> shares;
   double sum = 0;
-  for (float logit : logits) sum += shares.emplace_back(std::exp(static_cast<double>(logit) - logits[static_cast<size_t>(largest(logits))]));
+  for (float logit : logits)
+    sum += shares.emplace_back(std::exp(static_cast<double>(logit) - logits[static_cast<size_t>(largest(logits))]));
   for (double& share : shares) share /= sum;
   return shares;
 }
@@ -41,7 +42,8 @@ class TextRows {
       : config_(config), tokenizer_(tokenizer), length_(length), truncation_(truncation) {}
 
   Row encode(std::string_view first, std::optional<std::string_view> second) {
-    text::RowOptions options{.max_length = length_, .truncation = second ? truncation_ : text::Truncation::longest_first};
+    text::RowOptions options{.max_length = length_,
+                             .truncation = second ? truncation_ : text::Truncation::longest_first};
     auto rows = pretrained::encode(config_, tokenizer_, first, second, options);
     cut_ += rows.size() > 1;
     ++rows_;
@@ -81,7 +83,8 @@ std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig
     if (config.labels[i] != concat("LABEL_", i))
       fail("the model's head has the labels ", io::listed(config.labels, "and"), "; those of ", task.title,
            " were expected: ", io::listed(names, "and"), "; was it fine-tuned on another task?");
-  notes.push_back(concat("the model does not name its labels; they are taken in the task's order: ", io::listed(names, "and")));
+  notes.push_back(
+      concat("the model does not name its labels; they are taken in the task's order: ", io::listed(names, "and")));
   order.resize(names.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
   return order;
@@ -95,8 +98,8 @@ class TextObjective final : public Objective {
       : task_(task), examples_(examples), pad_(config.pad_token_id) {
     TextRows rows(config, tokenizer, length, text::Truncation::longest_first);
     for (const auto& example : examples.list)
-      rows_.push_back(rows.encode(example.first, example.second ? std::optional<std::string_view>(*example.second)
-                                                                : std::nullopt));
+      rows_.push_back(
+          rows.encode(example.first, example.second ? std::optional<std::string_view>(*example.second) : std::nullopt));
     rows.tell(notes_);
     if (task.kind == Kind::classification)
       order_ = outputs_by_label(task, config, notes_);
@@ -107,7 +110,9 @@ class TextObjective final : public Objective {
 
   model::HeadKind head() const override { return model::HeadKind::sequence_classification; }
   int64_t items() const override { return static_cast<int64_t>(rows_.size()); }
-  int64_t length(int64_t item) const override { return static_cast<int64_t>(rows_[static_cast<size_t>(item)].ids.size()); }
+  int64_t length(int64_t item) const override {
+    return static_cast<int64_t>(rows_[static_cast<size_t>(item)].ids.size());
+  }
 
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
     const auto logits = pooled_logits(model, inputs_of(items));
@@ -152,7 +157,9 @@ class TextObjective final : public Objective {
     for (int64_t place : order_) by_label.push_back(output[static_cast<size_t>(place)]);
     const auto probabilities = probabilities_of(by_label);
     for (size_t i = 0; i < probabilities.size(); ++i) shares[task_.labels[i].name] = probabilities[i];
-    return {example.id, example.label < 0 ? io::Json() : io::Json(name(example.label)), name(largest(by_label)),
+    return {example.id,
+            example.label < 0 ? io::Json() : io::Json(name(example.label)),
+            name(largest(by_label)),
             {{"probabilities", shares}}};
   }
 
@@ -272,11 +279,14 @@ model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id) {
   return {ids, padded ? mask : torch::Tensor(), typed ? types : torch::Tensor()};
 }
 
+uint64_t head_seed(const model::Model& model) {
+  return model->is_training() ? model::derive_seed(model->dropout_seed, kHeadDropout) : 0;
+}
+
 torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inputs) {
   const auto& head = *model->head();
   const auto pooled = head.pooled(model->hidden_states(inputs), inputs.attention_mask);
-  const uint64_t seed = model->is_training() ? model::derive_seed(model->dropout_seed, kHeadDropout) : 0;
-  return head.logits(pooled, seed).to(torch::kFloat);
+  return head.logits(pooled, head_seed(model)).to(torch::kFloat);
 }
 
 void set_labels(const Task& task, model::ModelConfig& config) {
@@ -285,9 +295,8 @@ void set_labels(const Task& task, model::ModelConfig& config) {
   for (const auto& label : task.labels) config.labels.push_back(label.name);
 }
 
-std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples,
-                                          const model::ModelConfig& config, const text::Tokenizer& tokenizer,
-                                          int64_t length) {
+std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples, const model::ModelConfig& config,
+                                          const text::Tokenizer& tokenizer, int64_t length) {
   switch (task.kind) {
     case Kind::classification:
     case Kind::regression:
@@ -297,7 +306,7 @@ std::unique_ptr<Objective> make_objective(const Task& task, const Examples& exam
     case Kind::similarity:
       return make_similarities(task, examples, config, tokenizer, length);
     case Kind::span:
-      break;
+      return make_spans(task, examples, config, tokenizer, length);
   }
   fail(task.title, ": ", io::enum_name(task.kind), " is not trained");
 }

@@ -45,6 +45,9 @@ class Objective {
   // One for each example, from the outputs of all items.
   virtual std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const = 0;
 
+  // Whether the item teaches anything: it does not where its answer is not to be found.
+  virtual bool is_trained(int64_t /*item*/) const { return true; }
+
   // What was cut, skipped or left out, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -54,9 +57,14 @@ class Objective {
 
 // Rows of at most `length` tokens. Pairs are cut longest first, token by token; of choices only the first text is, so
 // that no option is lost. Error for an option that leaves no room. The examples must outlive it.
-std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples,
-                                          const model::ModelConfig& config, const text::Tokenizer& tokenizer,
-                                          int64_t length);
+std::unique_ptr<Objective> make_objective(const Task& task, const Examples& examples, const model::ModelConfig& config,
+                                          const text::Tokenizer& tokenizer, int64_t length);
+
+// Where an answer stands in the second text, which goes in windows where it is long (Kind::span): those of the
+// tokenizers package with `overlap` tokens in common. Of a window without the answer the first token is right. An
+// item is a window.
+std::unique_ptr<Objective> make_spans(const Task& task, const Examples& examples, const model::ModelConfig& config,
+                                      const text::Tokenizer& tokenizer, int64_t length);
 
 // The cosine of the mean hidden states of two texts, of any model and without training (Kind::similarity).
 std::unique_ptr<Objective> make_similarities(const Task& task, const Examples& examples,
@@ -68,6 +76,9 @@ void set_labels(const Task& task, model::ModelConfig& config);
 
 // Rows of several lengths as one batch.
 model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id);
+
+// What the head's dropout draws from; 0, without dropout, outside of training.
+uint64_t head_seed(const model::Model& model);
 
 // The head's outputs [B, O] for rows whose head looks at one place, in float.
 torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inputs);

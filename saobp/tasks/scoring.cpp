@@ -8,6 +8,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
 #include "saobp/scores/metrics.h"
+#include "saobp/scores/squad.h"
 
 namespace saobp::tasks {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 using io::Json;
 
 struct Numbers {
-  std::vector<int64_t> gold, predicted;            // of classes and options
+  std::vector<int64_t> gold, predicted;             // of classes and options
   std::vector<double> gold_value, predicted_value;  // of numbers
 };
 
@@ -74,10 +75,9 @@ Json to_json(const scores::Estimate& estimate) {
 Json scores_of_part(const Task& task, const Numbers& numbers, std::span<const int64_t> part) {
   Json made = Json::object();
   for (const auto& name : task.scores) {
-    const auto estimate =
-        scores::estimate(static_cast<int64_t>(part.size()), [&](std::span<const int64_t> sample) {
-          return score(task, name, numbers, picked(std::vector<int64_t>(part.begin(), part.end()), sample));
-        });
+    const auto estimate = scores::estimate(static_cast<int64_t>(part.size()), [&](std::span<const int64_t> sample) {
+      return score(task, name, numbers, picked(std::vector<int64_t>(part.begin(), part.end()), sample));
+    });
     made[name] = to_json(estimate);
   }
   return made;
@@ -184,10 +184,47 @@ Json groups_of(const Task& task, const std::vector<Prediction>& predictions, con
   return groups;
 }
 
+// SQuAD's scores; of version 2.0 also those of questions with and without an answer, and the best thresholds.
+Json span_scores(const std::vector<Prediction>& predictions) {
+  const auto& first = predictions.front().details;
+  const bool second_version = first.is_object() && first.contains("no_answer_margin");
+  std::vector<double> exact, f1, parts[2][2];  // [has an answer][exact, f1]
+  std::vector<scores::Answered> answered[2];
+  for (const auto& p : predictions) {
+    const auto where = concat("prediction ", p.id);
+    if (p.gold.is_null()) fail(where, ": has no gold; a split with answers was expected");
+    const auto golds = io::convert<std::vector<std::string>>(p.gold, where + ": gold");
+    const auto text = io::convert<std::string>(p.prediction, where);
+    const auto score = scores::answer_score(golds, text, second_version);
+    exact.push_back(score.exact), f1.push_back(score.f1);
+    if (!second_version) continue;
+    parts[golds.empty() ? 0 : 1][0].push_back(score.exact), parts[golds.empty() ? 0 : 1][1].push_back(score.f1);
+    const auto best = p.details.at("answer").get<std::string>();
+    const auto of_best = scores::answer_score(golds, best, true);
+    const double margin = p.details.at("no_answer_margin").get<double>();
+    answered[0].push_back({of_best.exact, margin, !golds.empty(), best.empty()});
+    answered[1].push_back({of_best.f1, margin, !golds.empty(), best.empty()});
+  }
+  Json made = {{"exact_match", to_json(scores::mean(exact))}, {"f1", to_json(scores::mean(f1))}};
+  if (!second_version) return made;
+  const char* names[2][2] = {{"no_answer_exact_match", "no_answer_f1"}, {"has_answer_exact_match", "has_answer_f1"}};
+  for (int has : {1, 0})
+    for (int which : {0, 1})
+      if (!parts[has][which].empty()) made[names[has][which]] = to_json(scores::mean(parts[has][which]));
+  const char* best_names[] = {"best_exact_match", "best_f1"};
+  for (int which : {0, 1}) {
+    const auto best = scores::best_threshold(answered[which]);
+    made[best_names[which]] = {{"value", best.score}, {"standard_error", nullptr}, {"threshold", best.threshold}};
+  }
+  return made;
+}
+
 }  // namespace
 
 Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
   if (predictions.empty()) fail(task.title, ": there are no predictions");
+  if (task.kind == Kind::span)
+    return {{"examples", predictions.size()}, {"scores", span_scores(predictions)}, {"baselines", Json::object()}};
   const auto numbers = numbers_of(task, predictions);
   std::vector<int64_t> every(predictions.size());
   for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);

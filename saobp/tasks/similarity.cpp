@@ -58,7 +58,8 @@ class Similarities final : public Objective {
     std::vector<Prediction> made;
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto& example = examples_.list[i];
-      made.push_back({example.id, std::isnan(example.value) ? io::Json() : io::Json(example.value), outputs[i][0], nullptr});
+      made.push_back(
+          {example.id, std::isnan(example.value) ? io::Json() : io::Json(example.value), outputs[i][0], nullptr});
     }
     return made;
   }

@@ -37,10 +37,10 @@ Split split_of(const Json& json, const Layout& layout, const std::string& source
 }
 
 // What a file may say; what is not in here is a slip.
-const std::vector<std::string> kKnown = {
-    "name",   "title",  "source", "version", "suite", "kind",   "format",  "folders", "splits",  "id",     "first",
-    "second", "option", "options", "label",  "labels", "range", "positive", "scores", "groups", "prompts", "recipe",
-    "presets", "about"};
+const std::vector<std::string> kKnown = {"name",    "title",   "source",  "version",  "suite",  "kind",   "format",
+                                         "folders", "splits",  "id",      "first",    "second", "option", "options",
+                                         "label",   "labels",  "range",   "positive", "scores", "groups", "prompts",
+                                         "recipe",  "overlap", "presets", "about"};
 
 }  // namespace
 
@@ -102,8 +102,10 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   const auto prompts = io::get_or<Json>(json, "prompts", Json::object(), source);
   for (const auto& [name, prompt] : prompts.items()) {
     const auto where = concat(source, ": prompt \"", name, "\"");
-    task.prompts[name] = {template_of(prompt, "context", where), template_of(prompt, "option", where)};
+    task.prompts[name] = {template_of(prompt, "context", where), template_of(prompt, "option", where),
+                          io::get_or<std::vector<std::string>>(prompt, "clean", {}, where)};
   }
+  task.overlap = io::get_or<int64_t>(json, "overlap", 128, source);
   task.recipe = io::get_or<Json>(json, "recipe", Json::object(), source);
   task.json = std::move(json);
   return task;

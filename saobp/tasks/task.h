@@ -45,14 +45,15 @@ struct Split {
 };
 
 struct Label {
-  std::string name;   // in config.json, predictions and tables
+  std::string name;                 // in config.json, predictions and tables
   std::vector<std::string> values;  // in the files, the first as the task's site takes it
 };
 
 // How a decoder is asked without training: it continues `context`, and the likelihoods of the options decide.
 struct Prompt {
   Template context;
-  Template option;  // with the space before it
+  Template option;                 // with the space before it
+  std::vector<std::string> clean;  // filters of the whole context, and of each option before `option` takes it
 };
 
 struct Task {
@@ -62,13 +63,14 @@ struct Task {
   Format format = Format::records;
   std::vector<std::string> folders;  // names that its folder goes by
   std::map<std::string, Split> splits;
-  std::vector<Label> labels;                 // of a classification
-  double lowest = 0, highest = 0;            // of a regression
-  std::string positive;                      // the label that F1 is of
-  std::vector<std::string> scores;           // the first is the one that tables show
-  std::map<std::string, Template> groups;    // scores are also told for each value of these
-  std::map<std::string, Prompt> prompts;     // by their names; "default" is taken unless another is asked for
-  io::Json recipe;                           // defaults of fine-tuning that differ from everyone's
+  std::vector<Label> labels;               // of a classification
+  double lowest = 0, highest = 0;          // of a regression
+  std::string positive;                    // the label that F1 is of
+  std::vector<std::string> scores;         // the first is the one that tables show
+  std::map<std::string, Template> groups;  // scores are also told for each value of these
+  std::map<std::string, Prompt> prompts;   // by their names; "default" is taken unless another is asked for
+  int64_t overlap = 128;                   // tokens that two windows of a span's context share
+  io::Json recipe;                         // defaults of fine-tuning that differ from everyone's
   std::optional<int64_t> test_submission_start;
   io::Json json;  // all of it, as the file has it
 

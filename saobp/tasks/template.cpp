@@ -17,9 +17,8 @@ constexpr std::string_view kBefore = "before:";
 std::string stripped(std::string_view text) {
   constexpr std::string_view kWhite = " \t\n\r\f\v";
   const auto first = text.find_first_not_of(kWhite);
-  return first == std::string_view::npos
-             ? ""
-             : std::string(text.substr(first, text.find_last_not_of(kWhite) - first + 1));
+  return first == std::string_view::npos ? ""
+                                         : std::string(text.substr(first, text.find_last_not_of(kWhite) - first + 1));
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
@@ -62,6 +61,12 @@ std::string filled(const std::string& text, std::string_view option) {
   return concat(text.substr(0, blank), option, end == std::string::npos ? "" : text.substr(end));
 }
 
+void require_filter(const std::string& filter, const std::string& source) {
+  if (filter.starts_with(kBefore) && filter.size() > kBefore.size()) return;
+  if (std::find(kFilters.begin(), kFilters.end(), filter) == kFilters.end())
+    fail(source, ": \"", filter, "\" is no filter; ", io::listed(kFilters), " was expected");
+}
+
 std::string filtered(const std::string& text, const std::string& filter, std::string_view option) {
   if (filter == "strip") return stripped(text);
   if (filter == "capitalize") return capitalized(text);
@@ -70,12 +75,25 @@ std::string filtered(const std::string& text, const std::string& filter, std::st
   return text.substr(0, text.find(filter.substr(kBefore.size())));
 }
 
+std::string optional_field(const data::Record& record, const std::string& name) {
+  const auto* found = record.field(name);
+  return found ? *found : "";
+}
+
 }  // namespace
+
+std::string filtered(std::string text, const std::vector<std::string>& filters, const std::string& source) {
+  for (const auto& filter : filters) {
+    require_filter(filter, source);
+    text = filtered(text, filter, {});
+  }
+  return text;
+}
 
 Template::Template(std::string_view text, const std::string& source) : text_(text) {
   std::string plain;
   const auto end_plain = [&] {
-    if (!plain.empty()) pieces_.push_back({plain});
+    if (!plain.empty()) pieces_.emplace_back().text = plain;
     plain.clear();
   };
   while (!text.empty()) {
@@ -93,7 +111,8 @@ Template::Template(std::string_view text, const std::string& source) : text_(tex
     const auto close = text.find('}');
     if (close == std::string_view::npos) fail(source, ": \"", text_, "\": a brace is opened and not closed");
     end_plain();
-    Piece piece{"", true};
+    Piece piece;
+    piece.is_field = true;
     auto inside = text.substr(1, close - 1);
     for (bool name = true;; name = false) {
       const auto bar = inside.find('|');
@@ -101,14 +120,13 @@ Template::Template(std::string_view text, const std::string& source) : text_(tex
       if (name) {
         piece.text = part;
       } else {
-        if (!(part.starts_with(kBefore) && part.size() > kBefore.size()) &&
-            std::find(kFilters.begin(), kFilters.end(), part) == kFilters.end())
-          fail(source, ": \"", text_, "\": \"", part, "\" is no filter; ", io::listed(kFilters), " was expected");
+        require_filter(part, concat(source, ": \"", text_, "\""));
         piece.filters.push_back(part);
       }
       if (bar == std::string_view::npos) break;
       inside.remove_prefix(bar + 1);
     }
+    if (piece.text.ends_with('?')) piece.optional = true, piece.text.pop_back();
     if (piece.text.empty()) fail(source, ": \"", text_, "\": a field without a name");
     pieces_.push_back(std::move(piece));
     text.remove_prefix(close + 1);
@@ -119,7 +137,7 @@ Template::Template(std::string_view text, const std::string& source) : text_(tex
 std::vector<std::string> Template::fields() const {
   std::vector<std::string> names;
   for (const auto& piece : pieces_)
-    if (piece.is_field && piece.text != "option") names.push_back(piece.text);
+    if (piece.is_field && !piece.optional && piece.text != "option") names.push_back(piece.text);
   return names;
 }
 
@@ -130,7 +148,9 @@ std::string Template::fill(const data::Record& record, std::string_view option) 
       text += piece.text;
       continue;
     }
-    std::string value = piece.text == "option" ? std::string(option) : data::require_any(record, piece.text);
+    std::string value = piece.text == "option" ? std::string(option)
+                        : piece.optional       ? optional_field(record, piece.text)
+                                               : data::require_any(record, piece.text);
     for (const auto& filter : piece.filters) value = filtered(value, filter, option);
     text += value;
   }

@@ -23,7 +23,9 @@ struct Files {
 
 TEST(Tsv, QuotesMarksAndLineEndsAreAsGlueHasThem) {
   Files file;
-  const auto found = read_tsv(file("train.tsv", "\xEF\xBB\xBF" "Quality\t#1 String\r\n1\t\" an open quote\r\n0\ta \"\"\n1\tlast"),
+  const auto found = read_tsv(file("train.tsv",
+                                   "\xEF\xBB\xBF"
+                                   "Quality\t#1 String\r\n1\t\" an open quote\r\n0\ta \"\"\n1\tlast"),
                               {}, {"Quality"});
   ASSERT_EQ(found.rows.size(), 3u);
   EXPECT_EQ(found.rows[0].require("#1 String"), "\" an open quote");
@@ -57,14 +59,19 @@ TEST(Tsv, AFewLinesOfAnotherWidthAreSkippedAndCounted) {
 TEST(Tsv, AnotherSplitOrDamageIsNamed) {
   Files file;
   const auto test = file("test.tsv", "index\tsentence\n0\tA.\n");
-  EXPECT_NE(error_of([&] { read_tsv(test, {}, {"label"}); })
-                .find("its header has the columns index and sentence; \"label\" was expected: is it the file of another"),
+  EXPECT_NE(error_of([&] {
+              read_tsv(test, {}, {"label"});
+            }).find("its header has the columns index and sentence; \"label\" was expected: is it the file of another"),
             std::string::npos);
   EXPECT_NE(error_of([&] { read_tsv(test, {"a", "b", "c", "d"}, {}); }).find("has 2 columns; 4 were expected"),
             std::string::npos);
   EXPECT_NE(error_of([&] { read_tsv(file("e.tsv", "a\tb\n"), {}, {"a"}); }).find("holds no rows"), std::string::npos);
-  EXPECT_NE(error_of([&] { read_tsv(file("m.tsv", "a\tb\n1\t2\n\xEF\xBB\xBF" "1\t2\n"), {}, {"a"}); })
-                .find("line 3: begins with a byte order mark"),
+  EXPECT_NE(error_of([&] {
+              read_tsv(file("m.tsv",
+                            "a\tb\n1\t2\n\xEF\xBB\xBF"
+                            "1\t2\n"),
+                       {}, {"a"});
+            }).find("line 3: begins with a byte order mark"),
             std::string::npos);
   EXPECT_NE(error_of([&] { read_tsv(file("u.tsv", "a\tb\n1\t\xFF\n"), {}, {"a"}); }).find("UTF-8"), std::string::npos);
   const auto inside = read_tsv(file("i.tsv", "a\tb\n1\tx\xEF\xBB\xBFy\n"), {}, {"a"});
@@ -74,15 +81,18 @@ TEST(Tsv, AnotherSplitOrDamageIsNamed) {
 
 TEST(JsonRecords, LinesAndLists) {
   Files file;
-  const auto lines = read_json_records(file("a.jsonl", "{\"q\": \"x\", \"n\": 3, \"right\": false, \"none\": null, \"o\": [\"a\", \"b\"]}\n\n{}\n"));
+  const auto lines = read_json_records(
+      file("a.jsonl", "{\"q\": \"x\", \"n\": 3, \"right\": false, \"none\": null, \"o\": [\"a\", \"b\"]}\n\n{}\n"));
   ASSERT_EQ(lines.rows.size(), 2u);
   EXPECT_EQ(lines.rows[0].require("right"), "false");
   EXPECT_EQ(lines.rows[0].require("n"), "3");
   EXPECT_EQ(lines.rows[0].field("none"), nullptr);
   EXPECT_EQ(lines.rows[0].require_list("o").size(), 2u);
-  EXPECT_NE(error_of([&] { lines.rows[1].require_list("o"); }).find("a.jsonl, line 3: has no list \"o\""), std::string::npos);
+  EXPECT_NE(error_of([&] { lines.rows[1].require_list("o"); }).find("a.jsonl, line 3: has no list \"o\""),
+            std::string::npos);
   EXPECT_EQ(read_json_records(file("a.json", "[{\"q\": \"x\"}]")).rows[0].require("q"), "x");
-  EXPECT_NE(error_of([&] { read_json_records(file("c.jsonl", "{\"q\": 1}\n{\"q\": ")); }).find("c.jsonl, line 2"), std::string::npos);
+  EXPECT_NE(error_of([&] { read_json_records(file("c.jsonl", "{\"q\": 1}\n{\"q\": ")); }).find("c.jsonl, line 2"),
+            std::string::npos);
 }
 
 TEST(Record, TheFirstOfSeveralNames) {
@@ -93,15 +103,18 @@ TEST(Record, TheFirstOfSeveralNames) {
 
 TEST(Race, AQuestionARow) {
   Files file;
-  file("1.txt", R"({"answers": ["B", "A"], "options": [["x", "y"], ["z", "w"]], "questions": ["Is _ ?", "And?"], "article": "Text.", "id": "middle1.txt"})");
+  file(
+      "1.txt",
+      R"({"answers": ["B", "A"], "options": [["x", "y"], ["z", "w"]], "questions": ["Is _ ?", "And?"], "article": "Text.", "id": "middle1.txt"})");
   const auto found = read_race(file.folder.path());
   ASSERT_EQ(found.rows.size(), 2u);
   EXPECT_EQ(found.rows[1].require("question"), "And?");
   EXPECT_EQ(found.rows[1].require("number"), "1");
   EXPECT_EQ(found.rows[0].require_list("options")[1], "y");
   file("2.txt", R"({"answers": ["B"], "options": [], "questions": ["Q"], "article": "T"})");
-  EXPECT_NE(error_of([&] { read_race(file.folder.path()); }).find("2.txt: has 1 question, 0 lists of options and 1 answer"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of([&] { read_race(file.folder.path()); }).find("2.txt: has 1 question, 0 lists of options and 1 answer"),
+      std::string::npos);
 }
 
 }  // namespace

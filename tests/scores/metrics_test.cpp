@@ -24,7 +24,8 @@ TEST(F1, IsOfOneClass) {
 
 TEST(Matthews, OfTwoAndOfThreeClasses) {
   // TP 2, FN 1, FP 1, TN 1.
-  EXPECT_NEAR(matthews(Classes{1, 1, 1, 0, 0}, Classes{1, 1, 0, 1, 0}), (2 * 1 - 1 * 1) / std::sqrt(3.0 * 3 * 2 * 2), 1e-15);
+  EXPECT_NEAR(matthews(Classes{1, 1, 1, 0, 0}, Classes{1, 1, 0, 1, 0}), (2 * 1 - 1 * 1) / std::sqrt(3.0 * 3 * 2 * 2),
+              1e-15);
   // scikit-learn's matthews_corrcoef.
   EXPECT_NEAR(matthews(Classes{0, 1, 2, 2, 1, 0}, Classes{0, 2, 2, 2, 1, 1}), 0.5222329678670935, 1e-12);
   EXPECT_EQ(matthews(Classes{1, 0, 1}, Classes{1, 1, 1}), 0) << "one class alone";

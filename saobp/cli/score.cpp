@@ -1,0 +1,40 @@
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
+#include "saobp/cli/scores.h"
+#include "saobp/tasks/scoring.h"
+
+namespace saobp::cli {
+namespace {
+
+struct Score {
+  std::string task, preset, predictions;
+  Console console;
+
+  void run() {
+    const auto found = tasks::find_task(task, preset);
+    const auto scores = tasks::scores_of(found, tasks::read_predictions(predictions));
+    console.line(scores_table({{found.name, "", scores}}));
+    console.result({{"tasks", {{found.name, scores}}}});
+  }
+};
+
+}  // namespace
+
+void add_score_command(CLI::App& app) {
+  auto state = std::make_shared<Score>();
+  auto* command = app.add_subcommand("score", "Make a task's scores again from a file of predictions");
+  command->add_option("--task", state->task, "its name (saobp tasks lists them), or the .json file of one")->required();
+  command->add_option("--preset", state->preset, "of the task's settings");
+  command
+      ->add_option("--predictions", state->predictions,
+                   "TASK-SPLIT.predictions.jsonl: a JSON object a line with \"id\", \"gold\" and \"prediction\"")
+      ->required()
+      ->type_name("FILE");
+  state->console.add_flag(*command);
+  add_example(*command,
+              "Example:\n  saobp score --task sst2 --predictions runs/sst2-high/eval/sst2-dev.predictions.jsonl");
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli
