@@ -9,6 +9,7 @@ void add_tokenizer_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_finetune_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_compare_command(CLI::App& app);
 void add_score_command(CLI::App& app);
 void add_tasks_command(CLI::App& app);
 void add_analyze_command(CLI::App& app);

@@ -22,7 +22,7 @@ struct Evaluate {
   Console console;
 
   void run() {
-    if (options.task.empty()) fail_usage("--task is missing: the name of one (saobp tasks lists them)");
+    if (options.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
     if (options.data.empty()) fail_usage("--data is missing: the folder with the task's files");
     if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
     const train::InterruptGuard guard;
@@ -70,27 +70,8 @@ void add_evaluate_command(CLI::App& app) {
   add_example(*command,
               "Examples:\n"
               "  saobp evaluate runs/sst2-high --task sst2 --data glue\n"
-              "  saobp evaluate runs/rte --task rte --data glue --split test --output predictions --json");
+              "  saobp evaluate runs/rte --task rte --data glue --split test --output out");
   command->callback([state] { state->run(); });
-}
-
-void add_tasks_command(CLI::App& app) {
-  auto console = std::make_shared<Console>();
-  auto* command = app.add_subcommand("tasks", "List the tasks that finetune and evaluate know");
-  console->add_flag(*command);
-  add_example(*command, "Example:\n  saobp tasks");
-  command->callback([console] {
-    io::Json all = io::Json::array();
-    for (const auto& name : tasks::task_names()) {
-      const auto task = tasks::find_task(name);
-      std::vector<std::string> splits;
-      for (const auto& [split, files] : task.splits) splits.push_back(split);
-      console->line(concat(name, std::string(14 - std::min<size_t>(14, name.size()), ' '), io::enum_name(task.kind),
-                           "; ", io::listed(task.scores, "and"), "; ", io::listed(splits, "and"), "; ", task.source));
-      all.push_back(task.json);
-    }
-    console->result({{"tasks", all}});
-  });
 }
 
 }  // namespace saobp::cli

@@ -6,6 +6,9 @@
 #include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
 #include "saobp/cli/scores.h"
+#include "saobp/recipes/evaluate.h"
+#include "saobp/recipes/suite.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::cli {
 namespace {
@@ -13,12 +16,15 @@ namespace {
 struct Finetune {
   recipes::FinetuneOptions options;
   std::string output, resume;
+  int64_t seeds = 1;
   Console console;
   CLI::App* app = nullptr;
 
   void run() {
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     const auto reporter = report_to(console);
+    const auto names = recipes::named_tasks(options.task.task);
+    if (resume.empty() && (names.size() > 1 || seeds > 1)) return run_suite(names, reporter);
     const auto outcome = resume.empty() ? recipes::finetune(options, output, reporter)
                                         : recipes::resume_finetuning(resume, changes(), reporter);
     if (outcome.rank > 0) {
@@ -39,6 +45,23 @@ struct Finetune {
     console.line(concat("done        ", run));
     io::Json result = {{"run", run}};
     result.update(outcome.final);
+    console.result(result);
+  }
+
+  void run_suite(const std::vector<std::string>& names, const train::Reporter& reporter) {
+    const auto outcome = recipes::run_suite(options, names, seeds, output, reporter);
+    if (outcome.interrupted) {
+      Console::complain("interrupted; the same command goes on");
+      throw ExitCode{kInterrupted};
+    }
+    std::vector<TaskScores> table;
+    for (const auto& [task, scores] : outcome.summary.at("tasks").items()) table.push_back({task, "dev", scores});
+    console.line("\n" + scores_table(table));
+    for (const auto& [name, value] : outcome.summary.at("averages").items())
+      if (value.is_number()) console.line(concat(name, "  ", train::format("%.2f", 100 * value.get<double>())));
+    console.line(concat("done        ", output));
+    io::Json result = {{"run", output}};
+    result.update(outcome.summary);
     console.result(result);
   }
 
@@ -71,6 +94,11 @@ void add_finetune_command(CLI::App& app) {
       ->add_option("--resume", state->resume,
                    "run folder to go on with, from its newest checkpoint, and with the options that it has")
       ->type_name("FOLDER");
+  command
+      ->add_option("--seeds", state->seeds,
+                   "runs of each task, with --seed and those after it, each in a folder of its own: OUTPUT/TASK/seed-N")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
   recipes::FinetuneOptions::sections(state->options, [&](const char* name, auto& section) {
     auto* group = command->add_option_group(name);
     using Section = std::remove_reference_t<decltype(section)>;
@@ -81,8 +109,11 @@ void add_finetune_command(CLI::App& app) {
   state->console.add_flag(*command);
   add_example(*command,
               "Examples:\n"
-              "  saobp finetune runs/mini-high --task sst2 --data glue --output runs/mini-high-sst2\n"
-              "  saobp finetune models/minilm --task rte --data glue --attention high --output runs/rte\n"
+              "  saobp finetune runs/mini-high --task sst2 --data glue --output runs/sst2\n"
+              "  saobp finetune models/minilm --task rte --data glue --attention high \\\n"
+              "    --output runs/rte\n"
+              "  saobp finetune runs/mini-high --task glue --seeds 5 --data glue \\\n"
+              "    --output runs/mini-high-glue\n"
               "  saobp finetune --resume runs/rte");
   command->callback([state] { state->run(); });
 }

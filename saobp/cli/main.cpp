@@ -63,6 +63,7 @@ int run(int argc, char** argv) {
   saobp::cli::add_pretrain_command(app);
   saobp::cli::add_finetune_command(app);
   saobp::cli::add_evaluate_command(app);
+  saobp::cli::add_compare_command(app);
   saobp::cli::add_score_command(app);
   saobp::cli::add_tasks_command(app);
   saobp::cli::add_analyze_command(app);

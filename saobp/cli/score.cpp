@@ -24,7 +24,7 @@ struct Score {
 void add_score_command(CLI::App& app) {
   auto state = std::make_shared<Score>();
   auto* command = app.add_subcommand("score", "Make a task's scores again from a file of predictions");
-  command->add_option("--task", state->task, "its name (saobp tasks lists them), or the .json file of one")->required();
+  command->add_option("--task", state->task, "its name (see saobp tasks list), or the .json file of one")->required();
   command->add_option("--preset", state->preset, "of the task's settings");
   command
       ->add_option("--predictions", state->predictions,
@@ -33,7 +33,7 @@ void add_score_command(CLI::App& app) {
       ->type_name("FILE");
   state->console.add_flag(*command);
   add_example(*command,
-              "Example:\n  saobp score --task sst2 --predictions runs/sst2-high/eval/sst2-dev.predictions.jsonl");
+              "Example:\n  saobp score --task sst2 \\\n    --predictions runs/sst2/eval/sst2-dev.predictions.jsonl");
   command->callback([state] { state->run(); });
 }
 

@@ -35,6 +35,8 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
   const auto value = number(score.at("value")), error = number(score.at("standard_error"));
   std::string line = padded(task.task, 14) + padded(task.split, 16) + padded(name, 13) +
                      (value ? points(value) : " undefined") + (error ? format(" ± %.2f", 100 * *error) : "");
+  if (const auto deviation = number(score.value("standard_deviation", io::Json())))
+    line += format(", sd %.2f of %d seeds", 100 * *deviation, static_cast<int>(score.at("values").size()));
   line = padded(line, 60);
   std::optional<double> best;
   std::vector<std::string> words;
@@ -61,6 +63,11 @@ std::string scores_table(const std::vector<TaskScores>& tasks) {
       marked |= line.find("≈") != std::string::npos;
       text += line + "\n";
     }
+    if (const auto failed = task.scores.value("failed_seeds", int64_t{0}); failed > 0)
+      text += padded("", 14) +
+              concat("no better than the majority: ", failed, " of ",
+                     io::counted(task.scores.at("seeds").get<int64_t>(), "seed")) +
+              "\n";
     if (task.scores.contains("predicted") && task.scores.at("predicted").size() <= 8)
       text += padded("", 14) + "predicted: " + shares(task.scores.at("predicted")) + "\n";
     if (const auto ties = task.scores.value("ties", int64_t{0}); ties > 0)

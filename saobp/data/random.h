@@ -27,7 +27,8 @@ enum class Purpose : uint64_t {
   masks,
   example_order,
   step_order,
-  example_choice
+  example_choice,
+  khop
 };
 
 class Random {

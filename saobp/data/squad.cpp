@@ -49,8 +49,8 @@ Squad read_squad(const std::filesystem::path& path, bool labelled) {
         question.impossible = io::get_or<bool>(qa, "is_impossible", false, where);
         if (labelled && !question.impossible)
           for (const auto& answer : io::require<std::vector<Json>>(qa, "answers", where)) {
-            question.answers.push_back({io::require<std::string>(answer, "text", where),
-                                        io::require<int64_t>(answer, "answer_start", where)});
+            question.answers.push_back(
+                {io::require<std::string>(answer, "text", where), io::require<int64_t>(answer, "answer_start", where)});
             if (question.answers.back().start < 0) fail(where, ": \"answer_start\" is negative");
           }
         if (labelled && !question.impossible && question.answers.empty())

@@ -25,7 +25,7 @@ struct EvaluateOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("task", self.task, "one or several: sst2,rte; a suite: glue (saobp tasks lists them)");
+    visit("task", self.task, "one or several: sst2,rte; a suite: glue (see saobp tasks list)");
     visit("preset", self.preset, "of the task's settings");
     visit("data", self.data, "the tasks' published files, or a folder of such folders");
     visit("split", self.split, "train, dev or test");

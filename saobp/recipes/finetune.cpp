@@ -268,13 +268,6 @@ const Recipe kFinetuning = {
     .read_options = [](const io::Json& json,
                        const std::string& source) { return to_json(options_from_json<FinetuneOptions>(json, source)); },
     .check = [](const io::Json& options) { check(read(options)); },
-    .find_inputs =
-        [](const io::Json& options) {
-          const auto o = read(options);
-          const auto task = tasks::find_task(o.task.task, o.task.preset);
-          head_of(task);
-          for (const char* split : {"train", "dev"}) tasks::find_split(task, split, o.task.data);
-        },
     .shared = shared_options,
     .compose = [](const io::Json& options, const RunPlace& place) -> std::unique_ptr<Composition> {
       return std::make_unique<Finetuning>(read(options), place);
@@ -286,7 +279,12 @@ RunOutcome finetune(const FinetuneOptions& given, const fs::path& run, const tra
   for (auto* path : {&options.start.from, &options.start.tokenizer, &options.task.data})
     if (!path->empty()) *path = folder_name(fs::absolute(*path)).string();
   if (options.task.task.ends_with(".json")) options.task.task = fs::absolute(options.task.task).string();
-  return start_run(kFinetuning, to_json(options), run, reporter);
+  const auto find_inputs = [&] {
+    const auto task = tasks::find_task(given.task.task, given.task.preset);
+    head_of(task);
+    for (const char* split : {"train", "dev"}) tasks::find_split(task, split, given.task.data);
+  };
+  return start_run(kFinetuning, to_json(options), find_inputs, run, reporter);
 }
 
 RunOutcome resume_finetuning(const fs::path& run, const io::Json& changes, const train::Reporter& reporter) {

@@ -26,7 +26,7 @@ FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task) {
 }
 
 void check(const FinetuneOptions& options) {
-  if (options.task.task.empty()) fail_usage("--task is missing: the name of one (saobp tasks lists them)");
+  if (options.task.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
   if (options.task.data.empty()) fail_usage("--data is missing: the folder with the task's files");
   if (options.start.from.empty()) fail_usage("the model's folder is missing");
   check_limits(options);

@@ -24,7 +24,8 @@ struct TaskOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("task", self.task, "its name (saobp tasks lists them), or the .json file of one");
+    visit("task", self.task,
+          "its name (see saobp tasks list), or the .json file of one; several: sst2,rte; a suite: glue");
     visit("preset", self.preset, "of the task's settings, such as append for race-middle");
     visit("data", self.data, "the task's published files, or a folder of such folders");
     visit("train_rows", self.train_rows, "examples to train on, drawn with --seed; 0: all", io::at_least(0));

@@ -47,13 +47,12 @@ const Recipe kPretraining = {
     .read_options = [](const io::Json& json,
                        const std::string& source) { return to_json(options_from_json<PretrainOptions>(json, source)); },
     .check = [](const io::Json& options) { check(read(options)); },
-    .find_inputs = [](const io::Json& options) { find_texts(read(options)); },
     .shared = shared_options,
     .compose = compose};
 
 RunOutcome pretrain(const PretrainOptions& options, const fs::path& run, const train::Reporter& reporter) {
   check(options);
-  return start_run(kPretraining, to_json(with_absolute_paths(options)), run, reporter);
+  return start_run(kPretraining, to_json(with_absolute_paths(options)), [&] { find_texts(options); }, run, reporter);
 }
 
 RunOutcome resume_pretraining(const fs::path& run, io::Json changes, const train::Reporter& reporter) {

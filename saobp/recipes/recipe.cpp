@@ -78,8 +78,8 @@ fs::path folder_name(fs::path folder) {
   return folder;
 }
 
-RunOutcome start_run(const Recipe& recipe, const io::Json& options, const fs::path& folder,
-                     const train::Reporter& reporter) {
+RunOutcome start_run(const Recipe& recipe, const io::Json& options, const std::function<void()>& find_inputs,
+                     const fs::path& folder, const train::Reporter& reporter) {
   const auto run = folder_name(folder);
   recipe.check(options);
   return with_ranks(recipe, options, "--output", run, reporter,
@@ -92,7 +92,7 @@ RunOutcome start_run(const Recipe& recipe, const io::Json& options, const fs::pa
                         return go_on(recipe, record, io::Json::object(), run, first, world);
                       }
                       refuse_existing(run);
-                      recipe.find_inputs(options);
+                      find_inputs();
                       return RunFrame(recipe, options, {run, first, world, /*resumed=*/false}).start();
                     });
 }

@@ -62,8 +62,7 @@ struct Recipe {
   std::vector<std::string> changeable;  // the flags that go with --resume
   // Options as a file has them, with defaults for what it lacks; Error naming `source`.
   io::Json (*read_options)(const io::Json& json, const std::string& source);
-  void (*check)(const io::Json& options);        // UsageError naming the flag, what was given and what was expected
-  void (*find_inputs)(const io::Json& options);  // Error for what is not there, before work begins
+  void (*check)(const io::Json& options);  // UsageError naming the flag, what was given and what was expected
   // The options under their flags' names that have to be the same on all ranks and when a run goes on: without threads,
   // how long to wait, and paths, whose contents are compared by their keys.
   io::Json (*shared)(const io::Json& options);
@@ -75,8 +74,9 @@ struct Recipe {
 
 // A new run. Error when `run` exists, unless torchrun has started the ranks again (RunRecord::began_as): then it goes
 // on as resume_run() does. Error when the options are not those that `run` began with.
-RunOutcome start_run(const Recipe& recipe, const io::Json& options, const fs::path& run,
-                     const train::Reporter& reporter);
+// `find_inputs` throws an Error for what is not there, before work begins.
+RunOutcome start_run(const Recipe& recipe, const io::Json& options, const std::function<void()>& find_inputs,
+                     const fs::path& run, const train::Reporter& reporter);
 
 // Goes on from the newest checkpoint of `run` with the options in its run.json, but for `changes` to them (sections of
 // fields; UsageError for one that may not change, run_change.h), its config.json and tokenizer.json, and the text they

@@ -12,9 +12,7 @@ namespace saobp::scores {
 namespace {
 
 // What Python's str.split() splits at.
-bool is_space(UChar32 c) {
-  return u_isUWhiteSpace(c) || (c >= 0x1C && c <= 0x1F);
-}
+bool is_space(UChar32 c) { return u_isUWhiteSpace(c) || (c >= 0x1C && c <= 0x1F); }
 
 // What \w matches: letters, digits and the underscore.
 bool is_word(UChar32 c) { return (U_GET_GC_MASK(c) & (U_GC_L_MASK | U_GC_N_MASK)) != 0 || c == '_'; }

@@ -242,6 +242,24 @@ Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
   return made;
 }
 
+std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task,
+                                                                const std::vector<Prediction>& predictions,
+                                                                const std::string& name) {
+  if (std::find(task.scores.begin(), task.scores.end(), name) == task.scores.end())
+    fail_usage("--score: ", task.title, " has no score ", name, "; ", io::listed(task.scores), " was expected");
+  if (task.kind != Kind::span)
+    return [task, name, numbers = numbers_of(task, predictions)](std::span<const int64_t> sample) {
+      return score(task, name, numbers, sample);
+    };
+  std::vector<double> values;
+  for (const auto& p : predictions) {
+    const auto found = scores::answer_score(p.gold.get<std::vector<std::string>>(), p.prediction.get<std::string>(),
+                                            p.details.contains("no_answer_margin"));
+    values.push_back(name == "f1" ? found.f1 : found.exact);
+  }
+  return [values](std::span<const int64_t> sample) { return scores::mean(picked(values, sample)).value; };
+}
+
 void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions) {
   io::AtomicFile file(path);
   for (const auto& p : predictions) {

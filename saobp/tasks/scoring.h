@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,12 @@ namespace saobp::tasks {
 // the task has groups, "groups": {GROUP: {VALUE: {"examples", "scores"}}}. A score that is undefined is null. Error for
 // a prediction without gold, or one that is not of the task's labels.
 io::Json scores_of(const Task& task, const std::vector<Prediction>& predictions);
+
+// That score of a sample of the predictions, as places among them. They may go meanwhile. Error for a score that the
+// task does not have.
+std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task,
+                                                                const std::vector<Prediction>& predictions,
+                                                                const std::string& score);
 
 // One line each: "id", "gold", "prediction" and the details.
 void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions);

@@ -158,7 +158,8 @@ class Spans final : public Objective {
                             .to(torch::kFloat)
                             .view({hidden.size(0), hidden.size(1), 2});
     if (!inputs.attention_mask.defined()) return logits;
-    return logits.masked_fill(inputs.attention_mask.logical_not().unsqueeze(2), -std::numeric_limits<float>::infinity());
+    return logits.masked_fill(inputs.attention_mask.logical_not().unsqueeze(2),
+                              -std::numeric_limits<float>::infinity());
   }
 
   void add_candidates(const Window& window, const std::vector<float>& output, std::vector<Candidate>& found) const {

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
 
   saobp::train::AdamW optimizer(saobp::train::parameters_of(*model), {});
   for (int64_t step = 0; step < 10; ++step) {
-    const auto result = saobp::train::train_step(model, optimizer, std::vector{batch}, 5e-3, /*seed=*/1, step);
+    const auto result = saobp::recipes::train_step(model, optimizer, std::vector{batch}, 5e-3, /*seed=*/1, step);
     std::cout << result.loss << "\n";
   }
   saobp::model::save_model(model, argv[1]);

@@ -11,11 +11,11 @@ from bad_input_test import one_line
 from conftest import BINARY, tiny_config
 from progress_test import COLUMNS, on_terminal
 
-VERBS = ["demo", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer convert", "pretrain", "analyze",
-         "fill", "generate", "report", "bench attention", "bench train", "bench infer", "bench cost", "info", "completion"]
+VERBS = ["demo", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer convert", "pretrain",
+         "finetune", "evaluate", "compare", "score", "tasks list", "tasks khop", "analyze", "fill", "generate", "report", "bench attention", "bench train", "bench infer", "bench cost", "info", "completion"]
 
 
-@pytest.mark.parametrize("verb", ["", "tokenizer", "bench", *VERBS])
+@pytest.mark.parametrize("verb", ["", "tokenizer", "tasks", "bench", *VERBS])
 def test_help_has_one_style(saobp, verb):
     text = saobp(*verb.split(), "--help").out
     assert text.startswith(text[0].upper()) and f"\nUsage: saobp {verb}".rstrip() in text

@@ -267,7 +267,7 @@ TEST_F(Report, DamagedFilesAreErrorsThatNameThePlace) {
   auto broken = analysis(0.1);
   broken["matrices"]["B"]["gtd"].erase(1);
   write("e/analysis/dev.json", broken.dump());
-  EXPECT_TRUE(contains(error_of("e"), "\"gtd\" has 2 layers in A and 1 in B")) << error_of("e");
+  EXPECT_TRUE(contains(error_of("e"), "\"gtd\" of B has 1 layer of 2 heads; 2 of 2 were expected")) << error_of("e");
   EXPECT_THROW(render_comparison_page({}, "t"), UsageError);
 }
 

@@ -37,21 +37,19 @@ TEST_P(RealExamples, AreAllRead) {
   EXPECT_EQ(ids.size(), count) << "an id each";
 }
 
-INSTANTIATE_TEST_SUITE_P(Tasks, RealExamples,
-                         ::testing::Values(Counted{"cola", "train", 8551}, Counted{"cola", "dev", 1043},
-                                           Counted{"cola", "test", 1063}, Counted{"sst2", "train", 67349},
-                                           Counted{"sst2", "dev", 872}, Counted{"sst2", "test", 1821},
-                                           Counted{"mrpc", "train", 3668}, Counted{"mrpc", "dev", 408},
-                                           Counted{"mrpc", "test", 1725}, Counted{"stsb", "train", 5749},
-                                           Counted{"stsb", "dev", 1500}, Counted{"stsb", "test", 1379},
-                                           Counted{"sts", "dev", 1500}, Counted{"rte", "train", 2490},
-                                           Counted{"rte", "dev", 277}, Counted{"rte", "test", 3000},
-                                           Counted{"wnli", "train", 635}, Counted{"wnli", "dev", 71},
-                                           Counted{"qnli", "dev", 5463}, Counted{"qnli", "test", 5463},
-                                           Counted{"race-middle", "train", 25421}, Counted{"race-middle", "dev", 1436},
-                                           Counted{"race-middle", "test", 1436}, Counted{"hellaswag", "dev", 1000},
-                                           Counted{"boolq", "train", 9427}, Counted{"boolq", "dev", 3270},
-                                           Counted{"squad", "train", 87433}, Counted{"squad", "dev", 10570}));
+INSTANTIATE_TEST_SUITE_P(
+    Tasks, RealExamples,
+    ::testing::Values(Counted{"cola", "train", 8551}, Counted{"cola", "dev", 1043}, Counted{"cola", "test", 1063},
+                      Counted{"sst2", "train", 67349}, Counted{"sst2", "dev", 872}, Counted{"sst2", "test", 1821},
+                      Counted{"mrpc", "train", 3668}, Counted{"mrpc", "dev", 408}, Counted{"mrpc", "test", 1725},
+                      Counted{"stsb", "train", 5749}, Counted{"stsb", "dev", 1500}, Counted{"stsb", "test", 1379},
+                      Counted{"sts", "dev", 1500}, Counted{"rte", "train", 2490}, Counted{"rte", "dev", 277},
+                      Counted{"rte", "test", 3000}, Counted{"wnli", "train", 635}, Counted{"wnli", "dev", 71},
+                      Counted{"qnli", "dev", 5463}, Counted{"qnli", "test", 5463},
+                      Counted{"race-middle", "train", 25421}, Counted{"race-middle", "dev", 1436},
+                      Counted{"race-middle", "test", 1436}, Counted{"hellaswag", "dev", 1000},
+                      Counted{"boolq", "train", 9427}, Counted{"boolq", "dev", 3270}, Counted{"squad", "train", 87433},
+                      Counted{"squad", "dev", 10570}));
 
 TEST(RealExamples, AnswersStandInTheirContexts) {
   if (!std::filesystem::exists(kData)) GTEST_SKIP() << "real data are not here";
@@ -67,7 +65,8 @@ TEST(RealExamples, NoQuestionOfHellaSwagIsInBothFiles) {
   if (!std::filesystem::exists(kData)) GTEST_SKIP() << "real data are not here";
   const auto task = find_task("hellaswag");
   std::set<std::string> trained;
-  for (const auto& example : read_examples(task, "train", kData).list) trained.insert(example.first + example.options[0]);
+  for (const auto& example : read_examples(task, "train", kData).list)
+    trained.insert(example.first + example.options[0]);
   for (const auto& example : read_examples(task, "dev", kData).list)
     EXPECT_FALSE(trained.contains(example.first + example.options[0])) << example.where;
 }

@@ -9,7 +9,8 @@ namespace {
 
 using tests::error_of;
 
-const data::Record kRecord{"x", {{"a", " tom LOOKS "}, {"b", "is _ here"}, {"c", "ǆ É"}, {"d", "x [title] y [step] z  w"}}};
+const data::Record kRecord{"x",
+                           {{"a", " tom LOOKS "}, {"b", "is _ here"}, {"c", "ǆ É"}, {"d", "x [title] y [step] z  w"}}};
 
 std::string filled(std::string_view text, std::string_view option = {}) {
   return Template(text, "t").fill(kRecord, option);

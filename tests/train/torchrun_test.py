@@ -13,6 +13,7 @@ import pytest
 from conftest import BINARY
 
 PROGRAM = pathlib.Path(BINARY).with_name("test_train")
+WITH_MODELS = PROGRAM.with_name("test_recipes")
 # Torchrun's own, and its threads; nothing of it may come from around the tests.
 CLEAN = {name: value for name, value in os.environ.items()
          if not name.startswith(("TORCHELASTIC_", "MASTER_", "SAOBP_TEST_")) and "RANK" not in name and name != "WORLD_SIZE"}
@@ -20,7 +21,8 @@ CLEAN = {name: value for name, value in os.environ.items()
 
 @pytest.fixture(autouse=True)
 def program():
-    assert PROGRAM.exists(), f"{PROGRAM} is not built"
+    for each in (PROGRAM, WITH_MODELS):
+        assert each.exists(), f"{each} is not built"
 
 
 def free_port():
@@ -29,9 +31,9 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def torchrun(ranks, *arguments, suite):
+def torchrun(ranks, *arguments, suite, program=PROGRAM):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "--master-port",
-               str(free_port()), *arguments, "--no-python", str(PROGRAM), f"--gtest_filter={suite}.*"]
+               str(free_port()), *arguments, "--no-python", str(program), f"--gtest_filter={suite}.*"]
     done = subprocess.run(command, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -61,7 +63,7 @@ def test_ranks_equal_one_process(ranks):
 
 
 def test_a_step_of_ranks_equals_one_process():
-    out = torchrun(2, suite="RanksStep")
+    out = torchrun(2, suite="RanksStep", program=WITH_MODELS)
     assert len(re.findall(r"PASSED.* 2 tests", out)) == 2, out
 
 

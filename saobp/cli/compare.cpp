@@ -1,0 +1,71 @@
+#include "saobp/recipes/compare.h"
+
+#include "saobp/cli/commands.h"
+#include "saobp/cli/console.h"
+#include "saobp/cli/flags.h"
+#include "saobp/recipes/evaluate.h"
+#include "saobp/train/wording.h"
+
+namespace saobp::cli {
+namespace {
+
+using train::format;
+
+struct Compare {
+  std::vector<std::string> runs;
+  std::string task, split = "dev", score;
+  Console console;
+
+  void run() {
+    if (runs.size() < 2) fail_usage("two or more runs are needed, found ", runs.size());
+    auto all = io::Json::array();
+    for (const auto& name : recipes::named_tasks(task))
+      for (size_t n = 1; n < runs.size(); ++n) {
+        const auto found = recipes::compare_runs(runs[0], runs[n], name, split, score);
+        tell(found);
+        all.push_back(found);
+      }
+    console.result({{"comparisons", all}});
+  }
+
+  void tell(const io::Json& found) {
+    const auto points = [](const io::Json& value) {
+      return value.is_number() ? format("%.2f", 100 * value.get<double>()) : std::string("undefined");
+    };
+    const auto& difference = found.at("difference");
+    const auto text = [&](const char* side) { return found.at(side).at("run").get<std::string>(); };
+    const auto verdict = found.at("verdict").get<std::string>();
+    console.line(concat(found.at("task").get<std::string>(), " ", found.at("split").get<std::string>(), ", ",
+                        found.at("score").get<std::string>(), ": ", text("first"), " ",
+                        points(found.at("first").at("value")), ", ", text("second"), " ",
+                        points(found.at("second").at("value"))));
+    console.line(concat("  the second is ",
+                        verdict == "better" || verdict == "worse" ? verdict : "neither shown to be better nor worse",
+                        ": difference ", points(difference.at("value")), ", 95 % interval ", points(difference.at("low")),
+                        " to ", points(difference.at("high")), ", p = ",
+                        difference.at("p").is_number() ? format("%.3g", difference.at("p").get<double>()) : "undefined"));
+    console.line("  " + found.at("resampled").get<std::string>());
+    if (const auto& test = found.at("mcnemar"); !test.is_null())
+      console.line(concat("  McNemar: right in the first alone ", test.at("only_first_right").get<int64_t>(),
+                          ", in the second alone ", test.at("only_second_right").get<int64_t>(),
+                          format(", p = %.3g", test.at("p").get<double>())));
+  }
+};
+
+}  // namespace
+
+void add_compare_command(CLI::App& app) {
+  auto state = std::make_shared<Compare>();
+  auto* command = app.add_subcommand("compare", "Say whether a run is better than another on a task, or only lucky");
+  command->add_option("runs", state->runs, "runs with scores, or folders of suites; each is compared with the first")
+      ->required()
+      ->type_name("FOLDER");
+  command->add_option("--task", state->task, "one or several: sst2,rte")->required();
+  command->add_option("--split", state->split, "whose predictions are compared")->capture_default_str();
+  command->add_option("--score", state->score, "by default the task's first one");
+  state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp compare runs/mini-original-glue runs/mini-high-glue --task rte,sst2");
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace saobp::cli

@@ -1,0 +1,128 @@
+#include "saobp/recipes/compare.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "saobp/io/words.h"
+#include "saobp/scores/compare.h"
+#include "saobp/tasks/scoring.h"
+
+namespace saobp::recipes {
+namespace {
+
+namespace fs = std::filesystem;
+using io::Json;
+using tasks::Prediction;
+
+struct Arm {
+  std::vector<fs::path> runs;
+  std::vector<int64_t> seeds;  // by the folders' names; empty of a single run
+  std::vector<std::vector<Prediction>> predictions;
+  std::vector<scores::ScoreOfSample> scores;
+};
+
+int64_t seed_of(const fs::path& run) {
+  const auto name = run.filename().string();
+  return name.starts_with("seed-") ? std::stoll(name.substr(5)) : -1;
+}
+
+Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& split, const std::string& score) {
+  Arm arm{runs_of(folder, task.name), {}, {}, {}};
+  for (const auto& run : arm.runs) {
+    const auto path = run / "eval" / concat(task.name, "-", split, ".predictions.jsonl");
+    if (!fs::exists(path))
+      fail(path.string(), ": is not there; saobp evaluate ", run.string(), " --task ", task.name, " --split ", split,
+           " makes it");
+    arm.predictions.push_back(tasks::read_predictions(path));
+    arm.scores.push_back(tasks::score_of_sample(task, arm.predictions.back(), score));
+    if (arm.runs.size() > 1) arm.seeds.push_back(seed_of(run));
+  }
+  return arm;
+}
+
+void require_same_examples(const Arm& first, const Arm& second) {
+  const auto& model = first.predictions.front();
+  for (const auto* arm : {&first, &second})
+    for (size_t run = 0; run < arm->predictions.size(); ++run) {
+      const auto& here = arm->predictions[run];
+      const bool same = here.size() == model.size() && std::equal(here.begin(), here.end(), model.begin(), [](auto& a, auto& b) {
+                          return a.id == b.id && a.gold == b.gold;
+                        });
+      if (!same)
+        fail(arm->runs[run].string(), ": its predictions are of other examples than those of ",
+             first.runs[0].string(), "; the same were expected");
+    }
+}
+
+Json to_json(const scores::Difference& found) {
+  const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+  return {{"value", number(found.value)}, {"low", number(found.low)}, {"high", number(found.high)}, {"p", number(found.p)}};
+}
+
+Json side(const Arm& arm, const fs::path& run, const std::vector<int64_t>& every) {
+  double sum = 0;
+  for (const auto& score : arm.scores) sum += score(every);
+  return {{"run", run.string()}, {"runs", arm.runs.size()}, {"value", sum / static_cast<double>(arm.scores.size())}};
+}
+
+std::vector<uint8_t> right_ones(const std::vector<Prediction>& predictions) {
+  std::vector<uint8_t> right;
+  for (const auto& p : predictions) right.push_back(p.gold == p.prediction);
+  return right;
+}
+
+}  // namespace
+
+std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
+  if (fs::is_directory(run / "eval")) return {run};
+  std::vector<fs::path> runs;
+  if (fs::is_directory(run / task))
+    for (const auto& entry : fs::directory_iterator(run / task))
+      if (seed_of(entry.path()) >= 0) runs.push_back(entry.path());
+  std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return seed_of(a) < seed_of(b); });
+  if (runs.empty())
+    fail(run.string(), ": holds neither eval/ nor ", task, "/seed-N; a run with scores, or the folder of a suite, was expected");
+  return runs;
+}
+
+Json compare_runs(const fs::path& first_run, const fs::path& second_run, const std::string& name,
+                  const std::string& split, const std::string& wanted) {
+  const auto task = tasks::find_task(name);
+  const auto score = wanted.empty() ? task.scores.front() : wanted;
+  const auto first = arm_of(first_run, task, split, score), second = arm_of(second_run, task, split, score);
+  require_same_examples(first, second);
+  const auto examples = static_cast<int64_t>(first.predictions.front().size());
+  std::vector<int64_t> every(static_cast<size_t>(examples));
+  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
+  const bool seeds = first.runs.size() > 1 && second.runs.size() > 1;
+  const bool paired = seeds && first.seeds == second.seeds;
+  const auto by_examples = scores::difference(first.scores, second.scores, examples, {});
+  const auto found =
+      seeds ? scores::difference(first.scores, second.scores, examples, {.examples = true, .seeds = true, .paired = paired})
+            : by_examples;
+  const std::string resampled =
+      seeds ? concat("both the ", io::counted(examples, "example"), " and the fine-tuning seeds (",
+                     paired ? concat(io::counted(first.runs.size(), "pair"), " with the same seed")
+                            : concat(first.runs.size(), " and ", second.runs.size(), ", each side by itself"),
+                     ") were drawn anew; nothing is said about other pretraining runs")
+            : concat("the ", io::counted(examples, "example"),
+                     " were drawn anew, the same for both; nothing is said about other seeds, of fine-tuning or of pretraining");
+  Json mcnemar = nullptr;
+  if (!seeds && (task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice)) {
+    const auto test = scores::mcnemar(right_ones(first.predictions[0]), right_ones(second.predictions[0]));
+    mcnemar = {{"only_first_right", test.only_first}, {"only_second_right", test.only_second}, {"p", test.p}};
+  }
+  return {{"task", task.name},
+          {"split", split},
+          {"score", score},
+          {"examples", examples},
+          {"first", side(first, first_run, every)},
+          {"second", side(second, second_run, every)},
+          {"difference", to_json(found)},
+          {"verdict", found.is_better() ? "better" : found.is_worse() ? "worse" : "no difference shown"},
+          {"resampled", resampled},
+          {"by_examples", to_json(by_examples)},
+          {"mcnemar", mcnemar}};
+}
+
+}  // namespace saobp::recipes
