@@ -39,11 +39,12 @@ struct Compare {
                         found.at("score").get<std::string>(), ": ", text("first"), " ",
                         points(found.at("first").at("value")), ", ", text("second"), " ",
                         points(found.at("second").at("value"))));
-    console.line(concat("  the second is ",
-                        verdict == "better" || verdict == "worse" ? verdict : "neither shown to be better nor worse",
-                        ": difference ", points(difference.at("value")), ", 95 % interval ", points(difference.at("low")),
-                        " to ", points(difference.at("high")), ", p = ",
-                        difference.at("p").is_number() ? format("%.3g", difference.at("p").get<double>()) : "undefined"));
+    console.line(concat(
+        "  the second is ",
+        verdict == "better" || verdict == "worse" ? verdict : "neither shown to be better nor worse", ": difference ",
+        points(difference.at("value")), ", 95 % interval ", points(difference.at("low")), " to ",
+        points(difference.at("high")),
+        ", p = ", difference.at("p").is_number() ? format("%.3g", difference.at("p").get<double>()) : "undefined"));
     console.line("  " + found.at("resampled").get<std::string>());
     if (const auto& test = found.at("mcnemar"); !test.is_null())
       console.line(concat("  McNemar: right in the first alone ", test.at("only_first_right").get<int64_t>(),

@@ -40,6 +40,7 @@ struct Evaluate {
       if (!folder.empty()) recipes::write_evaluation(*found, task, options.split, settings, folder);
       io::Json record = {{"split", options.split}};
       record.update(found->scores);
+      record["seconds"] = settings.at("seconds");
       all[task.name] = record;
       if (found->scores.contains("scores"))
         table.push_back({task.name, options.split, found->scores});

@@ -16,6 +16,7 @@ void list(Console& console) {
   for (const auto& name : tasks::task_names()) {
     const auto task = tasks::find_task(name);
     std::vector<std::string> splits;
+    splits.reserve(task.splits.size());
     for (const auto& [split, files] : task.splits) splits.push_back(split);
     console.line(concat(name, std::string(14 - std::min<size_t>(14, name.size()), ' '), io::enum_name(task.kind), "; ",
                         io::listed(task.scores, "and"), "; ", io::listed(splits, "and"), "; ", task.source));

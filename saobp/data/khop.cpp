@@ -10,13 +10,14 @@ namespace saobp::data {
 namespace {
 
 const std::vector<std::string> kNouns = {
-    "key",    "box",    "hall",   "mill",   "town",   "bag",    "tent",   "boat",   "tower", "garden", "chest",  "cave",
-    "barn",   "cart",   "house",  "valley", "ring",   "purse",  "coat",   "room",   "castle", "forest", "book",   "shelf",
-    "school", "city",   "coin",   "jar",    "kitchen", "farm",  "county", "letter", "desk",  "office", "street", "island",
-    "stone",  "pocket", "car",    "garage", "village", "map",   "drawer", "ship",   "harbor", "lamp",  "basket", "shop",
-    "market", "egg",    "nest",   "tree",   "park",   "doll",   "trunk",  "train",  "station", "pen",  "case",   "library",
-    "cup",    "cabinet", "hut",   "camp",   "bottle", "crate",  "truck",  "factory", "fish", "pond",   "field",  "bridge"};
-const std::vector<std::string> kFillers = {"rain fell on the hills .", "the wind was cold .",    "it was late .",
+    "key",    "box",     "hall",   "mill",  "town",    "bag",   "tent",    "boat",    "tower",  "garden", "chest",
+    "cave",   "barn",    "cart",   "house", "valley",  "ring",  "purse",   "coat",    "room",   "castle", "forest",
+    "book",   "shelf",   "school", "city",  "coin",    "jar",   "kitchen", "farm",    "county", "letter", "desk",
+    "office", "street",  "island", "stone", "pocket",  "car",   "garage",  "village", "map",    "drawer", "ship",
+    "harbor", "lamp",    "basket", "shop",  "market",  "egg",   "nest",    "tree",    "park",   "doll",   "trunk",
+    "train",  "station", "pen",    "case",  "library", "cup",   "cabinet", "hut",     "camp",   "bottle", "crate",
+    "truck",  "factory", "fish",   "pond",  "field",   "bridge"};
+const std::vector<std::string> kFillers = {"rain fell on the hills .", "the wind was cold .",      "it was late .",
                                            "nobody was there .",       "the sun came out again .", "time went by ."};
 
 template <class T>
@@ -104,12 +105,13 @@ void write_khop(const KhopOptions& options, const std::filesystem::path& folder)
     for (int64_t n = 0; n < count; ++n) file.write(khop_example(options, split, n).dump() + "\n");
     file.commit();
   }
-  io::write_json(folder / "khop.json", {{"hops", options.hops},
-                                        {"chains", options.chains},
-                                        {"fillers", options.fillers},
-                                        {"distance", options.distance},
-                                        {"seed", options.seed},
-                                        {"examples", {{"train", options.train}, {"dev", options.dev}, {"test", options.test}}}});
+  io::write_json(folder / "khop.json",
+                 {{"hops", options.hops},
+                  {"chains", options.chains},
+                  {"fillers", options.fillers},
+                  {"distance", options.distance},
+                  {"seed", options.seed},
+                  {"examples", {{"train", options.train}, {"dev", options.dev}, {"test", options.test}}}});
 }
 
 }  // namespace saobp::data

@@ -1,5 +1,5 @@
-// Questions over several hops, made up: "the key is in the box . the box is in the hall . …", some chains at once, their
-// facts shuffled among each other and among sentences that say nothing. Where does a thing end up?
+// Questions over several hops, made up: "the key is in the box . the box is in the hall . …", some chains at once,
+// their facts shuffled among each other and among sentences that say nothing. Where does a thing end up?
 #pragma once
 
 #include <cstdint>

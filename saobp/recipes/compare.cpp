@@ -45,18 +45,19 @@ void require_same_examples(const Arm& first, const Arm& second) {
   for (const auto* arm : {&first, &second})
     for (size_t run = 0; run < arm->predictions.size(); ++run) {
       const auto& here = arm->predictions[run];
-      const bool same = here.size() == model.size() && std::equal(here.begin(), here.end(), model.begin(), [](auto& a, auto& b) {
-                          return a.id == b.id && a.gold == b.gold;
-                        });
+      const bool same =
+          here.size() == model.size() && std::equal(here.begin(), here.end(), model.begin(),
+                                                    [](auto& a, auto& b) { return a.id == b.id && a.gold == b.gold; });
       if (!same)
-        fail(arm->runs[run].string(), ": its predictions are of other examples than those of ",
-             first.runs[0].string(), "; the same were expected");
+        fail(arm->runs[run].string(), ": its predictions are of other examples than those of ", first.runs[0].string(),
+             "; the same were expected");
     }
 }
 
 Json to_json(const scores::Difference& found) {
   const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  return {{"value", number(found.value)}, {"low", number(found.low)}, {"high", number(found.high)}, {"p", number(found.p)}};
+  return {
+      {"value", number(found.value)}, {"low", number(found.low)}, {"high", number(found.high)}, {"p", number(found.p)}};
 }
 
 Json side(const Arm& arm, const fs::path& run, const std::vector<int64_t>& every) {
@@ -67,6 +68,7 @@ Json side(const Arm& arm, const fs::path& run, const std::vector<int64_t>& every
 
 std::vector<uint8_t> right_ones(const std::vector<Prediction>& predictions) {
   std::vector<uint8_t> right;
+  right.reserve(predictions.size());
   for (const auto& p : predictions) right.push_back(p.gold == p.prediction);
   return right;
 }
@@ -81,7 +83,8 @@ std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
       if (seed_of(entry.path()) >= 0) runs.push_back(entry.path());
   std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return seed_of(a) < seed_of(b); });
   if (runs.empty())
-    fail(run.string(), ": holds neither eval/ nor ", task, "/seed-N; a run with scores, or the folder of a suite, was expected");
+    fail(run.string(), ": holds neither eval/ nor ", task,
+         "/seed-N; a run with scores, or the folder of a suite, was expected");
   return runs;
 }
 
@@ -97,16 +100,17 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
   const bool seeds = first.runs.size() > 1 && second.runs.size() > 1;
   const bool paired = seeds && first.seeds == second.seeds;
   const auto by_examples = scores::difference(first.scores, second.scores, examples, {});
-  const auto found =
-      seeds ? scores::difference(first.scores, second.scores, examples, {.examples = true, .seeds = true, .paired = paired})
-            : by_examples;
+  const auto found = seeds ? scores::difference(first.scores, second.scores, examples,
+                                                {.examples = true, .seeds = true, .paired = paired})
+                           : by_examples;
   const std::string resampled =
       seeds ? concat("both the ", io::counted(examples, "example"), " and the fine-tuning seeds (",
                      paired ? concat(io::counted(first.runs.size(), "pair"), " with the same seed")
                             : concat(first.runs.size(), " and ", second.runs.size(), ", each side by itself"),
                      ") were drawn anew; nothing is said about other pretraining runs")
             : concat("the ", io::counted(examples, "example"),
-                     " were drawn anew, the same for both; nothing is said about other seeds, of fine-tuning or of pretraining");
+                     " were drawn anew, the same for both; nothing is said about other seeds, of fine-tuning or of "
+                     "pretraining");
   Json mcnemar = nullptr;
   if (!seeds && (task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice)) {
     const auto test = scores::mcnemar(right_ones(first.predictions[0]), right_ones(second.predictions[0]));
@@ -119,7 +123,9 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
           {"first", side(first, first_run, every)},
           {"second", side(second, second_run, every)},
           {"difference", to_json(found)},
-          {"verdict", found.is_better() ? "better" : found.is_worse() ? "worse" : "no difference shown"},
+          {"verdict", found.is_better()  ? "better"
+                      : found.is_worse() ? "worse"
+                                         : "no difference shown"},
           {"resampled", resampled},
           {"by_examples", to_json(by_examples)},
           {"mcnemar", mcnemar}};

@@ -8,6 +8,7 @@
 #include "saobp/recipes/finetune.h"
 #include "saobp/tasks/likelihood.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::recipes {
 
@@ -63,6 +64,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   if (options.length > config.max_length())
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
   const auto length = options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
+  const auto started = train::Clock::now();
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
     examples.list.resize(static_cast<size_t>(options.rows));
@@ -80,7 +82,9 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"file", examples.file.filename().string()},
               {"length", length},
               {"rows", examples.list.size()}};
-  return evaluate(opened.model, task, examples, *objective, options.batch, train::InterruptGuard::interrupted);
+  auto found = evaluate(opened.model, task, examples, *objective, options.batch, train::InterruptGuard::interrupted);
+  settings["seconds"] = train::seconds_since(started);  // with reading and encoding
+  return found;
 }
 
 }  // namespace saobp::recipes

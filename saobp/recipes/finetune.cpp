@@ -94,6 +94,7 @@ tasks::Examples training_examples(const tasks::Task& task, const FinetuneOptions
   order.resize(count);
   std::sort(order.begin(), order.end());
   std::vector<tasks::Example> drawn;
+  drawn.reserve(count);
   for (uint32_t place : order) drawn.push_back(std::move(all.list[place]));
   all.notes.push_back(
       concat(io::grouped(options.task.train_rows), " of ", io::counted(all.list.size(), "example"), " are drawn"));
@@ -120,7 +121,9 @@ class Finetuning final : public Composition {
         config_(model_->config),
         train_(training_examples(task_, options)),
         dev_(tasks::read_examples(task_, "dev", options.task.data)),
+        encoding_(train::Clock::now()),
         train_rows_(objective(train_)),
+        encode_seconds_(train::seconds_since(encoding_)),
         dev_rows_(objective(dev_)),
         batches_(model_, *train_rows_, trained_items(*train_rows_),
                  {options.train.batch, options.train.accumulation, options.train.group_by_length,
@@ -196,6 +199,7 @@ class Finetuning final : public Composition {
   int64_t rows_a_step() const override { return options_.train.batch * options_.train.accumulation; }
 
   void finish(io::Json& final) override {
+    final["encode_seconds"] = encode_seconds_;
     if (!scores_.newest()) return;  // a run that had its last step before it was stopped
     write_evaluation(*scores_.newest(), task_, "dev", settings(), place_.run / "eval");
     final["task"] = task_.name;
@@ -230,7 +234,10 @@ class Finetuning final : public Composition {
   model::Model model_;
   model::ModelConfig config_;
   const tasks::Examples train_, dev_;
-  std::unique_ptr<tasks::Objective> train_rows_, dev_rows_;
+  const train::Clock::time_point encoding_;
+  std::unique_ptr<tasks::Objective> train_rows_;
+  const double encode_seconds_;
+  std::unique_ptr<tasks::Objective> dev_rows_;
   TaskBatches batches_;
   DevScores scores_;
 };

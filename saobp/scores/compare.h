@@ -21,8 +21,8 @@ struct Difference {
 };
 
 // What is drawn anew in each of 2,000 samples, with a seed of their own. Examples are the same for both arms (a paired
-// bootstrap). Seeds: with `paired` the n-th run of both arms belongs together and is drawn with it; else each arm's runs
-// are drawn by themselves. Both at once is the Multi-Bootstrap (Sellam et al. 2022, "The MultiBERTs").
+// bootstrap). Seeds: with `paired` the n-th run of both arms belongs together and is drawn with it; else each arm's
+// runs are drawn by themselves. Both at once is the Multi-Bootstrap (Sellam et al. 2022, "The MultiBERTs").
 struct Resampling {
   bool examples = true, seeds = false, paired = false;
 };

@@ -220,9 +220,21 @@ def run_folders():
             yield joined(str(last), log, json.dumps(sealed, indent=1))
 
 
+def task_files():
+    tsv = "index\tsentence\tlabel\r\n0\tit's \"open\t1\r\n1\tcafé \U0001f600\t0\r\n"
+    squad = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "the café is red.", "qas": [
+        {"id": "1", "question": "what is the café?", "answers": [{"text": "red", "answer_start": 12}], "is_impossible": False},
+        {"id": "2", "question": "a_b an", "answers": [], "is_impossible": True}]}]}]}
+    race = {"article": "x", "questions": ["_ is", "b"], "options": [["a", "b"], ["c", "d"]], "answers": ["A", "B"], "id": "m1"}
+    lines = json.dumps({"q": "x", "n": 1.5, "o": ["a", "b"], "label": True}) + "\n"
+    for kind, text in ((0, tsv), (0, "\ufeff" + tsv), (1, "a\t1\tb\nc\t0\t\n"), (2, lines * 3), (2, json.dumps([{"label": 1}])),
+                       (3, json.dumps(race)), (4, json.dumps(squad))):
+        yield bytes([kind]) + text.encode()
+
+
 SEEDS = {"safetensors": safetensors_files, "tokenizer": tokenizer_inputs, "vocabulary": vocabularies,
          "text": text_files, "compressed": compressed_files, "parquet": parquet_files, "config": model_configs,
-         "settings": settings, "report": report_folders, "npy": arrays, "run": run_folders}
+         "settings": settings, "report": report_folders, "npy": arrays, "run": run_folders, "records": task_files}
 
 
 def main(folder):

@@ -5,8 +5,8 @@
 namespace saobp::scores {
 namespace {
 
-// google-research/bert's README: CoLA, SST-2, MRPC F1 and accuracy, STS-B Pearson and Spearman, QQP F1 and accuracy, MNLI
-// matched and mismatched, QNLI, RTE, WNLI; and the average that the site gave.
+// google-research/bert's README: CoLA, SST-2, MRPC F1 and accuracy, STS-B Pearson and Spearman, QQP F1 and accuracy,
+// MNLI matched and mismatched, QNLI, RTE, WNLI; and the average that the site gave.
 GlueScores readme_row(const std::vector<double>& r) {
   return {{"cola", {{"matthews", r[0]}}},
           {"sst2", {{"accuracy", r[1]}}},
@@ -43,10 +43,14 @@ TEST(Glue, ThePapersAverageIsThatOfItsTable8) {
                                       {32.38, 69.12, 54.51, 86.35, 23.90, 26.76, 71.63, 72.43, 84.81, 57.99},
                                       {31.40, 69.12, 51.26, 85.67, 22.83, 23.94, 72.05, 70.78, 84.94, 56.89}};
   for (const auto& r : rows) {
-    const GlueScores scores = {{"cola", {{"matthews", r[0]}}}, {"mrpc", {{"accuracy", r[1]}, {"f1", 99}}},
-                               {"rte", {{"accuracy", r[2]}}},  {"sst2", {{"accuracy", r[3]}}},
-                               {"stsb", {{"pearson", r[4]}, {"spearman", 99}}}, {"wnli", {{"accuracy", r[5]}}},
-                               {"qnli", {{"accuracy", r[6]}}}, {"mnli", {{"accuracy", r[7]}}},
+    const GlueScores scores = {{"cola", {{"matthews", r[0]}}},
+                               {"mrpc", {{"accuracy", r[1]}, {"f1", 99}}},
+                               {"rte", {{"accuracy", r[2]}}},
+                               {"sst2", {{"accuracy", r[3]}}},
+                               {"stsb", {{"pearson", r[4]}, {"spearman", 99}}},
+                               {"wnli", {{"accuracy", r[5]}}},
+                               {"qnli", {{"accuracy", r[6]}}},
+                               {"mnli", {{"accuracy", r[7]}}},
                                {"qqp", {{"accuracy", r[8]}, {"f1", 99}}}};
     EXPECT_NEAR(*glue_paper_average(scores), r[9], 0.03);
   }
