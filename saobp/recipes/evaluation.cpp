@@ -67,6 +67,8 @@ void write_evaluation(const Evaluation& evaluation, const tasks::Task& task, con
   const auto name = concat(task.name, "-", split);
   const auto predictions = folder / (name + ".predictions.jsonl");
   tasks::write_predictions(predictions, evaluation.predictions);
+  if (const auto& submission = task.split(split).submission; !submission.empty())
+    tasks::write_submission(folder / submission, task, evaluation.predictions);
   io::Json record = {{"task", task.name}, {"version", task.version}, {"split", split}};
   record.update(evaluation.scores);
   record["settings"] = settings;

@@ -25,7 +25,8 @@ std::optional<Evaluation> evaluate(const model::Model& model, const tasks::Task&
                                    const tasks::Objective& objective, int64_t batch,
                                    const std::function<bool()>& stop = {});
 
-// FOLDER/TASK-SPLIT.json with the scores and `settings`, FOLDER/TASK-SPLIT.predictions.jsonl with the predictions.
+// FOLDER/TASK-SPLIT.json with the scores and `settings`, FOLDER/TASK-SPLIT.predictions.jsonl with the predictions,
+// and the file that the task's site takes, where it takes that split.
 void write_evaluation(const Evaluation& evaluation, const tasks::Task& task, const std::string& split,
                       const io::Json& settings, const std::filesystem::path& folder);
 

@@ -31,6 +31,7 @@ Split split_of(const Json& json, const Layout& layout, const std::string& source
   split.layout = layout;
   split.files = io::require<std::vector<std::string>>(json, "files", source);
   split.columns = io::get_or<std::vector<std::string>>(json, "columns", {}, source);
+  split.submission = io::get_or<std::string>(json, "submission", "", source);
   split.labelled = io::get_or<bool>(json, "labelled", true, source);
   update(split.layout, json, source);
   return split;

@@ -41,6 +41,7 @@ struct Split {
   std::vector<std::string> files;    // the first one that is there counts
   std::vector<std::string> columns;  // of a TSV without a header
   bool labelled = true;
+  std::string submission;  // the file that the task's site or script takes; "" where there is none
   Layout layout;
 };
 

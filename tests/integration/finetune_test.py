@@ -90,7 +90,11 @@ def test_evaluate_says_what_the_run_found_for_any_batch(tmp_path, saobp, tuned):
         assert [p["prediction"] for p in found] == [p["prediction"] for p in expected]
     test = saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--split", "test", "--json")
     assert {**test.json["tasks"]["sst2"], "seconds": 0} == {"split": "test", "examples": 5, "seconds": 0}
-    assert [p["gold"] for p in predictions(tmp_path / "run/eval/sst2-test.predictions.jsonl")] == [None] * 5
+    lines = predictions(tmp_path / "run/eval/sst2-test.predictions.jsonl")
+    assert [p["gold"] for p in lines] == [None] * 5
+    numbers = {"negative": "0", "positive": "1"}
+    assert (tmp_path / "run/eval/SST-2.tsv").read_text() == "index\tprediction\n" + "".join(
+        f"{i}\t{numbers[p['prediction']]}\n" for i, p in enumerate(lines))
 
 
 def test_labels_are_mapped_by_name(tmp_path, saobp, tuned):

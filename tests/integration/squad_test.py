@@ -104,6 +104,7 @@ def test_it_learns_and_answers_as_transformers(tmp_path, saobp, model, task):
     # The answers in the windows: transformers' own training script finds the same places.
     answers = collections.Counter(line["prediction"] for line in lines)
     assert answers["hall"] > 12
+    assert json.loads((tmp_path / "run/eval/squad-dev.official.json").read_text()) == {p["id"]: p["prediction"] for p in lines}
     again = saobp("evaluate", "run", "--task", "squad.json", "--data", "data", "--batch", 5, "--json")
     assert again.json["tasks"]["squad"]["scores"] == done.json["dev"]["scores"]
 

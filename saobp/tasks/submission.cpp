@@ -1,0 +1,45 @@
+// Predictions as the sites of tasks take them.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "saobp/io/file.h"
+#include "saobp/tasks/scoring.h"
+
+namespace saobp::tasks {
+namespace {
+
+std::string as_the_site_has_it(const Task& task, const io::Json& prediction) {
+  if (task.kind == Kind::regression) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f", std::clamp(prediction.get<double>(), task.lowest, task.highest));
+    return text;
+  }
+  for (const auto& label : task.labels)
+    if (prediction == label.name) return label.values.front();
+  return prediction.dump();
+}
+
+}  // namespace
+
+void write_submission(const std::filesystem::path& path, const Task& task, const std::vector<Prediction>& predictions) {
+  if (task.kind == Kind::span) {
+    io::Json texts = io::Json::object(), margins = io::Json::object();
+    for (const auto& p : predictions) {
+      texts[p.id] = p.prediction;
+      if (!p.details.contains("no_answer_margin")) continue;
+      texts[p.id] = p.details.at("answer");  // the script applies its own threshold
+      margins[p.id] = p.details.at("no_answer_margin");
+    }
+    io::write_json(path, texts);
+    if (!margins.empty()) io::write_json(std::filesystem::path(path).replace_extension(".na_prob.json"), margins);
+    return;
+  }
+  io::AtomicFile file(path);
+  file.write("index\tprediction\n");
+  for (size_t i = 0; i < predictions.size(); ++i)
+    file.write(concat(i, "\t", as_the_site_has_it(task, predictions[i].prediction), "\n"));
+  file.commit();
+}
+
+}  // namespace saobp::tasks
