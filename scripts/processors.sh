@@ -3,7 +3,7 @@
 #   scripts/processors.sh [--few | --all] [ROOM...]
 # By default, of every two settings all pairs of values (15 runs); --few: the three most unlike, and of the tests those
 # that hold results against a reference at small sizes, a minute; --all: every combination (405 runs). ROOMs: those
-# that multiply (attention, model, analysis, train) unless named; "all" for every room. What was covered is printed, with
+# that multiply (attention, model, analysis, train, recipes) unless named; "all" for every room. What was covered is printed, with
 # what failed. Takes the build of scripts/build.sh.
 #   ONEDNN_MAX_CPU_ISA        oneDNN's products                         SSE41 AVX2 AVX512_CORE AVX512_CORE_BF16 DEFAULT
 #   MKL_ENABLE_INSTRUCTIONS   MKL's products (Intel's processors)       SSE4_2 AVX2 default
@@ -26,9 +26,9 @@ case "${1:-}" in
   -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
   -*) echo "usage: scripts/processors.sh [--few | --all] [ROOM...]" >&2; exit 2 ;;
 esac
-rooms=("${@:-attention model analysis train}")
+rooms=("${@:-attention model analysis train recipes}")
 read -r -a rooms <<<"${rooms[*]}"
-[[ "${rooms[0]}" != all ]] || rooms=(io text data attention model analysis train report)
+[[ "${rooms[0]}" != all ]] || rooms=(io text data scores attention model pretrained analysis tasks train recipes report)
 
 # What SAOBP_SIMD may name here; the other libraries take the best that there is.
 if ! grep -qw avx512f /proc/cpuinfo; then

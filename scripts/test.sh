@@ -29,7 +29,7 @@ timed "format" scripts/lint.sh --format
 timed "build" scripts/build.sh release
 timed "tests under sanitizers" scripts/sanitize.sh asan
 timed "made-up files" scripts/fuzz.sh 10
-timed "as other processors" scripts/processors.sh --few attention model train
+timed "as other processors" scripts/processors.sh --few attention model train recipes
 timed "lint of changed files" scripts/lint.sh --changed --budget 60
 echo "== tests"
 ctest --preset release 2>&1 | with_table
