@@ -186,6 +186,8 @@ io::Json to_json(const ModelConfig& c, const HeadRecord* head) {
     json["eos_token_id"] = eos[0];
   else if (!unsaid.eos_token_ids.empty())
     json["eos_token_id"] = nullptr;
+  // By which transformers finds a row's last token, which the head looks at.
+  if (c.causal() && head && head->pool == Pool::last && !eos.empty()) json["pad_token_id"] = eos[0];
   if (!c.labels.empty()) {
     for (size_t i = 0; i < c.labels.size(); ++i) {
       json["id2label"][std::to_string(i)] = c.labels[i];

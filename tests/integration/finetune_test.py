@@ -194,3 +194,25 @@ def test_a_head_of_another_task_is_refused(tmp_path, saobp, tuned):
     one_line(saobp("evaluate", "run", "--task", "hellaswag", "--data", "data", code=1), "BertForSequenceClassification", "BertForMultipleChoice")
     one_line(saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--split", "dev2", code=2),
              "no split dev2; dev, test or train was expected")
+
+
+def test_a_decoder_is_fine_tuned(tmp_path, saobp):
+    draw = random.Random(4)
+    (tmp_path / "text.txt").write_text("\n".join(" ".join(draw.choice(WORDS) for _ in range(12)) for _ in range(400)))
+    saobp("tokenizer", "train", "--kind", "bpe", "--input", "text.txt", "--vocab-size", 400, "--output", "model")
+    size = len(json.loads((tmp_path / "model/tokenizer.json").read_text())["model"]["vocab"])
+    torch.manual_seed(2)
+    hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=size, n_embd=32, n_layer=2, n_head=4, n_positions=48, bos_token_id=0,
+                                     eos_token_id=0)).save_pretrained(tmp_path / "model")
+    write_sst2(tmp_path / "data/SST-2")
+    done = saobp("finetune", "model", "--task", "sst2", "--data", "data", "--output", "run", *QUICK, "--json")
+    assert done.json["dev"]["scores"]["accuracy"]["value"] > 0.8
+    net = hf.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    tokenizer = hf.AutoTokenizer.from_pretrained(tmp_path / "run")
+    tokenizer.pad_token = tokenizer.eos_token
+    texts = [line.split("\t")[0].strip() for line in (tmp_path / "data/SST-2/dev.tsv").read_text().splitlines()[1:]]
+    with torch.no_grad():
+        theirs = net(**tokenizer(texts, return_tensors="pt", padding=True)).logits.softmax(-1)
+    lines = predictions(tmp_path / "run/eval/sst2-dev.predictions.jsonl")
+    ours = torch.tensor([[p["probabilities"]["negative"], p["probabilities"]["positive"]] for p in lines])
+    assert (theirs - ours).abs().max() < 1e-5
