@@ -21,6 +21,7 @@ auto find_in(const Values& values, std::string_view name) -> decltype(&values.fr
 template <class Values>
 std::vector<std::string> names_of(const Values& values) {
   std::vector<std::string> names;
+  names.reserve(values.size());
   for (const auto& [name, value] : values) names.push_back(name);
   return names;
 }

@@ -146,7 +146,6 @@ class Finetuning final : public Composition {
             .log_every = t.log_every,
             .validate_every = t.validate_every > 0 ? t.validate_every : epoch,
             .checkpoint_every = t.checkpoint_every > 0 ? t.checkpoint_every : epoch,
-            .monitor_every = options_.monitor.monitor_every,
             .keep_checkpoints = t.keep_checkpoints,
             .keep_best = false,
             .max_skipped = t.max_skipped,

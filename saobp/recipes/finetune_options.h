@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "saobp/analysis/attention_monitor.h"
 #include "saobp/attention/variant.h"
 #include "saobp/model/config.h"
 #include "saobp/recipes/options.h"
@@ -116,7 +115,6 @@ struct FinetuneOptions {
   // Mosbach et al. 2021: AdamW with bias correction, a linear schedule and a warm-up of a tenth.
   train::OptimizerOptions optimizer = {.learning_rate = 5e-5, .schedule = train::Schedule::linear, .warmup_steps = 0};
   FinetuneTrainOptions train;
-  analysis::MonitorOptions monitor;
   train::DistributedOptions distributed;
 
   // Visits every struct with its name.
@@ -127,7 +125,6 @@ struct FinetuneOptions {
     visit("task", self.task);
     visit("optimizer", self.optimizer);
     visit("train", self.train);
-    visit("monitor", self.monitor);
     visit("distributed", self.distributed);
   }
 };
