@@ -110,9 +110,7 @@ class Likelihoods final : public Objective {
  private:
   std::vector<std::string> option_texts(const Example& example) const {
     if (task_.kind != Kind::classification) return example.record.require_list(task_.options_field());
-    std::vector<std::string> names;
-    for (const auto& label : task_.labels) names.push_back(label.name);
-    return names;
+    return task_.label_names();
   }
 
   std::vector<int32_t> encode(std::string_view text) const {
@@ -141,8 +139,10 @@ class Likelihoods final : public Objective {
 
   std::vector<float> log_likelihoods(const model::Model& model, const std::vector<const Continuation*>& rows) const {
     std::vector<Row> as_rows;
+    as_rows.reserve(rows.size());
     for (const auto* row : rows) as_rows.push_back({row->ids, std::vector<int32_t>(row->ids.size(), 0)});
     std::vector<const Row*> pointers;
+    pointers.reserve(rows.size());
     for (const auto& row : as_rows) pointers.push_back(&row);
     const auto inputs = batch_of(pointers, pad_);
     const auto hidden = model->hidden_states(inputs);
@@ -185,6 +185,7 @@ std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string&
   const auto found = task.prompts.find(prompt);
   if (found == task.prompts.end()) {
     std::vector<std::string> names;
+    names.reserve(task.prompts.size());
     for (const auto& [name, text] : task.prompts) names.push_back(name);
     fail_usage("--prompt: ", task.title,
                names.empty() ? " cannot be put to a decoder without training"

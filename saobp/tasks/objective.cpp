@@ -67,8 +67,7 @@ class TextRows {
 // transformers calls them then) has them in the task's order, which is told.
 std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig& config,
                                       std::vector<std::string>& notes) {
-  std::vector<std::string> names;
-  for (const auto& label : task.labels) names.push_back(label.name);
+  const auto names = task.label_names();
   if (config.labels.size() != names.size())
     fail("the model's head has ", io::counted(config.labels.empty() ? 2 : config.labels.size(), "label"),
          config.labels.empty() ? "" : concat(" (", io::listed(config.labels, "and"), ")"), "; ", task.title, " has ",
@@ -129,12 +128,14 @@ class TextObjective final : public Objective {
   std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
     const auto logits = pooled_logits(model, inputs_of(items));
     std::vector<std::vector<float>> rows;
+    rows.reserve(items.size());
     for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers_of(logits[i]));
     return rows;
   }
 
   std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const override {
     std::vector<Prediction> made;
+    made.reserve(outputs.size());
     for (int64_t i = 0; i < items(); ++i) made.push_back(prediction_of(example(i), outputs[static_cast<size_t>(i)]));
     return made;
   }
@@ -154,6 +155,7 @@ class TextObjective final : public Objective {
     const auto name = [&](int64_t label) { return task_.labels[static_cast<size_t>(label)].name; };
     io::Json shares = io::Json::object();
     std::vector<float> by_label;
+    by_label.reserve(order_.size());
     for (int64_t place : order_) by_label.push_back(output[static_cast<size_t>(place)]);
     const auto probabilities = probabilities_of(by_label);
     for (size_t i = 0; i < probabilities.size(); ++i) shares[task_.labels[i].name] = probabilities[i];

@@ -23,9 +23,8 @@ struct Numbers {
 int64_t class_of(const Task& task, const Json& name, const std::string& id) {
   for (size_t i = 0; i < task.labels.size(); ++i)
     if (name.is_string() && task.labels[i].name == name.get<std::string>()) return static_cast<int64_t>(i);
-  std::vector<std::string> names;
-  for (const auto& label : task.labels) names.push_back(label.name);
-  fail("prediction ", id, ": ", name.dump(), " is no label of ", task.title, "; ", io::listed(names), " was expected");
+  fail("prediction ", id, ": ", name.dump(), " is no label of ", task.title, "; ", io::listed(task.label_names()),
+       " was expected");
 }
 
 Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions) {

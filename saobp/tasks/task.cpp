@@ -48,8 +48,16 @@ const std::vector<std::string> kKnown = {"name",    "title",   "source",  "versi
 const Split& Task::split(const std::string& name) const {
   if (const auto found = splits.find(name); found != splits.end()) return found->second;
   std::vector<std::string> names;
+  names.reserve(splits.size());
   for (const auto& [known, split] : splits) names.push_back(known);
   fail_usage("--split: ", title, " has no split ", name, "; ", io::listed(names), " was expected");
+}
+
+std::vector<std::string> Task::label_names() const {
+  std::vector<std::string> names;
+  names.reserve(labels.size());
+  for (const auto& label : labels) names.push_back(label.name);
+  return names;
 }
 
 int64_t Task::label_of(const std::string& value) const {

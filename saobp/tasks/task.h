@@ -78,7 +78,8 @@ struct Task {
   // The list of a choice's options in a record, the same in every split.
   const std::string& options_field() const { return splits.begin()->second.layout.options; }
   const Split& split(const std::string& split) const;  // UsageError naming those that there are
-  int64_t label_of(const std::string& value) const;    // −1 where no label has that value in the files
+  std::vector<std::string> label_names() const;
+  int64_t label_of(const std::string& value) const;  // −1 where no label has that value in the files
 };
 
 // By its name, or the file of one. UsageError naming the tasks that there are. A preset's settings ("" for none) take
