@@ -51,7 +51,12 @@ class DevScores final : public train::Validator {
     return validated;
   }
 
-  const std::optional<Evaluation>& newest() const { return newest_; }
+  // Of the model as it is now, for the first rank after the last step: what the last validation found. A run that was
+  // stopped between that and its end has made it before, so that it is made again.
+  const Evaluation& last() {
+    if (!newest_) newest_ = evaluate(model_, task_, examples_, objective_, batch_);
+    return *newest_;
+  }
 
  private:
   model::Model model_;
@@ -199,10 +204,9 @@ class Finetuning final : public Composition {
 
   void finish(io::Json& final) override {
     final["encode_seconds"] = encode_seconds_;
-    if (!scores_.newest()) return;  // a run that had its last step before it was stopped
-    write_evaluation(*scores_.newest(), task_, "dev", settings(), place_.run / "eval");
+    write_evaluation(scores_.last(), task_, "dev", settings(), place_.run / "eval");
     final["task"] = task_.name;
-    final["dev"] = scores_.newest()->scores;
+    final["dev"] = scores_.last().scores;
   }
 
  private:

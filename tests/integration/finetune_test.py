@@ -125,6 +125,13 @@ def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, saobp, model):
     assert "resuming cut from step 26" in done.out
     for name in ("model.safetensors", "eval/sst2-dev.predictions.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+    # Stopped after its last step, before its scores were written.
+    shutil.rmtree(tmp_path / "cut/eval")
+    record["finished"] = record["final"] = None
+    (tmp_path / "cut/run.json").write_text(json.dumps(record))
+    final = saobp("finetune", "--resume", "cut", "--json").json
+    assert final["dev"] == json.loads((tmp_path / "run/run.json").read_text())["final"]["dev"]
+    assert (tmp_path / "cut/eval/sst2-dev.json").exists()
     (tmp_path / "data/SST-2/dev.tsv").write_text("sentence\tlabel\nred\t0\n")
     record = json.loads((tmp_path / "cut/run.json").read_text())
     record["finished"] = record["final"] = None
