@@ -1,10 +1,10 @@
 #include "saobp/recipes/finetune.h"
 
 #include "saobp/cli/commands.h"
-#include "saobp/cli/console.h"
 #include "saobp/cli/exit_code.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
+#include "saobp/cli/run_command.h"
 #include "saobp/cli/scores.h"
 #include "saobp/recipes/evaluate.h"
 #include "saobp/recipes/suite.h"
@@ -25,21 +25,12 @@ struct Finetune {
     const auto reporter = report_to(console);
     const auto names = recipes::named_tasks(options.task.task);
     if (resume.empty() && (names.size() > 1 || seeds > 1)) return run_suite(names, reporter);
-    const auto outcome = resume.empty() ? recipes::finetune(options, output, reporter)
-                                        : recipes::resume_finetuning(resume, changes(), reporter);
-    if (outcome.rank > 0) {
-      if (outcome.interrupted) throw ExitCode{kInterrupted};
-      return;
-    }
+    const auto outcome =
+        resume.empty() ? recipes::finetune(options, output, reporter)
+                       : recipes::resume_finetuning(resume, given_options(*app, recipes::to_json(options)), reporter);
     const std::string run = resume.empty() ? output : resume;
-    if (outcome.interrupted) {
-      const bool closed = Console::output_closed();
-      const std::string why = closed ? "standard output was closed" : "interrupted";
-      Console::complain(!outcome.saved ? why + " before the first step; nothing was written"
-                                       : concat(why, " at step ", outcome.step,
-                                                "; the state is saved, go on with: saobp finetune --resume ", run));
-      throw ExitCode{closed ? kOutputClosed : kInterrupted};
-    }
+    end_if_interrupted(outcome, "finetune", run);
+    if (outcome.rank > 0) return;
     if (outcome.final.contains("dev"))
       console.line(scores_table({{outcome.final.at("task"), "dev", outcome.final.at("dev")}}));
     console.line(concat("done        ", run));
@@ -63,22 +54,6 @@ struct Finetune {
     io::Json result = {{"run", output}};
     result.update(outcome.summary);
     console.result(result);
-  }
-
-  // What the command line says of a run that goes on, in the layout of run.json's options.
-  io::Json changes() const {
-    io::Json changed = io::Json::object();
-    const auto all = recipes::to_json(options);
-    for (const auto& [section, fields] : all.items())
-      for (const auto& [name, value] : fields.items())
-        if (given(flag_of(name))) changed[section][name] = value;
-    return changed;
-  }
-
-  bool given(const std::string& flag) const {
-    for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
-      if (const auto* option = group->get_option_no_throw(flag)) return option->count() > 0;
-    return false;
   }
 };
 

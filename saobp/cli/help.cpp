@@ -13,9 +13,7 @@ namespace {
 
 constexpr size_t kNames = 28;  // columns of the names, to the left of what they mean
 
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
+size_t width_of(const std::string& text) { return static_cast<size_t>(io::code_points(text)); }
 
 size_t width() { return static_cast<size_t>(std::clamp(columns_of(STDOUT_FILENO).value_or(80), 40, 120)); }
 

@@ -7,6 +7,7 @@
 #include "saobp/cli/exit_code.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/reporter.h"
+#include "saobp/cli/run_command.h"
 #include "saobp/recipes/dry_run.h"
 
 namespace saobp::cli {
@@ -30,21 +31,12 @@ struct Pretrain {
     if (given("--model")) options.model.from.clear();  // that of --config
     drop_unused_strength();
     auto reporter = report_to(console);
-    auto outcome = resume.empty() ? recipes::pretrain(options, output, reporter)
-                                  : recipes::resume_pretraining(resume, changes(), reporter);
-    if (outcome.rank > 0) {
-      if (outcome.interrupted) throw ExitCode{kInterrupted};
-      return;
-    }
+    auto outcome = resume.empty()
+                       ? recipes::pretrain(options, output, reporter)
+                       : recipes::resume_pretraining(resume, given_options(*app, recipes::to_json(options)), reporter);
     const std::string run = resume.empty() ? output : resume;
-    const bool closed = Console::output_closed();
-    const std::string why = closed ? "standard output was closed" : "interrupted";
-    if (outcome.interrupted) {
-      Console::complain(!outcome.saved ? why + " before the first step; nothing was written"
-                                       : concat(why, " at step ", outcome.step,
-                                                "; the state is saved, go on with: saobp pretrain --resume ", run));
-      throw ExitCode{closed ? kOutputClosed : kInterrupted};
-    }
+    end_if_interrupted(outcome, "pretrain", run);
+    if (outcome.rank > 0) return;
     console.line(concat("done        ", run, " (saobp analyze ", run, " --text FILE looks at its attention)"));
     io::Json result = {{"run", run}};
     result.update(outcome.final);
@@ -83,21 +75,7 @@ struct Pretrain {
     if (!given("--learn-strength")) m.learn_strength = recipes::LearnStrength::none;
   }
 
-  // What the command line says of a run that goes on, in the layout of run.json's options.
-  io::Json changes() const {
-    io::Json changed = io::Json::object();
-    const auto all = recipes::to_json(options);
-    for (const auto& [section, fields] : all.items())
-      for (const auto& [name, value] : fields.items())
-        if (given(flag_of(name))) changed[section][name] = value;
-    return changed;
-  }
-
-  bool given(const std::string& flag) const {
-    for (const auto* group : app->get_subcommands([](const CLI::App*) { return true; }))
-      if (const auto* option = group->get_option_no_throw(flag)) return option->count() > 0;
-    return false;
-  }
+  bool given(const std::string& flag) const { return is_given(*app, flag); }
 };
 
 }  // namespace

@@ -13,8 +13,7 @@ namespace {
 using train::format;
 
 std::string padded(std::string text, size_t width) {
-  const auto letters =
-      static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  const auto letters = static_cast<size_t>(io::code_points(text));
   return text + std::string(width - std::min(width, letters), ' ');
 }
 

@@ -42,13 +42,6 @@ void each_line(std::string_view text, Use&& use) {
   }
 }
 
-std::string read_text(const fs::path& path) {
-  auto text = io::read_file(path);
-  io::require_utf8(text, path.string());
-  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
-  return text;
-}
-
 std::vector<std::string_view> columns_of(std::string_view line) {
   std::vector<std::string_view> columns;
   for (;;) {
@@ -112,6 +105,13 @@ const std::vector<std::string>& Record::require_list(std::string_view name) cons
        lists.empty() ? "no list" : io::listed(names_of(lists), "and"));
 }
 
+std::string read_text(const fs::path& path) {
+  auto text = io::read_file(path);
+  io::require_utf8(text, path.string());
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  return text;
+}
+
 const std::string& require_any(const Record& record, std::string_view names) {
   const std::string* found = nullptr;
   any_name(names, [&](std::string_view name) { return (found = record.field(name)) != nullptr; });
@@ -157,6 +157,23 @@ Records read_tsv(const fs::path& path, const std::vector<std::string>& given, co
   return found;
 }
 
+namespace {
+
+void each_json_line_of(std::string_view text, const fs::path& path,
+                       const std::function<void(io::Json, const std::string&)>& use) {
+  each_line(text, [&](std::string_view line, uint64_t number) {
+    if (line.find_first_not_of(" \t") == std::string_view::npos) return;
+    const auto where = in_line(path, number);
+    use(io::parse_json(line, where), where);
+  });
+}
+
+}  // namespace
+
+void each_json_line(const fs::path& path, const std::function<void(io::Json, const std::string&)>& use) {
+  each_json_line_of(read_text(path), path, use);
+}
+
 Records read_json_records(const fs::path& path) {
   const auto text = read_text(path);
   Records found;
@@ -165,10 +182,8 @@ Records read_json_records(const fs::path& path) {
     for (size_t i = 0; i < list.size(); ++i)
       found.rows.push_back(record_of(list[i], concat(path.string(), ", item ", i)));
   } else {
-    each_line(text, [&](std::string_view line, uint64_t number) {
-      if (line.find_first_not_of(" \t") == std::string_view::npos) return;
-      const auto where = in_line(path, number);
-      found.rows.push_back(record_of(io::parse_json(line, where), where));
+    each_json_line_of(text, path, [&](const io::Json& object, const std::string& where) {
+      found.rows.push_back(record_of(object, where));
     });
   }
   if (found.rows.empty()) fail(path.string(), ": holds no rows; a JSON object a line was expected");

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "saobp/io/json.h"
 
 namespace saobp::data {
 
@@ -30,6 +33,13 @@ struct Records {
   std::vector<Record> rows;
   std::vector<std::string> notes;  // what was skipped or is odd, a sentence each
 };
+
+// The whole of a text file, without a byte order mark at its start. Error for what is not UTF-8.
+std::string read_text(const std::filesystem::path& path);
+
+// Calls use(value, "FILE, line 3") with the JSON value of each line that is not blank. Error with the line.
+void each_json_line(const std::filesystem::path& path,
+                    const std::function<void(io::Json value, const std::string& where)>& use);
 
 // Lines of columns between tabs. Quotes are characters like any other; a byte order mark at the start and CR before LF
 // do not count. `columns` names the columns of a file without a header; where it is empty the first line is one.

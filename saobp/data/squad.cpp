@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "saobp/data/records.h"
 #include "saobp/io/file.h"
 #include "saobp/io/hash.h"
 #include "saobp/io/json.h"
@@ -26,9 +27,7 @@ bool stands_there(const std::string& context, const Answer& answer) {
 
 Squad read_squad(const std::filesystem::path& path, bool labelled) {
   const auto source = path.string();
-  auto text = io::read_file(path);
-  io::require_utf8(text, source);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  const auto text = read_text(path);
   io::Hash64 hash;
   hash.add(std::string_view(text));
   Squad squad;

@@ -37,6 +37,10 @@ std::string grouped(int64_t value) {
   return digits;
 }
 
+int64_t code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
 std::string in_short(double value) {
   if (value == 0 || !std::isfinite(value)) return concat(value);
   const int before = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;  // digits before the point

@@ -21,6 +21,9 @@ std::string counted(Number count, std::string_view one, std::string_view more = 
   return more.empty() ? concat(grouped(n), " ", one, "s") : concat(grouped(n), " ", more);
 }
 
+// Characters of UTF-8 text, as code points: the columns that it takes where none is wide or combining.
+int64_t code_points(std::string_view text);
+
 // Three digits that count, without trailing zeros or exponents: "0.048", "12.3", "1234".
 std::string in_short(double value);
 

@@ -44,14 +44,29 @@ model::Inputs pad(const std::vector<std::vector<int64_t>>& rows, int64_t pad_id,
   return {filled(rows, length, pad_id, ids), mask_of(rows, length, ids)};
 }
 
-model::Inputs pad(const std::vector<text::Encoding>& rows, int64_t pad_id, const Padding& padding) {
-  const auto ids = [](const text::Encoding& row) -> const auto& { return row.ids; };
-  const auto types = [](const text::Encoding& row) -> const auto& { return row.types; };
+namespace {
+
+template <class Rows, class Ids, class Types>
+model::Inputs padded(const Rows& rows, int64_t pad_id, const Padding& padding, Ids&& ids, Types&& types) {
   const int64_t length = length_of(rows, padding, ids);
   model::Inputs inputs(filled(rows, length, pad_id, ids), mask_of(rows, length, ids));
   auto typed = filled(rows, length, 0, types);
-  if (typed.any().item<bool>()) inputs.token_type_ids = std::move(typed);
+  if (typed.any().template item<bool>()) inputs.token_type_ids = std::move(typed);
   return inputs;
+}
+
+}  // namespace
+
+model::Inputs pad(const std::vector<text::Encoding>& rows, int64_t pad_id, const Padding& padding) {
+  return padded(
+      rows, pad_id, padding, [](const text::Encoding& row) -> const auto& { return row.ids; },
+      [](const text::Encoding& row) -> const auto& { return row.types; });
+}
+
+model::Inputs pad(const std::vector<const Row*>& rows, int64_t pad_id, const Padding& padding) {
+  return padded(
+      rows, pad_id, padding, [](const Row* row) -> const auto& { return row->ids; },
+      [](const Row* row) -> const auto& { return row->types; });
 }
 
 void write_floats(const torch::Tensor& tensor, const std::filesystem::path& path) {

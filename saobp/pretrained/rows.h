@@ -20,7 +20,11 @@ std::vector<int64_t> ids_of(const text::Encoding& row);
 
 // Short rows are filled up with `pad_id` at their end; the mask is undefined where none is.
 model::Inputs pad(const std::vector<std::vector<int64_t>>& rows, int64_t pad_id, const Padding& padding = {});
-// With token types where some are not 0.
+// With token types where some are not 0; a row without any has type 0.
+struct Row {
+  std::vector<int32_t> ids, types;
+};
+model::Inputs pad(const std::vector<const Row*>& rows, int64_t pad_id, const Padding& padding = {});
 model::Inputs pad(const std::vector<text::Encoding>& rows, int64_t pad_id, const Padding& padding = {});
 
 // Any shape, as float32 .npy.

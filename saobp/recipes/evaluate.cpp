@@ -72,8 +72,8 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
                              ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer)
                              : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
-  for (const auto& each : examples.notes) reporter.note("", "            ", each);
-  for (const auto& each : objective->notes()) reporter.note("", "            ", each);
+  for (const auto& each : examples.notes) reporter.note(task.name, each);
+  for (const auto& each : objective->notes()) reporter.note(task.name, each);
   settings = {{"model", folder},
               {"attention", io::enum_name(config.refined_attention.attention)},
               {"strength", config.refined_attention.strength},

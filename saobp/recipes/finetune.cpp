@@ -74,11 +74,7 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
     config.set_dropout(options.start.dropout);
     apply(options.refinement, config);
     tasks::set_labels(task, config);
-    const int64_t beyond = options.train.length - config.max_length();
-    if (beyond > 0 && !options.start.extend_positions)
-      fail_usage("--length: ", options.train.length, " was given; the model's position table ends at ",
-                 config.max_length(), " (--extend-positions stretches it)");
-    if (beyond > 0) config.max_position_embeddings += beyond;
+    fit_positions(config, options.train.length, options.start.extend_positions);
   };
   if (!place.resumed)
     return pretrained::open(options.start.from, options.start.tokenizer,
@@ -184,10 +180,7 @@ class Finetuning final : public Composition {
 
   void announce() const override {
     const auto& say = place_.reporter;
-    const auto& r = config_.refined_attention;
-    say.note("model", options_.start.from, ", ", io::counted(config_.parameters(), "parameter"), ", ",
-             io::enum_name(r.attention), " attention",
-             r.strength > 0 ? train::format(", strength %.4g", r.strength) : "");
+    say.note("model", model_in_words(options_.start.from, config_));
     for (const auto& each : opened_.notes) say.note("model", each);
     if (!opened_.drawn.empty()) say.note("drawn anew", io::listed(opened_.drawn, "and"));
     if (!opened_.unused.empty()) say.note("not used", io::listed(opened_.unused, "and"));
@@ -217,7 +210,7 @@ class Finetuning final : public Composition {
   void tell(const char* topic, const tasks::Examples& examples, const tasks::Objective& rows) const {
     place_.reporter.note(topic, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
     for (const auto* notes : {&examples.notes, &rows.notes()})
-      for (const auto& each : *notes) place_.reporter.note("", "            ", each);
+      for (const auto& each : *notes) place_.reporter.note(topic, each);
   }
 
   io::Json settings() const {

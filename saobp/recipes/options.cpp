@@ -188,6 +188,14 @@ model::ModelConfig resumed_model(const ModelOptions& options, const std::filesys
   return config;
 }
 
+void fit_positions(model::ModelConfig& config, int64_t length, bool stretch, bool can_stretch) {
+  if (length <= config.max_length()) return;
+  if (!stretch)
+    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length(),
+               can_stretch ? " (--extend-positions stretches it)" : "");
+  config.max_position_embeddings += length - config.max_length();
+}
+
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
   auto config = sizes_of(options);
   if (options.from.empty())
@@ -195,12 +203,7 @@ model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFa
   else
     keep_vocabulary(config, options, vocabulary);
   config.set_dropout(options.dropout);
-  if (length > config.max_length()) {
-    if (!options.extend_positions)
-      fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length(),
-                 options.from.empty() ? "" : " (--extend-positions stretches it)");
-    config.max_position_embeddings += length - config.max_length();
-  }
+  fit_positions(config, length, options.extend_positions, /*can_stretch=*/!options.from.empty());
   const bool qk_norm = config.refined_attention.qk_norm;
   set_attention(config, options);
   config.refined_attention.qk_norm |= qk_norm;  // weights that a model has are not left out

@@ -192,6 +192,10 @@ bool strength_changes(const ModelOptions& options);
 // The config of a run's folder, with what the options say in the place of what training changes in it.
 model::ModelConfig resumed_model(const ModelOptions& options, const std::filesystem::path& config);
 
+// Makes the position table as long as rows are, where it is to be stretched; else UsageError for rows beyond it, which
+// names the flag where the model `can_stretch`.
+void fit_positions(model::ModelConfig& config, int64_t length, bool stretch, bool can_stretch = true);
+
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);
 

@@ -181,11 +181,7 @@ std::unique_ptr<Composition> make_pretraining(const PretrainOptions& options, co
 void announce(const PretrainOptions& options, const model::ModelConfig& config, const RunText& text,
               const train::World& world, const fs::path& run, const train::Reporter& reporter) {
   const auto& t = options.train;
-  const auto& r = config.refined_attention;
-  const std::string attention = io::enum_name(r.attention);
-  reporter.note("model", options.model.from.empty() ? options.model.model : options.model.from, ", ",
-                io::counted(config.parameters(), "parameter"), ", ", attention, " attention",
-                r.strength > 0 ? train::format(", strength %.4g", r.strength) : "",
+  reporter.note("model", model_in_words(options.model.from.empty() ? options.model.model : options.model.from, config),
                 strength_changes(options.model) ? " at the start" : "");
   text.announce(reporter);
   reporter.note("training", io::counted(t.steps, "step"), " of ",

@@ -1,7 +1,9 @@
 #include "saobp/recipes/run_record.h"
 
 #include "saobp/io/file.h"
+#include "saobp/io/words.h"
 #include "saobp/train/run_folder.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::recipes {
 
@@ -29,6 +31,12 @@ io::Json describe_model(const std::string& name, const model::ModelConfig& confi
           {"layers", config.num_hidden_layers},
           {"hidden_size", config.hidden_size},
           {"heads", config.num_attention_heads}};
+}
+
+std::string model_in_words(const std::string& name, const model::ModelConfig& config) {
+  const auto& refined = config.refined_attention;
+  return concat(name, ", ", io::counted(config.parameters(), "parameter"), ", ", io::enum_name(refined.attention),
+                " attention", refined.strength > 0 ? train::format(", strength %.4g", refined.strength) : "");
 }
 
 bool RunRecord::began_as(const train::Launch& launch) const {

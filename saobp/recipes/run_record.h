@@ -14,6 +14,9 @@ io::Json new_record(const char* command, const io::Json& options, const io::Json
 // "name", sizes and attention, for a record.
 io::Json describe_model(const std::string& name, const model::ModelConfig& config);
 
+// "NAME, 22,744,506 parameters, high attention, strength 0.1", for people.
+std::string model_in_words(const std::string& name, const model::ModelConfig& config);
+
 struct RunRecord {
   std::string command;
   io::Json options;

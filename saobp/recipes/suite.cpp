@@ -60,9 +60,8 @@ Json averages_of(const Json& tasks) {
           {"glue_without_wnli", json(scores::glue_without_wnli(glue))}};
 }
 
-// The scores of a run that is through; null where it is not.
-Json scores_in(const fs::path& run) {
-  const auto record = io::read_json(run / "run.json");
+// The scores of a run that is through; null where its record says that it is not.
+Json scores_in(const Json& record) {
   return record.contains("final") && record.at("final").is_object() ? record.at("final").value("dev", Json()) : Json();
 }
 
@@ -70,13 +69,13 @@ Json scores_in(const fs::path& run) {
 std::optional<Json> scores_of_run(const FinetuneOptions& options, const fs::path& run,
                                   const train::Reporter& reporter) {
   if (fs::exists(run / "run.json")) {
-    const auto found = scores_in(run);
-    const auto wanted = to_json(resolved(options, tasks::find_task(options.task.task, options.task.preset)));
     const auto record = io::read_json(run / "run.json");
+    const auto wanted = to_json(resolved(options, tasks::find_task(options.task.task, options.task.preset)));
     for (const char* section : {"refinement", "optimizer", "train"})
       if (record.at("options").value(section, Json()) != wanted.at(section))
         fail((run / "run.json").string(), ": was made with other options (", section,
              "); choose another --output, or give those again");
+    const auto found = scores_in(record);
     if (!found.is_null()) {
       reporter.note("", run.string(), ": is there already");
       return found;
@@ -85,7 +84,7 @@ std::optional<Json> scores_of_run(const FinetuneOptions& options, const fs::path
   } else if (finetune(options, run, reporter).interrupted) {
     return {};
   }
-  return scores_in(run);
+  return scores_in(io::read_json(run / "run.json"));
 }
 
 }  // namespace
@@ -116,8 +115,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
     const auto task = tasks::find_task(name, options.task.preset);
     if (names.size() > 1) {
       try {
-        if (!task.splits.contains("train")) continue;  // AX, which MNLI's model answers
-        if (task.kind == tasks::Kind::similarity) continue;
+        head_of(task);
         for (const char* split : {"train", "dev"}) tasks::find_split(task, split, options.task.data);
       } catch (const Error& error) {
         reporter.note("left out", name, ": ", error.what());

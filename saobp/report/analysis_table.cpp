@@ -21,9 +21,7 @@ std::vector<Measure> columns_of(const AnalysisRecord& record) {
 }
 
 // Terminal columns, not bytes: the only multi-byte characters here stand in headings and labels.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
+size_t width_of(const std::string& text) { return static_cast<size_t>(io::code_points(text)); }
 
 std::string padded(const std::string& text, size_t width, bool right) {
   const std::string blanks(width - std::min(width, width_of(text)), ' ');

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kRowsAtATime = 256;
 
 struct Continuation {
-  std::vector<int32_t> ids;      // context and option, without the last token, which predicts nothing
+  Row row;                       // context and option, without the last token, which predicts nothing
   std::vector<int32_t> targets;  // the option's tokens
 };
 
@@ -19,10 +19,6 @@ struct Option {
   std::string text;
   Continuation behind_context, alone;
 };
-
-int64_t characters_of(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-}
 
 class Likelihoods final : public Objective {
  public:
@@ -56,7 +52,7 @@ class Likelihoods final : public Objective {
   int64_t length(int64_t item) const override {
     size_t longest = 0;
     for (const auto& option : options_[static_cast<size_t>(item)])
-      longest = std::max(longest, option.behind_context.ids.size());
+      longest = std::max(longest, option.behind_context.row.ids.size());
     return static_cast<int64_t>(longest);
   }
   torch::Tensor loss_sum(const model::Model&, std::span<const int64_t>, double) const override {
@@ -89,7 +85,7 @@ class Likelihoods final : public Objective {
         const auto& option = options_[i][n];
         options.push_back({{"log_likelihood", outputs[i][2 * n]},
                            {"unconditional", outputs[i][2 * n + 1]},
-                           {"characters", characters_of(option.text)},
+                           {"characters", io::code_points(option.text)},
                            {"bytes", option.text.size()},
                            {"tokens", option.behind_context.targets.size()}});
         if (outputs[i][2 * n] > outputs[i][2 * static_cast<size_t>(best)]) best = static_cast<int64_t>(n);
@@ -126,30 +122,27 @@ class Likelihoods final : public Objective {
     if (before.size() >= whole.size()) fail("an option adds no token to its context: \"", option, "\"");
     Continuation made;
     made.targets.assign(whole.begin() + static_cast<std::ptrdiff_t>(before.size()), whole.end());
-    if (before.empty()) made.ids.push_back(begin_);
-    made.ids.insert(made.ids.end(), whole.begin(), whole.end() - 1);
-    if (static_cast<int64_t>(made.ids.size()) > longest_) {
-      made.ids.erase(made.ids.begin(), made.ids.end() - longest_);
+    if (before.empty()) made.row.ids.push_back(begin_);
+    made.row.ids.insert(made.row.ids.end(), whole.begin(), whole.end() - 1);
+    if (static_cast<int64_t>(made.row.ids.size()) > longest_) {
+      made.row.ids.erase(made.row.ids.begin(), made.row.ids.end() - longest_);
       ++cut_;
     }
-    if (made.targets.size() > made.ids.size())
+    if (made.targets.size() > made.row.ids.size())
       fail("an option has ", made.targets.size(), " tokens; the model takes ", longest_, ": \"", option, "\"");
     return made;
   }
 
   std::vector<float> log_likelihoods(const model::Model& model, const std::vector<const Continuation*>& rows) const {
-    std::vector<Row> as_rows;
-    as_rows.reserve(rows.size());
-    for (const auto* row : rows) as_rows.push_back({row->ids, std::vector<int32_t>(row->ids.size(), 0)});
     std::vector<const Row*> pointers;
     pointers.reserve(rows.size());
-    for (const auto& row : as_rows) pointers.push_back(&row);
-    const auto inputs = batch_of(pointers, pad_);
+    for (const auto* row : rows) pointers.push_back(&row->row);
+    const auto inputs = pretrained::pad(pointers, pad_);
     const auto hidden = model->hidden_states(inputs);
     std::vector<int64_t> places, targets, owners;
     const int64_t length = inputs.ids.size(1);
     for (size_t r = 0; r < rows.size(); ++r) {
-      const auto size = static_cast<int64_t>(rows[r]->ids.size()),
+      const auto size = static_cast<int64_t>(rows[r]->row.ids.size()),
                  count = static_cast<int64_t>(rows[r]->targets.size());
       for (int64_t n = 0; n < count; ++n) {
         places.push_back(static_cast<int64_t>(r) * length + size - count + n);

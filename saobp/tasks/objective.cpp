@@ -28,9 +28,9 @@ int64_t largest(const std::vector<float>& values) {
 
 std::vector<double> probabilities_of(const std::vector<float>& logits) {
   std::vector<double> shares;
+  const double most = logits[static_cast<size_t>(largest(logits))];
   double sum = 0;
-  for (float logit : logits)
-    sum += shares.emplace_back(std::exp(static_cast<double>(logit) - logits[static_cast<size_t>(largest(logits))]));
+  for (float logit : logits) sum += shares.emplace_back(std::exp(logit - most));
   for (double& share : shares) share /= sum;
   return shares;
 }
@@ -146,7 +146,7 @@ class TextObjective final : public Objective {
   model::Inputs inputs_of(std::span<const int64_t> items) const {
     std::vector<const Row*> rows;
     for (int64_t item : items) rows.push_back(&rows_[static_cast<size_t>(item)]);
-    return batch_of(rows, pad_);
+    return pretrained::pad(rows, pad_);
   }
 
   Prediction prediction_of(const Example& example, const std::vector<float>& output) const {
@@ -227,7 +227,7 @@ class ChoiceObjective final : public Objective {
       io::Json options = io::Json::array();
       const auto probabilities = probabilities_of(output);
       for (size_t n = 0; n < output.size(); ++n)
-        options.push_back({{"probability", probabilities[n]}, {"characters", characters_of(of.options[n])}});
+        options.push_back({{"probability", probabilities[n]}, {"characters", io::code_points(of.options[n])}});
       made.push_back({of.id, of.label < 0 ? io::Json() : io::Json(of.label), largest(output), {{"options", options}}});
       if (tied) made.back().details["tied"] = true;
     }
@@ -245,15 +245,11 @@ class ChoiceObjective final : public Objective {
     }
   }
 
-  static int64_t characters_of(std::string_view text) {
-    return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-  }
-
   model::Inputs inputs_of(std::span<const int64_t> items) const {
     std::vector<const Row*> rows;
     for (int64_t item : items)
       for (const auto& row : rows_[static_cast<size_t>(item)]) rows.push_back(&row);
-    return batch_of(rows, pad_);
+    return pretrained::pad(rows, pad_);
   }
 
   const Examples& examples_;
@@ -262,24 +258,6 @@ class ChoiceObjective final : public Objective {
 };
 
 }  // namespace
-
-model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id) {
-  size_t longest = 0;
-  bool typed = false, padded = false;
-  for (const auto* row : rows) longest = std::max(longest, row->ids.size());
-  const auto shape = {static_cast<int64_t>(rows.size()), static_cast<int64_t>(longest)};
-  auto ids = torch::full(shape, pad_id, torch::kInt64), types = torch::zeros(shape, torch::kInt64),
-       mask = torch::zeros(shape, torch::kBool);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const auto& row = *rows[i];
-    std::copy(row.ids.begin(), row.ids.end(), ids.mutable_data_ptr<int64_t>() + i * longest);
-    std::copy(row.types.begin(), row.types.end(), types.mutable_data_ptr<int64_t>() + i * longest);
-    std::fill_n(mask.mutable_data_ptr<bool>() + i * longest, row.ids.size(), true);
-    typed |= std::any_of(row.types.begin(), row.types.end(), [](int32_t type) { return type != 0; });
-    padded |= row.ids.size() < longest;
-  }
-  return {ids, padded ? mask : torch::Tensor(), typed ? types : torch::Tensor()};
-}
 
 uint64_t head_seed(const model::Model& model) {
   return model->is_training() ? model::derive_seed(model->dropout_seed, kHeadDropout) : 0;

@@ -16,10 +16,7 @@
 
 namespace saobp::tasks {
 
-// A text or a pair as the model takes it.
-struct Row {
-  std::vector<int32_t> ids, types;
-};
+using pretrained::Row;
 
 // What the model says of one example; a line of a predictions file.
 struct Prediction {
@@ -73,9 +70,6 @@ std::unique_ptr<Objective> make_similarities(const Task& task, const Examples& e
 
 // What the config of a model that does this task says: its labels.
 void set_labels(const Task& task, model::ModelConfig& config);
-
-// Rows of several lengths as one batch.
-model::Inputs batch_of(const std::vector<const Row*>& rows, int64_t pad_id);
 
 // What the head's dropout draws from; 0, without dropout, outside of training.
 uint64_t head_seed(const model::Model& model);

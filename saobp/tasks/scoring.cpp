@@ -71,11 +71,11 @@ Json to_json(const scores::Estimate& estimate) {
   return {{"value", number(estimate.value)}, {"standard_error", number(estimate.standard_error)}};
 }
 
-Json scores_of_part(const Task& task, const Numbers& numbers, std::span<const int64_t> part) {
+Json scores_of_part(const Task& task, const Numbers& numbers, const std::vector<int64_t>& part) {
   Json made = Json::object();
   for (const auto& name : task.scores) {
     const auto estimate = scores::estimate(static_cast<int64_t>(part.size()), [&](std::span<const int64_t> sample) {
-      return score(task, name, numbers, picked(std::vector<int64_t>(part.begin(), part.end()), sample));
+      return score(task, name, numbers, picked(part, sample));
     });
     made[name] = to_json(estimate);
   }
@@ -271,22 +271,13 @@ void write_predictions(const std::filesystem::path& path, const std::vector<Pred
 
 std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   std::vector<Prediction> predictions;
-  const auto text = io::read_file(path);
-  io::require_utf8(text, path.string());
-  uint64_t number = 0;
-  for (size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find('\n', at), text.size());
-    const std::string_view line(text.data() + at, end - at);
-    at = end + 1;
-    const auto where = concat(path.string(), ", line ", ++number);
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto json = io::parse_json(line, where);
+  data::each_json_line(path, [&](Json json, const std::string& where) {
     Prediction p{io::require<std::string>(json, "id", where), io::get_or<Json>(json, "gold", nullptr, where),
                  io::require<Json>(json, "prediction", where), nullptr};
     for (const char* name : {"id", "gold", "prediction"}) json.erase(name);
     p.details = std::move(json);
     predictions.push_back(std::move(p));
-  }
+  });
   if (predictions.empty()) fail(path.string(), ": holds no predictions; a JSON object a line was expected");
   return predictions;
 }

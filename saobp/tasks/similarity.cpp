@@ -38,7 +38,7 @@ class Similarities final : public Objective {
     std::vector<const Row*> rows;
     for (int64_t item : items)
       for (size_t n : {size_t{0}, size_t{1}}) rows.push_back(&rows_[2 * static_cast<size_t>(item) + n]);
-    const auto inputs = batch_of(rows, pad_);
+    const auto inputs = pretrained::pad(rows, pad_);
     auto hidden = model->hidden_states(inputs).to(torch::kFloat);
     torch::Tensor means;
     if (inputs.attention_mask.defined()) {

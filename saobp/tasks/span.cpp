@@ -151,7 +151,7 @@ class Spans final : public Objective {
   torch::Tensor logits_of(const model::Model& model, std::span<const int64_t> items) const {
     std::vector<const Row*> rows;
     for (int64_t item : items) rows.push_back(&window(item).row);
-    const auto inputs = batch_of(rows, pad_);
+    const auto inputs = pretrained::pad(rows, pad_);
     const auto hidden = model->hidden_states(inputs);
     const auto logits = model->head()
                             ->logits(hidden.reshape({-1, hidden.size(2)}), head_seed(model))

@@ -72,8 +72,7 @@ struct Task {
   std::map<std::string, Prompt> prompts;   // by their names; "default" is taken unless another is asked for
   int64_t overlap = 128;                   // tokens that two windows of a span's context share
   io::Json recipe;                         // defaults of fine-tuning that differ from everyone's
-  std::optional<int64_t> test_submission_start;
-  io::Json json;  // all of it, as the file has it
+  io::Json json;                           // all of it, as the file has it
 
   // The list of a choice's options in a record, the same in every split.
   const std::string& options_field() const { return splits.begin()->second.layout.options; }

@@ -27,7 +27,6 @@ class Template {
   bool empty() const { return pieces_.empty(); }
   // Names of the fields that have to be there, without "option".
   std::vector<std::string> fields() const;
-  const std::string& text() const { return text_; }
   std::string fill(const data::Record& record, std::string_view option = {}) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "saobp/model/libtorch.h"
+#include "tests/tools.h"
 
 namespace saobp::analysis {
 namespace {
@@ -11,15 +12,7 @@ torch::Tensor random_attention(int64_t heads, int64_t length) {
   return torch::softmax(torch::randn({heads, length, length}, torch::kDouble) * 2, -1);
 }
 
-template <class Work>
-std::string message_of(const Work& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using tests::error_of;
 
 TEST(MetricAccumulator, IsTheMeanOverSequencesWhateverTheirLength) {
   torch::manual_seed(1);
@@ -71,18 +64,17 @@ TEST(MetricAccumulator, UnrefinedLayersHaveEqualMatrices) {
 
 TEST(MetricAccumulator, RefusesWhatIsIncomplete) {
   MetricAccumulator accumulator(2, 2, {});
-  EXPECT_NE(message_of([&] { accumulator.to_json("m", "t"); }).find("no sequence"), std::string::npos);
+  EXPECT_NE(error_of([&] { accumulator.to_json("m", "t"); }).find("no sequence"), std::string::npos);
   const auto a = random_attention(2, 4);
   accumulator.add(0, a, a);
   accumulator.count_sequence(4);
-  EXPECT_NE(message_of([&] { accumulator.to_json("m", "t"); }).find("layer 1 was measured in 0 of 1"),
-            std::string::npos);
-  EXPECT_NE(message_of([&] { accumulator.add(2, a, a); }).find("layer 2"), std::string::npos);
+  EXPECT_NE(error_of([&] { accumulator.to_json("m", "t"); }).find("layer 1 was measured in 0 of 1"), std::string::npos);
+  EXPECT_NE(error_of([&] { accumulator.add(2, a, a); }).find("layer 2"), std::string::npos);
   const auto three = random_attention(3, 4);
-  EXPECT_NE(message_of([&] { accumulator.add(1, three, three); }).find("3 heads were given; the model has 2"),
+  EXPECT_NE(error_of([&] { accumulator.add(1, three, three); }).find("3 heads were given; the model has 2"),
             std::string::npos);
   // A refused B leaves nothing of A behind.
-  EXPECT_NE(message_of([&] { accumulator.add(1, a, a * 2); }).find("matrix B"), std::string::npos);
+  EXPECT_NE(error_of([&] { accumulator.add(1, a, a * 2); }).find("matrix B"), std::string::npos);
   accumulator.add(1, a, a);
   EXPECT_EQ(accumulator.to_json("m", "t")["matrices"]["A"]["gtd"][0],
             accumulator.to_json("m", "t")["matrices"]["A"]["gtd"][1]);

@@ -2,20 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "saobp/io/error.h"
+#include "tests/tools.h"
 
 namespace saobp::report {
 namespace {
 
-template <class Work>
-std::string message_of(const Work& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using tests::error_of;
 
 // A hand-written analysis: two layers of two heads.
 io::Json sample(double shift) {
@@ -81,20 +73,20 @@ TEST(MetricsTable, NoSignOnADifferenceOfZero) {
 TEST(MetricsTable, RefusesDamagedOrUnlikeAnalyses) {
   auto missing = sample(0);
   missing.erase("tokens");
-  EXPECT_NE(message_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"tokens\""),
+  EXPECT_NE(error_of([&] { metrics_table(missing, TableDetail::layers, "x.json"); }).find("x.json: \"tokens\""),
             std::string::npos);
   auto ragged = sample(0);
   ragged["matrices"]["B"]["gtd"][1] = {1.0};
-  EXPECT_NE(message_of([&] { metrics_table(ragged, TableDetail::layers, "x.json"); }).find("1 head in layer 1"),
+  EXPECT_NE(error_of([&] { metrics_table(ragged, TableDetail::layers, "x.json"); }).find("1 head in layer 1"),
             std::string::npos);
   auto shorter = sample(0);
   shorter["matrices"]["B"]["gtd"].erase(1);
   EXPECT_NE(
-      message_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layer of 2 heads"),
+      error_of([&] { metrics_table(shorter, TableDetail::layers, "x.json"); }).find("of B has 1 layer of 2 heads"),
       std::string::npos);
   auto unlike = sample(0);
   unlike["settings"]["gtd_hops"] = 5;
-  EXPECT_NE(message_of([&] { comparison_table(sample(0), unlike, TableDetail::layers); }).find("gtd_hops"),
+  EXPECT_NE(error_of([&] { comparison_table(sample(0), unlike, TableDetail::layers); }).find("gtd_hops"),
             std::string::npos);
 }
 

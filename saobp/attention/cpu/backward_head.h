@@ -65,11 +65,7 @@ struct BackwardOwn {
           place(query_gradient_rows, kTileRows * p.channels);
           place(chunk_sum, columns);
           place(messages, columns);
-          place(state.start, columns);
-          place(state.gained, columns);
-          place(state.bias, columns);
-          place(state.weights, columns);
-          place(state.products, columns);
+          state.describe(place, columns);
           place(after_block, columns);
           place(in_block, columns);
         }) {}

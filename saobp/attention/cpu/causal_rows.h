@@ -21,6 +21,16 @@ struct ColumnState {
   float* bias;      // start + gained − its maximum over the columns
   float* weights;   // 2^bias
   float* products;  // Π u since the last renormalisation
+
+  // Names its parts, for a Scratch.
+  template <class Place>
+  void describe(Place& place, int64_t columns) {
+    place(start, columns);
+    place(gained, columns);
+    place(bias, columns);
+    place(weights, columns);
+    place(products, columns);
+  }
 };
 
 // Of the rows of a block.

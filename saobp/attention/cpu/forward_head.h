@@ -50,11 +50,7 @@ struct ForwardOwn {
           place(output_rows, kTileRows * p.channels);
           place(chunk_sum, columns);
           place(block_sum, columns);
-          place(state.start, columns);
-          place(state.gained, columns);
-          place(state.bias, columns);
-          place(state.weights, columns);
-          place(state.products, columns);
+          state.describe(place, columns);
         }) {
     std::fill(chunk_sum, chunk_sum + columns, 0.0);
   }
