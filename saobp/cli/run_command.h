@@ -34,8 +34,8 @@ inline void end_if_interrupted(const recipes::RunOutcome& outcome, const std::st
   const bool closed = Console::output_closed();
   const std::string why = closed ? "standard output was closed" : "interrupted";
   Console::complain(!outcome.saved ? why + " before the first step; nothing was written"
-                                   : concat(why, " at step ", outcome.step,
-                                            "; the state is saved, go on with: saobp ", verb, " --resume ", run));
+                                   : concat(why, " at step ", outcome.step, "; the state is saved, go on with: saobp ",
+                                            verb, " --resume ", run));
   throw ExitCode{closed ? kOutputClosed : kInterrupted};
 }
 
