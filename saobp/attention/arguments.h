@@ -60,7 +60,8 @@ using Arguments = ArgumentList<Argument<&AttentionOptions::key_mask, "Tensor? ke
                                Argument<&AttentionOptions::leaky_causal, "bool leaky_causal=False">,
                                Argument<&AttentionOptions::steps, "int steps=1">,
                                Argument<&AttentionOptions::dropout, "float dropout=0.">,
-                               Argument<&AttentionOptions::seed, "int seed=0">>;
+                               Argument<&AttentionOptions::seed, "int seed=0">,
+                               Argument<&AttentionOptions::strength_length, "int strength_length=0">>;
 
 // The operator that is computed by `f`, which takes the options as one, and before the list of arguments whatever else.
 template <auto f, class List = Arguments>

@@ -98,6 +98,10 @@ void check_numbers(const AttentionOptions& options) {
               options.strength, "; expected 0");
   TORCH_CHECK(options.dropout >= 0 && options.dropout < 1, "refined_attention: dropout is ", options.dropout,
               "; expected a probability from 0 up to, not including, 1");
+  TORCH_CHECK(options.strength_length >= 0, "refined_attention: strength_length is ", options.strength_length,
+              "; expected a number of queries, or 0 for none");
+  TORCH_CHECK(!options.elemmul || options.strength_length == 0,
+              "refined_attention: elemmul takes no strength_length, found ", options.strength_length, "; expected 0");
   TORCH_CHECK(options.steps >= 1, "refined_attention: steps is ", options.steps, "; expected at least 1");
 }
 

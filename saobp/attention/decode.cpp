@@ -162,6 +162,18 @@ at::Tensor DecodeCache::row_softmax(const at::Tensor& logits, int64_t begin) con
   return result;
 }
 
+// Of the rows from `begin` on, [B or 1, 1, rows, 1]: what the sum of their messages is multiplied by.
+at::Tensor DecodeCache::shares(int64_t begin, int64_t rows, const at::Tensor& like) const {
+  const auto last = at::arange(begin, begin + rows, like.options().dtype(at::kLong)).view({1, 1, rows, 1});
+  auto senders = options_.exclude_self ? last : last + 1;
+  if (padded_.defined()) {
+    const auto padding =
+        padded_.narrow(2, 0, begin + rows).to(at::kLong).cumsum(2).narrow(2, begin, rows).unsqueeze(-1);
+    senders = senders - padding;  // of real rows: none of the padding up to it is its own
+  }
+  return strength_shares(senders.clamp_min(0), options_, like);
+}
+
 at::Tensor DecodeCache::refined_rows(const at::Tensor& query, int64_t begin) {
   const int64_t rows = query.size(2), end = begin + rows;
   const auto logits = scores(query, begin);
@@ -173,6 +185,7 @@ at::Tensor DecodeCache::refined_rows(const at::Tensor& query, int64_t begin) {
       auto bias = rows > 1 ? messages.cumsum(2) : messages;
       if (options_.exclude_self) bias = bias - messages;
       bias = bias + before;
+      if (options_.strength_length > 0) bias = bias * shares(begin, rows, bias);
       before.add_(messages.sum(2, /*keepdim=*/true));
       // c may be thousands: its largest is taken out before it is rounded to float.
       bias = bias - bias.amax(-1, /*keepdim=*/true);

@@ -41,6 +41,7 @@ class DecodeCache {
   void allocate(const at::Tensor& query, const at::Tensor& key);
   void append(const at::Tensor& key, const at::Tensor& value, const std::optional<at::Tensor>& key_mask);
   at::Tensor scores(const at::Tensor& query, int64_t begin) const;
+  at::Tensor shares(int64_t begin, int64_t rows, const at::Tensor& like) const;
   at::Tensor row_softmax(const at::Tensor& logits, int64_t begin) const;
   at::Tensor refined_rows(const at::Tensor& query, int64_t begin);
   at::Tensor elemmul_rows(const at::Tensor& query, const at::Tensor& value, int64_t begin);

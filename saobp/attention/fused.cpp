@@ -57,6 +57,7 @@ FusedCall::FusedCall(const AttentionOptions& options, const at::Tensor& query_in
              options.exclude_self, options.dropout,
              options.seed};
   problem.causal = options.causal;
+  problem.strength_length = options.strength_length;
   problem.group = key.size(1) > 0 ? heads / key.size(1) : 1;
   problem.learn_strengths = learn_strengths;
   if (!options.strengths) return;

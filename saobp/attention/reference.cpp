@@ -58,17 +58,33 @@ at::Tensor make_scores(const at::Tensor& query, const at::Tensor& key, const Pai
   return at::matmul(zero_where(query, pairs.padded_query) * scale, zero_where(key, pairs.padded_key).transpose(-1, -2));
 }
 
+// How many queries send to each row, [B or 1, 1, 1, 1], or of the causal form [B or 1, 1, L_q, 1].
+at::Tensor count_senders(const at::Tensor& attention, const Pairs& pairs, const AttentionOptions& options) {
+  const auto sends = pairs.dead.defined()
+                         ? pairs.dead.logical_not().to(at::kLong)
+                         : at::ones({1, 1, attention.size(-2), 1}, attention.options().dtype(at::kLong));
+  if (!options.causal) return sends.sum(-2, /*keepdim=*/true);
+  const auto up_to = sends.cumsum(-2);
+  return options.exclude_self ? up_to - sends : up_to;
+}
+
 // c_jk − m_jk of docs/method.md, "Refinement is a bias on the scores" and "Causal form": [B, H, 1 or L_q, L_k].
-at::Tensor refinement_bias(const at::Tensor& attention, const AttentionOptions& options) {
-  const auto messages = make_messages(attention, options);
+at::Tensor refinement_bias(const at::Tensor& attention, const Pairs& pairs, const AttentionOptions& options) {
+  at::Tensor share;  // of rows that are longer than strength_length
+  if (options.strength_length > 0) {
+    share = strength_shares(count_senders(attention, pairs, options), options, attention);
+  }
+  const auto messages = make_messages(attention, options, options.causal ? at::Tensor() : share);
   if (!options.causal) {  // leaky_causal too: its messages come from all rows
     const auto column_sum = messages.sum(-2, /*keepdim=*/true);
     return options.exclude_self ? column_sum - messages : column_sum;
   }
-  const auto prefix = messages.cumsum(-2);  // Σ_{i≤j} m_ik
-  if (!options.exclude_self) return prefix;
-  const auto none = at::zeros_like(prefix.narrow(-2, 0, std::min<int64_t>(1, prefix.size(-2))));
-  return at::cat({none, prefix}, -2).narrow(-2, 0, prefix.size(-2));  // Σ_{i<j} m_ik
+  auto prefix = messages.cumsum(-2);  // Σ_{i≤j} m_ik
+  if (options.exclude_self) {         // Σ_{i<j} m_ik
+    const auto none = at::zeros_like(prefix.narrow(-2, 0, std::min<int64_t>(1, prefix.size(-2))));
+    prefix = at::cat({none, prefix}, -2).narrow(-2, 0, prefix.size(-2));
+  }
+  return share.defined() ? prefix * share : prefix;
 }
 
 // Half-precision types are computed in float.
@@ -111,7 +127,7 @@ Weights make_weights(const at::Tensor& query, const at::Tensor& key, const Atten
   result.attention = result.refined = masked_softmax(scores, result.pairs);
   if (options.elemmul || (!options.strengths && options.strength == 0)) return result;
   for (int64_t step = 0; step < options.steps; ++step) {
-    result.refined = masked_softmax(scores + refinement_bias(result.refined, options), result.pairs);
+    result.refined = masked_softmax(scores + refinement_bias(result.refined, result.pairs, options), result.pairs);
   }
   return result;
 }
@@ -136,11 +152,18 @@ at::Tensor shift_right(const at::Tensor& x, int n) { return x.__rshift__(n).bitw
 
 }  // namespace
 
-at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options) {
-  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1.
-  if (!options.strengths) return ((1 - attention) + std::exp(-options.strength) * attention).log();
-  const auto decay = (-options.strengths->to(attention.scalar_type())).exp().view({-1, 1, 1});
-  return ((1 - attention) + decay * attention).log();
+at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options, const at::Tensor& share) {
+  // 1 − tA as (1 − A) + e^{−λ}A keeps its digits when A is close to 1; so does 1 − st as (1 − s) + s e^{−λ}.
+  const auto messages = [&](const auto& decay) {
+    if (share.defined()) return ((1 - attention) + ((1 - share) + share * decay) * attention).log();
+    return ((1 - attention) + decay * attention).log();
+  };
+  if (!options.strengths) return messages(std::exp(-options.strength));
+  return messages((-options.strengths->to(attention.scalar_type())).exp().view({-1, 1, 1}));
+}
+
+at::Tensor strength_shares(const at::Tensor& senders, const AttentionOptions& options, const at::Tensor& like) {
+  return (static_cast<double>(options.strength_length) / senders.to(like.scalar_type())).clamp_max(1);
 }
 
 at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability,

@@ -25,8 +25,12 @@ std::tuple<at::Tensor, at::Tensor> reference_with_statistics(const at::Tensor& q
 std::pair<at::Tensor, at::Tensor> reference_matrices(const at::Tensor& query, const at::Tensor& key,
                                                      const AttentionOptions& options);
 
-// The messages m_ik = log(1 − tA_ik), [B, H, L_q, L_k], of the attention A; where A = 0, log 1 = 0.
-at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options);
+// The messages m_ik = log(1 − tA_ik), [B, H, L_q, L_k], of the attention A; where A = 0, log 1 = 0. `share`: what t is
+// multiplied by, of a shape that broadcasts; undefined: nothing.
+at::Tensor make_messages(const at::Tensor& attention, const AttentionOptions& options, const at::Tensor& share = {});
+
+// min(1, strength_length / senders), of the numbers' shape, in the type of `like`.
+at::Tensor strength_shares(const at::Tensor& senders, const AttentionOptions& options, const at::Tensor& like);
 
 // The factor that dropout puts on each refined weight, 0 or 1/(1 − p): [batch, heads, L_q, L_k].
 at::Tensor dropout_factors(int64_t batch, int64_t heads, int64_t queries, int64_t keys, double probability,

@@ -26,6 +26,11 @@ struct AttentionOptions {
   double strength = 0;   // signed λ: 0 Original, > 0 High, < 0 Low; |λ| ≤ 20
   // [heads] or [1], float or double, signed λ of each head, differentiable; `strength` must then be 0.
   std::optional<at::Tensor> strengths;
+  // L₀ > 0: a query that more than L₀ queries send to takes their messages weaker, so that a row's length does not
+  // change what all of them do to a key: t becomes t · min(1, L₀ / senders), where the senders are the real queries; in
+  // the causal form it is the sum of the log messages that is multiplied, and row j's senders are the rows before it.
+  // 0: off.
+  int64_t strength_length = 0;
   bool exclude_self = true;  // Algorithm 1: a query does not receive its own message (false: Eq. 11)
   bool causal = false;       // decoder form: query j sees keys k ≤ j and messages of queries i < j
   // The paper's Table 7 read literally: query j sees keys k ≤ j, but messages of all queries, later ones too, so that

@@ -69,6 +69,7 @@ class Description {
     if (strengths.empty()) strengths = io::in_short(refined.strength);
     line("attention", io::enum_name(refined.attention) +
                           (attention::has_strength(refined.attention) ? ", λ = " + strengths : "") +
+                          (refined.strength_length > 0 ? concat(", for rows of ", refined.strength_length) : "") +
                           (refined.qk_norm ? ", with QK-norm" : ""));
     json["model"] = {{"family", c.family->name},       {"layers", c.num_hidden_layers}, {"hidden_size", c.hidden_size},
                      {"heads", c.num_attention_heads}, {"positions", c.max_length()},   {"vocab_size", c.vocab_size},

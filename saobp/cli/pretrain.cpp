@@ -71,6 +71,7 @@ struct Pretrain {
     if (attention::has_strength(m.attention)) return;
     if (!given("--strength")) m.strength.reset();
     if (!given("--strengths")) m.strengths.clear();
+    if (!given("--strength-length")) m.strength_length = 0;
     if (!given("--strength-warmup-steps")) m.strength_warmup_steps = 0;
     if (!given("--learn-strength")) m.learn_strength = recipes::LearnStrength::none;
   }

@@ -190,6 +190,7 @@ attention::AttentionOptions BackboneImpl::attention_options(size_t layer) const 
     options.strengths = layer_strengths[layer] * (sign * strength_scale);
   }
   options.exclude_self = refined.exclude_self;
+  options.strength_length = refined.strength_length;
   options.causal = config.causal();
   return options;
 }

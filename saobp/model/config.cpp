@@ -119,6 +119,12 @@ void check_strength(attention::Variant variant, double strength, const std::stri
     fail_usage(flag, ": ", strength, " was given, but ", io::enum_name(variant), " attention has no strength");
 }
 
+void check_strength_length(attention::Variant variant, int64_t length, const std::string& flag) {
+  if (length < 0) fail_usage(flag, ": ", length, " was given; a number of tokens, or 0, was expected");
+  if (length > 0 && !has_strength(variant))
+    fail_usage(flag, ": ", length, " was given, but ", io::enum_name(variant), " attention has no strength");
+}
+
 void check_strengths(const ModelConfig& c, const std::string& flag) {
   const auto& strengths = c.refined_attention.strengths;
   if (strengths.empty()) return;

@@ -25,7 +25,8 @@ struct RefinedAttentionConfig {
   bool exclude_self = true;  // Algorithm 1; false gives Eq. 11 literally
   // In the place of `strength`, which then is what they began from; empty: that is the strength everywhere.
   Strengths strengths = {};
-  bool qk_norm = false;  // RMSNorm with a learned gain on each head's queries and keys
+  int64_t strength_length = 0;  // rows of more tokens are refined as ones of so many are (AttentionOptions); 0: none
+  bool qk_norm = false;         // RMSNorm with a learned gain on each head's queries and keys
 
   // What every block in a file must have; the others are left out where they say nothing.
   template <class Self, class Visitor>
@@ -104,6 +105,9 @@ void check_strengths(const ModelConfig& config, const std::string& flag);
 
 // UsageError unless 0 ≤ strength ≤ 20 (and 0 for variants without one); `flag` is what the message calls it.
 void check_strength(attention::Variant variant, double strength, const std::string& flag);
+
+// UsageError unless 0, or at least 1 of an attention that has a strength.
+void check_strength_length(attention::Variant variant, int64_t length, const std::string& flag);
 
 // Error when "model_type" is of no known family, when something in it is not supported, or when the sizes do not fit.
 // What is absent has transformers' default.

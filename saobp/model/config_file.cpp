@@ -13,6 +13,8 @@ RefinedAttentionConfig read_refined_attention(const io::Json& json, const std::s
   check_strength(refined.attention, refined.strength, block + ": \"strength\"");
   if (json.contains("strengths")) refined.strengths = strengths_from_json(json.at("strengths"), block);
   refined.qk_norm = io::get_or(json, "qk_norm", false, block);
+  refined.strength_length = io::get_or<int64_t>(json, "strength_length", 0, block);
+  check_strength_length(refined.attention, refined.strength_length, block + ": \"strength_length\"");
   return refined;
 }
 
@@ -149,6 +151,7 @@ ModelConfig read_config(const std::filesystem::path& path) {
 io::Json to_json(const RefinedAttentionConfig& refined) {
   auto json = io::fields_to_json(refined);
   if (!refined.strengths.empty()) json["strengths"] = to_json(refined.strengths);
+  if (refined.strength_length > 0) json["strength_length"] = refined.strength_length;
   if (refined.qk_norm) json["qk_norm"] = true;
   return json;
 }

@@ -8,6 +8,11 @@ void apply(const RefinementOptions& options, model::ModelConfig& config) {
     refined.attention = *options.attention;
     refined.strengths.clear();
     refined.strength = has_strength(refined.attention) ? model::default_strength(config) : 0;
+    if (!has_strength(refined.attention)) refined.strength_length = 0;
+  }
+  if (options.strength_length) {
+    model::check_strength_length(refined.attention, *options.strength_length, "--strength-length");
+    refined.strength_length = *options.strength_length;
   }
   if (!options.strength) return;
   model::check_strength(refined.attention, *options.strength, "--strength");

@@ -35,6 +35,7 @@ struct TaskOptions {
 struct RefinementOptions {
   std::optional<attention::Variant> attention;
   std::optional<double> strength;
+  std::optional<int64_t> strength_length;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -42,6 +43,7 @@ struct RefinementOptions {
     visit("strength", self.strength,
           "repulsive strength λ ≥ 0; by default the model's own, or with --attention min(0.2, 0.2 · 11 M / parameters)",
           io::between(0, 20));
+    visit("strength_length", self.strength_length, kStrengthLengthHelp, io::between(0, kMaxTokensAPass));
   }
 };
 

@@ -53,6 +53,7 @@ double mean_of(const model::Strengths& strengths) {
 void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   auto& refined = config.refined_attention;
   refined = {options.attention, 0.0, options.exclude_self};
+  refined.strength_length = options.strength_length;
   refined.qk_norm = options.qk_norm;
   config.sigma_reparam = options.sigma_reparam;
   if (!has_strength(options.attention)) return;
@@ -102,6 +103,7 @@ void check_strength_options(const ModelOptions& m, const train::OptimizerOptions
   };
   if (m.strength) model::check_strength(m.attention, *m.strength, "--strength");
   if (!m.strengths.empty()) parse_strengths(m.strengths);
+  model::check_strength_length(m.attention, m.strength_length, "--strength-length");
   if (!has_strength(m.attention)) {
     if (!m.strengths.empty()) refuse("--strengths", m.strengths);
     if (m.strength_warmup_steps > 0) refuse("--strength-warmup-steps", m.strength_warmup_steps);

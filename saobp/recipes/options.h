@@ -29,6 +29,13 @@ inline const std::vector<std::string>& enum_names(LearnStrength) {
   return names;
 }
 
+// A slip of the keyboard should not end in the kernel's killing the program.
+inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20, kMaxTokensAStep = int64_t{1} << 25;
+
+inline constexpr auto kStrengthLengthHelp =
+    "weaken λ in rows of more than N tokens, by N over their number, so that a long row is refined as one of N is; 0: "
+    "the same λ at any length";
+
 struct ModelOptions {
   std::string model = "bert-mini";
   std::string tokenizer;
@@ -38,6 +45,7 @@ struct ModelOptions {
   int64_t strength_warmup_steps = 0;
   LearnStrength learn_strength = LearnStrength::none;
   bool exclude_self = true;
+  int64_t strength_length = 0;
   double dropout = 0.1;
   bool sinusoidal_positions = false;
   bool qk_norm = false;
@@ -69,6 +77,7 @@ struct ModelOptions {
           io::at_least(0));
     visit("learn_strength", self.learn_strength, "none, layer or head: learn a λ for each, from the given ones on");
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
+    visit("strength_length", self.strength_length, kStrengthLengthHelp, io::between(0, kMaxTokensAPass));
     visit("dropout", self.dropout, "of hidden states and attention weights", io::between(0, 0.99));
     visit(
         "sinusoidal_positions", self.sinusoidal_positions,
@@ -89,9 +98,6 @@ inline const std::vector<std::string>& enum_names(Dtype) {
 
 // Makes a model of drawn or loaded weights compute in that type.
 void set_dtype(const model::Model& model, Dtype dtype);
-
-// A slip of the keyboard should not end in the kernel's killing the program.
-inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20, kMaxTokensAStep = int64_t{1} << 25;
 
 struct TrainOptions {
   int64_t steps = 1000;

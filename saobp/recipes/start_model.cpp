@@ -19,6 +19,7 @@ std::string described(const model::RefinedAttentionConfig& refined) {
   if (attention::has_strength(refined.attention))
     text += refined.strengths.empty() ? concat(", λ = ", io::in_short(refined.strength))
                                       : concat(", λ = ", model::to_json(refined.strengths).dump());
+  if (refined.strength_length > 0) text += concat(", for rows of ", refined.strength_length);
   if (!refined.exclude_self) text += ", a row's own message in it";
   if (refined.qk_norm) text += ", with QK-norm";
   return text;

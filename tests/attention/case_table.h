@@ -20,6 +20,7 @@ struct Case {
   Padding padding = Padding::none;
   double dropout = 0;
   bool packed = false;  // transposed views of one packed projection
+  int64_t strength_length = 0;
 };
 
 inline std::string describe(const Case& c) {
@@ -29,7 +30,8 @@ inline std::string describe(const Case& c) {
   for (const double strength : c.strengths) text += " " + std::to_string(strength);
   return text + (c.exclude_self ? "" : ", own message kept") + ", padding " +
          std::to_string(static_cast<int>(c.padding)) + ", dropout " + std::to_string(c.dropout) +
-         (c.packed ? ", packed" : "");
+         (c.packed ? ", packed" : "") +
+         (c.strength_length > 0 ? ", strength length " + std::to_string(c.strength_length) : "");
 }
 
 inline const std::vector<Case>& encoder_cases() {
@@ -63,6 +65,10 @@ inline const std::vector<Case>& encoder_cases() {
       {2, 4, 2, 65, 65, 16, {0.3, 0.0, -0.3, 1.0}, false, false, Padding::tail},
       {2, 4, 1, 129, 129, 24, {0.5}, false, true, Padding::scattered, 0.2},
       {1, 6, 3, 40, 90, 8, {0.0}},
+      // Rows for which the strength is weakened; of some only those without padding are so long.
+      {2, 2, 2, 300, 300, 16, {2.0}, false, true, Padding::tail, 0.1, true, 64},
+      {2, 2, 2, 100, 100, 8, {20.0, -3.0}, false, false, Padding::scattered, 0, false, 80},
+      {1, 1, 1, 140, 33, 16, {-0.4}, false, true, Padding::none, 0, false, 40},
   };
   return cases;
 }
@@ -88,6 +94,9 @@ inline const std::vector<Case>& causal_cases() {
       {2, 3, 3, 65, 65, 16, {0.2, -0.7, 0.0}, true},
       {2, 4, 2, 129, 129, 16, {0.5, 0.0, -0.5, 20.0}, true, false, Padding::tail, 0.1},
       {1, 4, 1, 300, 300, 8, {0.3}, true},
+      {2, 2, 2, 300, 300, 16, {2.0}, true, true, Padding::tail, 0.1, true, 70},
+      {3, 2, 2, 150, 150, 8, {-0.7}, true, false, Padding::scattered, 0, false, 64},
+      {1, 2, 1, 200, 200, 8, {20.0, 0.0}, true, true, Padding::none, 0, false, 1},
   };
   return cases;
 }
@@ -101,6 +110,7 @@ inline AttentionOptions options_of(const Case& c) {
   }
   options.causal = c.causal;
   options.exclude_self = c.exclude_self;
+  options.strength_length = c.strength_length;
   options.dropout = c.dropout;
   options.seed = 1234567;
   if (c.padding == Padding::tail) options.key_mask = tail_padding(c.batch, c.keys);

@@ -35,6 +35,10 @@ std::vector<Form> forms(int64_t heads) {
   all.push_back({"strengths", options});
   options.steps = 3;
   all.push_back({"three steps", options});
+  options.strength_length = 16;
+  all.push_back({"three steps, strength length", options});
+  options.steps = 1, options.exclude_self = false;
+  all.push_back({"strength length", options});
   options = {};
   options.elemmul = true;
   all.push_back({"elemmul", options});

@@ -10,7 +10,7 @@ namespace saobp::attention::testing {
 namespace {
 
 std::vector<AttentionOptions> variants() {
-  std::vector<AttentionOptions> all(12);
+  std::vector<AttentionOptions> all(14);
   all[1].strength = 0.6;
   all[2].strength = -0.6;
   all[3].strength = 0.6, all[3].exclude_self = false;
@@ -22,6 +22,8 @@ std::vector<AttentionOptions> variants() {
   all[9].strength = 0.6, all[9].steps = 2;
   all[10].strength = -0.6, all[10].steps = 3, all[10].causal = true;
   all[11].strengths = at::tensor({1.3}, at::kDouble);
+  all[12].strength = 0.6, all[12].strength_length = 2;
+  all[13].strength = -2.0, all[13].strength_length = 2, all[13].causal = true;
   return all;
 }
 

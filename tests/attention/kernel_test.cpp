@@ -35,6 +35,8 @@ TEST_P(Kernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
       {2, 3, 3, 300, 300, 16, {0.0}, false, true, Padding::tail},
       {2, 3, 3, 300, 300, 16, {0.0}, true, true, Padding::tail},
       {3, 4, 4, 150, 150, 32, {0.2}, false, true, Padding::tail, 0.1, true},
+      {1, 1, 1, 700, 700, 16, {0.5}, false, true, Padding::none, 0, false, 128},
+      {1, 2, 2, 700, 700, 16, {0.5, -2.0}, true, true, Padding::none, 0.1, false, 128},
   };
   const int threads = at::get_num_threads();
   for (const Case& c : cases) {
@@ -62,7 +64,7 @@ TEST_P(Kernel, SameBitsInEveryRunAndOnAnyNumberOfThreads) {
 TEST_P(Kernel, CausalOutputsBeforeATokenKeepTheirBits) {
   for (const double strength : {0.0, 0.2, -4.0, 20.0}) {
     for (const bool exclude_self : {true, false}) {
-      Case c{2, 2, 2, 290, 290, 16, {strength}, true, exclude_self, Padding::tail, 0.1};
+      Case c{2, 2, 2, 290, 290, 16, {strength}, true, exclude_self, Padding::tail, 0.1, false, exclude_self ? 0 : 64};
       const auto options = options_of(c);
       const auto in = inputs_of(c);
       const auto before = fused_attention(in.query, in.key, in.value, options);

@@ -51,8 +51,21 @@ void normalise_rows(Matrix& m) {
 // Algorithm 1, line by line: `a` sends the messages, `prior` (A itself in the first step) is what they act on. In the
 // causal form row j takes messages from i < j only (and its own if it is kept).
 // Products are carried as logarithms, so that 512 messages of e^{-20} do not underflow.
-Matrix algorithm_1(const Matrix& prior, const Matrix& a, double lambda, bool exclude_self, const Rules& rules) {
+// strength_length: t of the encoder form, and the sum of the logarithms that a row of the causal form takes, are
+// multiplied by the share of that length in the number of senders, where it is less than 1.
+Matrix algorithm_1(const Matrix& prior, const Matrix& a, double lambda, const AttentionOptions& options,
+                   const Rules& rules) {
   const int64_t rows = a.size(), columns = rows ? a[0].size() : 0;
+  const bool exclude_self = options.exclude_self;
+  const auto sends = [&](int64_t i) { return std::any_of(a[i].begin(), a[i].end(), [](double x) { return x > 0; }); };
+  const auto share = [&](int64_t senders) {
+    return options.strength_length == 0 ? 1.0 : std::min(1.0, static_cast<double>(options.strength_length) / senders);
+  };
+  if (!options.causal) {
+    int64_t senders = 0;
+    for (int64_t i = 0; i < rows; ++i) senders += sends(i) ? 1 : 0;
+    lambda = -std::log1p(-share(senders) * -std::expm1(-lambda));
+  }
   Matrix log_message = zeros(rows, columns);
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t k = 0; k < columns; ++k) {
@@ -70,13 +83,16 @@ Matrix algorithm_1(const Matrix& prior, const Matrix& a, double lambda, bool exc
     double largest = -INFINITY;
     for (int64_t k = 0; k < columns; ++k) {
       if (!rules.sees(j, k)) continue;
-      log_u[k] = std::log(prior[j][k]);
+      double heard = 0;
+      int64_t senders = 0;
       for (int64_t i = 0; i < rows; ++i) {
         if (!rules.receives(j, i) || (i == j && exclude_self)) continue;
         // Causal: a row i < k does not see key k (A_ik = 0) and sends it the message e^λ that it sends every such key;
         // the normaliser e^λ per sender is taken out for all keys alike.
-        log_u[k] += log_message[i][k] - lambda;
+        heard += log_message[i][k] - lambda;
+        senders += sends(i) ? 1 : 0;
       }
+      log_u[k] = std::log(prior[j][k]) + (options.causal ? share(senders) : 1.0) * heard;
       largest = std::max(largest, log_u[k]);
     }
     for (int64_t k = 0; k < columns; ++k) {
@@ -149,7 +165,7 @@ OracleResult oracle(const at::Tensor& query_in, const at::Tensor& key_in, const 
       } else {
         const double strength = strength_of_head(options, h);
         for (int64_t step = 0; step < options.steps; ++step) {
-          refined = algorithm_1(a, refined, strength, options.exclude_self, rules);
+          refined = algorithm_1(a, refined, strength, options, rules);
         }
       }
       Matrix weights = refined;

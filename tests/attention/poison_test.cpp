@@ -43,7 +43,8 @@ TEST_P(PoisonedKernel, ElemmulGivesTheSameBits) {
       for (const auto type : {at::kFloat, at::kBFloat16}) {
         SCOPED_TRACE(describe(c) + (type == at::kFloat ? " float" : " bfloat16"));
         auto options = options_of(c);
-        options.elemmul = true, options.strength = 0, options.strengths = std::nullopt, options.exclude_self = true;
+        options.elemmul = true, options.strength = 0, options.strengths = std::nullopt, options.exclude_self = true,
+        options.strength_length = 0;
         expect_same_bits(inputs_of(c, type), options);
       }
     }

@@ -32,6 +32,18 @@ std::vector<AttentionOptions> variants(int64_t heads = 2) {
       all.push_back(options);
     }
   }
+  for (const int form : {0, 1, 2, 3}) {
+    AttentionOptions options;
+    options.strength = form == 1 ? -3.0 : 2.0;
+    options.strength_length = 3;
+    options.exclude_self = form != 2;
+    options.causal = form >= 2;
+    all.push_back(options);
+    options.steps = 2;
+    all.push_back(options);
+    options.causal = false, options.leaky_causal = true;
+    all.push_back(options);
+  }
   for (const bool exclude_self : {true, false}) {
     AttentionOptions leaky;
     leaky.leaky_causal = true;

@@ -12,15 +12,17 @@ namespace {
 
 using torch::autograd::grad;
 
-// Encoder, causal, own message kept in both, leaky, two steps.
+// Encoder, causal, own message kept in both, leaky, two steps, weakened in long rows.
 std::vector<AttentionOptions> forms() {
-  std::vector<AttentionOptions> all(7);
+  std::vector<AttentionOptions> all(9);
   all[1].causal = true;
   all[2].exclude_self = false;
   all[3].exclude_self = false, all[3].causal = true;
   all[4].leaky_causal = true;
   all[5].steps = 2;
   all[6].steps = 2, all[6].causal = true;
+  all[7].strength_length = 3;
+  all[8].strength_length = 3, all[8].causal = true;
   return all;
 }
 

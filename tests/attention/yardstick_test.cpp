@@ -37,7 +37,8 @@ std::vector<Problem> problems() {
     all.push_back({describe(c), inputs_of(c), options_of(c)});
     if (c.queries != c.keys) continue;
     auto options = options_of(c);
-    options.strength = 0, options.strengths.reset(), options.exclude_self = true, options.elemmul = true;
+    options.strength = 0, options.strengths.reset(), options.exclude_self = true, options.strength_length = 0,
+    options.elemmul = true;
     all.push_back({describe(c) + " elemmul", inputs_of(c), options});
   }
   return all;

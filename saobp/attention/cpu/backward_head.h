@@ -198,7 +198,7 @@ struct BackwardHead : Head {
   double strength_gradient() const {
     double sum = 0;
     for (int64_t chunk = 0; chunk < chunks.count(); ++chunk) sum += shared.chunk_strength[chunk];
-    return -std::exp(-constants.strength) * sum;
+    return -constants.share * std::exp(-constants.strength) * sum;
   }
 };
 

@@ -82,10 +82,12 @@ class CausalHead {
       own.after_block[k] = static_cast<float>(own.chunk_sum[k] + (after ? after[k] : 0.0));
       own.in_block[k] = 0.0f;
     }
+    float shares[kTileRows];
+    h_.fill_shares(b, shares);
     double strength = 0;
     h_.with_dropout(b, [&](const DropoutBlock* dropout) {
       strength = causal_gradient(block, saved, h_.constants.messages, h_.constants.t, dropout, h_.constants.kept_scale,
-                                 own.state, {own.after_block, own.in_block});
+                                 own.state, {own.after_block, own.in_block, shares});
     });
     for (int64_t k = 0; k < columns; ++k) own.chunk_sum[k] += own.in_block[k];
     return strength;

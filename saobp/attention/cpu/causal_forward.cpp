@@ -57,7 +57,7 @@ class CausalHead {
 
   void run_block(int64_t b, const Block& block, ForwardOwn& own, bool outputs) const {
     const int64_t first = b * kTileRows;
-    float total[kTileRows], factors[kTileRows];
+    float total[kTileRows], factors[kTileRows], shares[kTileRows];
     CausalStatistics statistics;
     const bool wanted = outputs && h_.saved.statistics;
     h_.make_scores(b, block, own);
@@ -66,28 +66,29 @@ class CausalHead {
     if (!outputs) return;
     h_.store_statistics(b, block.rows, Matrix::attention, h_.wanted(statistics.attention));
     h_.store_statistics(b, block.rows, Matrix::refined, h_.wanted(statistics.refined));
-    bool underflow = false;
+    bool logarithms = false;
+    h_.fill_shares(b, shares);
     for (int64_t i = 0; i < block.rows; ++i) {
-      const bool folds = !(total[i] < kSmallestCausalTotal);
-      underflow |= !folds;
+      const bool folds = !(total[i] < kSmallestCausalTotal) && shares[i] == 1.0f;
+      logarithms |= !folds;
       h_.saved.fold_ratio[first + i] = folds ? 1.0f / (h_.saved.inverse_sum[first + i] * total[i]) : 0.0f;
       h_.saved.refined_logsumexp[first + i] = 0.0f;
       factors[i] = folds ? h_.constants.kept_scale / total[i] : 0.0f;
     }
     h_.store_output(b, h_.drop_and_round(b, block, own), h_.values, factors, own);
-    if (underflow) logarithmic_rows(b, own);
+    if (logarithms) logarithmic_rows(b, shares, own);
   }
 
-  // Those rows of the block whose sum underflowed; ends with the same state of the columns. The block's memory is free
-  // by now.
-  void logarithmic_rows(int64_t b, ForwardOwn& own) const {
+  // Those rows of the block whose sum underflowed or whose share is not 1; ends with the same state of the columns. The
+  // block's memory is free by now.
+  void logarithmic_rows(int64_t b, const float* shares, ForwardOwn& own) const {
     const Block block = h_.block(b, own.block);
     const int64_t first = b * kTileRows;
     RowStatistics statistics[kTileRows];
     h_.make_scores(b, block, own);
     std::copy(own.state.gained, own.state.gained + block.columns, own.block_sum);
     causal_logarithmic_rows(block, h_.real.block_visible(b), h_.constants.messages, own.state, h_.saved.row_max + first,
-                            h_.saved.inverse_sum + first, h_.saved.fold_ratio + first,
+                            h_.saved.inverse_sum + first, h_.saved.fold_ratio + first, shares,
                             h_.saved.refined_logsumexp + first, h_.wanted(statistics));
     std::copy(own.block_sum, own.block_sum + block.columns, own.state.gained);
     for (int64_t i = 0; h_.wanted(statistics) && i < block.rows; ++i) {

@@ -53,12 +53,13 @@ struct RowTotals {
 template <bool kLogarithms, bool kDropout>
 void weigh_row(const BackwardBlock& block, const Block& row, int64_t i, const SavedRows& saved,
                const Messages& messages, const DropoutBlock* dropout, float kept_scale, const ColumnState& state,
-               RowTotals& totals) {
+               float share, RowTotals& totals) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const DropoutRow mask(kDropout ? dropout->row_keys[i] : 0, kDropout ? dropout->threshold : 0);
   const auto maximum = hn::Set(f, saved.row_max[i]), inverse_sum = hn::Set(f, saved.inverse_sum[i]);
   const auto delta = hn::Set(f, saved.delta[i]), decay = hn::Set(f, messages.decay), scale = hn::Set(f, kept_scale);
+  const auto factor = hn::Set(f, share);
   const auto ratio = hn::Set(f, saved.fold_ratio[i]), logsumexp = hn::Set(f, saved.refined_logsumexp[i]);
   auto weight_sum = hn::Zero(f), correction_sum = hn::Zero(f);
   for_segments(row, i, [&](float* scores, int64_t column, int64_t count) HWY_ATTR {
@@ -73,7 +74,7 @@ void weigh_row(const BackwardBlock& block, const Block& row, int64_t i, const Sa
       auto b = a;
       if (kLogarithms) {
         const auto bias = hn::Add(hn::LoadU(f, state.bias + column + k), log2(product));
-        b = exp2(hn::Sub(hn::Add(loaded, bias), logsumexp));
+        b = exp2(hn::Sub(hn::MulAdd(factor, bias, loaded), logsumexp));
         hn::StoreU(a, f, scores + k);
       } else {
         b = hn::Mul(hn::Mul(a, ratio), hn::Mul(hn::LoadU(f, state.weights + column + k), product));
@@ -105,6 +106,7 @@ float return_row(const BackwardBlock& block, const Block& row, int64_t i, const 
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
   const auto decay = hn::Set(f, messages.decay), scale = hn::Set(f, kept_scale);
+  const auto share = hn::Set(f, later.shares[i]);
   const auto inverse = hn::Set(f, totals.inverse[i]), correction = hn::Set(f, totals.correction[i]);
   auto sum = hn::Zero(f);
   for_segments(row, i, [&](const float* attention, int64_t column, int64_t count) HWY_ATTR {
@@ -114,7 +116,7 @@ float return_row(const BackwardBlock& block, const Block& row, int64_t i, const 
       const auto w = hn::Mul(hn::LoadU(f, weights + k), inverse);
       const auto b = kDropout ? hn::Abs(w) : w;
       const auto dz = hn::Mul(b, hn::Sub(hn::LoadU(f, gradient + k), correction));
-      const auto before = hn::LoadU(f, later.in_block + column + k), after = hn::Add(before, dz);
+      const auto before = hn::LoadU(f, later.in_block + column + k), after = hn::MulAdd(share, dz, before);
       const auto dm = hn::Add(hn::LoadU(f, later.after_block + column + k), messages.exclude_self ? before : after);
       const auto a = hn::LoadU(f, attention + k);
       const auto through_message = message_gradient(a, dm, decay);
@@ -141,7 +143,7 @@ double gradient_rows(const BackwardBlock& block, const SavedRows& saved, const M
   for (int64_t i = 0; i < block.scores.rows; ++i) {
     if (i > 0 && i % messages.fold == 0) renormalise(state, columns);
     const auto row = saved.fold_ratio[i] > 0 ? weigh_row<false, kDropout> : weigh_row<true, kDropout>;
-    row(block, row_of(i), i, saved, messages, dropout, kept_scale, state, totals);
+    row(block, row_of(i), i, saved, messages, dropout, kept_scale, state, later.shares[i], totals);
   }
   double result = 0;
   for (int64_t i = block.scores.rows - 1; i >= 0; --i) {

@@ -55,11 +55,11 @@ void CausalRows(const Block& scores, const int64_t* visible, const Messages& mes
 }
 
 // S → logits of B, or left as it is; the row's own messages into the products.
-HWY_INLINE void logarithmic_row(const Block& row, int64_t i, bool wanted, Vector maximum, Vector inverse,
+HWY_INLINE void logarithmic_row(const Block& row, int64_t i, bool wanted, float share, Vector maximum, Vector inverse,
                                 const Messages& messages, const ColumnState& state) {
   const Floats f;
   const int64_t lanes = hn::Lanes(f);
-  const auto decay = hn::Set(f, messages.decay);
+  const auto decay = hn::Set(f, messages.decay), factor = hn::Set(f, share);
   for_segments(row, i, [&](float* x, int64_t column, int64_t count) HWY_ATTR {
     float* products = state.products + column;
     for (int64_t k = 0; k < count; k += lanes) {
@@ -67,22 +67,23 @@ HWY_INLINE void logarithmic_row(const Block& row, int64_t i, bool wanted, Vector
       const auto after = hn::Mul(before, message(attention_of(s, maximum, inverse), decay));
       hn::StoreU(after, f, products + k);
       if (!wanted) continue;
-      const auto bias = hn::LoadU(f, state.bias + column + k);
-      hn::StoreU(hn::Add(hn::Add(s, bias), log2(messages.exclude_self ? before : after)), f, x + k);
+      const auto bias = hn::LoadU(f, state.bias + column + k), own = log2(messages.exclude_self ? before : after);
+      hn::StoreU(hn::MulAdd(factor, own, hn::MulAdd(factor, bias, s)), f, x + k);
     }
   });
 }
 
 void CausalLogarithmicRows(const Block& scores, const int64_t* visible, const Messages& messages,
                            const ColumnState& state, const float* row_max, const float* inverse_sum,
-                           const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics) {
+                           const float* fold_ratio, const float* shares, float* refined_logsumexp,
+                           RowStatistics* statistics) {
   const Floats f;
   begin_columns(state, scores.columns);
   for (int64_t i = 0; i < scores.rows; ++i) {
     if (i > 0 && i % messages.fold == 0) renormalise(state, scores.columns);
     const Block row = visible_row(scores, i, visible[i]);
     const bool wanted = fold_ratio[i] == 0.0f;
-    logarithmic_row(row, i, wanted, hn::Set(f, row_max[i]), hn::Set(f, inverse_sum[i]), messages, state);
+    logarithmic_row(row, i, wanted, shares[i], hn::Set(f, row_max[i]), hn::Set(f, inverse_sum[i]), messages, state);
     fill_columns(scores, i, row.columns, scores.columns, 0.0f);
     if (!wanted) continue;
     const float maximum = row_maximum(row, i);
@@ -108,9 +109,10 @@ void causal_rows(const Block& scores, const int64_t* visible, const Messages& me
 
 void causal_logarithmic_rows(const Block& scores, const int64_t* visible, const Messages& messages,
                              const ColumnState& state, const float* row_max, const float* inverse_sum,
-                             const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics) {
+                             const float* fold_ratio, const float* shares, float* refined_logsumexp,
+                             RowStatistics* statistics) {
   HWY_DYNAMIC_DISPATCH(CausalLogarithmicRows)
-  (scores, visible, messages, state, row_max, inverse_sum, fold_ratio, refined_logsumexp, statistics);
+  (scores, visible, messages, state, row_max, inverse_sum, fold_ratio, shares, refined_logsumexp, statistics);
 }
 
 }  // namespace saobp::attention::cpu

@@ -1,9 +1,10 @@
 // Element-wise work of the causal form on one block of rows, vectorised. docs/method.md, sections 3 and 4.
 //
-// Row j meets the messages of the rows before it: B_jk ∝ A_jk 2^c_jk with c_jk = Σ_{i<j} log2 u_ik. While the rows of a
-// block go by, 2^c is held as a weight for each column, made anew every Messages::fold rows, times the product of the u
-// since then. Nothing here looks at a column before the rows that see it: what a row gives depends on the tokens up to
-// it alone, to the last bit.
+// Row j meets the messages of the rows before it: B_jk ∝ A_jk 2^(s_j c_jk) with c_jk = Σ_{i<j} log2 u_ik and the row's
+// share s_j, which is 1 but where a strength_length is exceeded; such rows take the logarithmic form. While the rows of
+// a block go by, 2^c is held as a weight for each column, made anew every Messages::fold rows, times the product of the
+// u since then. Nothing here looks at a column before the rows that see it: what a row gives depends on the tokens up
+// to it alone, to the last bit.
 #pragma once
 
 #include <cstdint>
@@ -44,18 +45,21 @@ void causal_rows(const Block& scores, const int64_t* visible, const Messages& me
                  float* row_max, float* inverse_sum, float* row_total, CausalStatistics* statistics);
 
 // The form that cannot underflow, for the rows whose fold_ratio is 0: scores → B, and the logsumexp of their logits.
+// `shares`: s_j of each row.
 void causal_logarithmic_rows(const Block& scores, const int64_t* visible, const Messages& messages,
                              const ColumnState& state, const float* row_max, const float* inverse_sum,
-                             const float* fold_ratio, float* refined_logsumexp, RowStatistics* statistics);
+                             const float* fold_ratio, const float* shares, float* refined_logsumexp,
+                             RowStatistics* statistics);
 
 // Backward, first half: scores → A (but S in rows whose fold_ratio is 0), 0 (−∞) from visible[i] on, and state.gained.
 void causal_attention(const BackwardBlock& block, const SavedRows& saved, const Messages& messages,
                       const ColumnState& state);
 
-// dZ summed over rows.
+// s_j dZ summed over rows.
 struct LaterRows {
   const float* after_block;  // of all rows after the block
   float* in_block;           // of the block's: 0 at first, all of them at the end
+  const float* shares;       // s_j of the block's rows, by which their dZ is multiplied here
 };
 
 // Second half, after causal_attention and with state.start set: gradient → dS, weights → B ⊙ R, scores → A. Returns

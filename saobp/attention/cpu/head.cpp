@@ -43,16 +43,18 @@ bool refines_twice(const Problem& problem) {
   return refine && !problem.causal;
 }
 
-Constants::Constants(const Problem& problem, int64_t head)
+Constants::Constants(const Problem& problem, int64_t head, int64_t queries)
     : strength(head < problem.heads ? problem.strength_of(head) : 0),
       score_scale(static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(problem.channels)))),
       gradient_scale(static_cast<float>(1 / std::sqrt(static_cast<double>(problem.channels)))),
+      share(problem.causal ? 1.0 : problem.strength_share(queries)),
       dropout(problem.dropout > 0),
       dropout_threshold(attention::dropout_threshold(problem.dropout)),
       kept_scale(static_cast<float>(1 / (1 - problem.dropout))) {
   refine = strength != 0 || problem.learn_strengths;
-  t = static_cast<float>(-std::expm1(-strength));
-  messages = {static_cast<float>(std::exp(-strength)), fold_length(strength, problem.causal), problem.exclude_self};
+  t = static_cast<float>(-share * std::expm1(-strength));
+  messages = {static_cast<float>((1 - share) + share * std::exp(-strength)), fold_length(strength, problem.causal),
+              problem.exclude_self};
 }
 
 RealRows::RealRows(const Problem& problem, int64_t batch)

@@ -26,14 +26,15 @@ int64_t blocks_kept(const Problem& problem);
 // Whether some head takes two sweeps: encoder form with a strength.
 bool refines_twice(const Problem& problem);
 
-// The constants of a call, for one of its query heads (the strengths may differ).
+// The constants of a call, for one of its query heads (the strengths may differ) with so many real queries.
 struct Constants {
-  explicit Constants(const Problem& problem, int64_t head = 0);
+  Constants(const Problem& problem, int64_t head, int64_t queries);
   bool refine;           // strength ≠ 0, or its gradient is wanted
   double strength;       // signed λ
   float score_scale;     // log2 e / √channels: scores to base 2
   float gradient_scale;  // 1 / √channels
-  float t;               // 1 − e^{−λ}
+  double share;          // encoder: what t is multiplied by (Problem::strength_length)
+  float t;               // 1 − e^{−λ}, times the share
   Messages messages;
   bool dropout;
   uint32_t dropout_threshold;
@@ -112,6 +113,14 @@ struct Head {
   template <class T>
   Rows<T> key_rows(const View<T>& view) const {
     return head_rows(view, index / p.heads, index % p.heads / p.group);
+  }
+
+  // Causal: what c is multiplied by in the rows of a block, [64]. Of the messages that a row takes the last one is its
+  // own, or that of the row before it.
+  void fill_shares(int64_t b, float* shares) const {
+    for (int64_t i = 0; i < real.block_rows(b); ++i) {
+      shares[i] = static_cast<float>(p.strength_share(b * kTileRows + i + (p.exclude_self ? 0 : 1)));
+    }
   }
 
   const uint32_t* block_queries(int64_t b) const { return real.queries.data() + b * kTileRows; }

@@ -26,8 +26,15 @@ struct Problem {
   const double* strengths = nullptr;  // [heads], instead of `strength`
   bool learn_strengths = false;       // their gradient is wanted: strength 0 is refined, too
   bool causal = false;
-  int64_t group = 1;  // so many neighbouring query heads share a head of key and value
+  int64_t group = 1;            // so many neighbouring query heads share a head of key and value
+  int64_t strength_length = 0;  // 0: none
 
+  // What the strength of `senders` messages is multiplied by.
+  double strength_share(int64_t senders) const {
+    return strength_length == 0 || senders <= strength_length
+               ? 1.0
+               : static_cast<double>(strength_length) / static_cast<double>(senders);
+  }
   double strength_of(int64_t head) const { return strengths ? strengths[head] : strength; }
 };
 

@@ -120,8 +120,8 @@ void run_heads(const Problem& problem, const Call& call, std::optional<HeadRange
   apply_environment();
   const auto run_one = [&](int64_t index, Shared& shared, Own* own) {
     const int64_t batch = index / problem.heads, of_batch = index % problem.heads;
-    const Constants constants(problem, of_batch);
     const RealRows real(problem, batch);
+    const Constants constants(problem, of_batch, static_cast<int64_t>(real.queries.size()));
     const bool nothing = real.queries.empty() || real.keys.empty();
     if (nothing || real.queries.size() < static_cast<size_t>(problem.queries) ||
         real.keys.size() < static_cast<size_t>(problem.keys)) {
