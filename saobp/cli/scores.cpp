@@ -21,7 +21,14 @@ std::optional<double> number(const io::Json& json) {
   return json.is_number() ? std::optional(json.get<double>()) : std::nullopt;
 }
 
-std::string points(const std::optional<double>& value) { return value ? format("%6.2f", 100 * *value) : "   –  "; }
+// Shares are shown as points; perplexities and bits are not.
+double unit_of(const std::string& name) {
+  return name.find("perplexity") != std::string::npos || name.starts_with("bits") ? 1 : 100;
+}
+
+std::string points(const std::optional<double>& value, double unit) {
+  return value ? format("%6.2f", unit * *value) : "   –  ";
+}
 
 std::string shares(const io::Json& predicted) {
   std::vector<std::string> words;
@@ -31,11 +38,13 @@ std::string shares(const io::Json& predicted) {
 }
 
 std::string line_of(const TaskScores& task, const std::string& name, const io::Json& score) {
+  const double unit = unit_of(name);
   const auto value = number(score.at("value")), error = number(score.at("standard_error"));
-  std::string line = padded(task.task, 14) + padded(task.split, 16) + padded(name, 13) +
-                     (value ? points(value) : " undefined") + (error ? format(" ± %.2f", 100 * *error) : "");
+  std::string line = padded(task.task, 14) + padded(task.split, 16) +
+                     padded(name, std::max<size_t>(13, name.size() + 1)) +
+                     (value ? points(value, unit) : " undefined") + (error ? format(" ± %.2f", unit * *error) : "");
   if (const auto deviation = number(score.value("standard_deviation", io::Json())))
-    line += format(", sd %.2f of %d seeds", 100 * *deviation, static_cast<int>(score.at("values").size()));
+    line += format(", sd %.2f of %d seeds", unit * *deviation, static_cast<int>(score.at("values").size()));
   line = padded(line, 60);
   std::optional<double> best;
   std::vector<std::string> words;
@@ -43,7 +52,7 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
   for (const auto& [baseline, scores] : baselines.items()) {
     if (!scores.contains(name)) continue;
     const auto found = number(scores.at(name));
-    words.push_back(concat(baseline, " ", found ? format("%.2f", 100 * *found) : "undefined"));
+    words.push_back(concat(baseline, " ", found ? format("%.2f", unit * *found) : "undefined"));
     if (found && (!best || *found > *best)) best = found;
   }
   if (best && value && error && *value - 2 * *error <= *best) line += "≈ ";
@@ -74,8 +83,9 @@ std::string scores_table(const std::vector<TaskScores>& tasks) {
     const auto groups = task.scores.value("groups", io::Json::object());
     for (const auto& [group, parts] : groups.items())
       for (const auto& [part, found] : parts.items()) {
-        const auto& first = found.at("scores").front();
-        text += padded("", 14) + padded(concat(group, " ", part), 29) + points(number(first.at("value"))) +
+        const auto first = found.at("scores").items().begin();
+        text += padded("", 14) + padded(concat(group, " ", part), 29) +
+                points(number(first.value().at("value")), unit_of(first.key())) +
                 concat("  of ", io::counted(found.at("examples").get<int64_t>(), "example")) + "\n";
       }
   }

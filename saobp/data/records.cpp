@@ -190,6 +190,19 @@ Records read_json_records(const fs::path& path) {
   return found;
 }
 
+namespace {
+
+// A question with its answer, as lm-evaluation-harness puts it before the last question of a passage; "" where the
+// answer is no letter of an option.
+std::string answered(const std::string& question, const std::string& letter, const std::vector<std::string>& options) {
+  const auto right = static_cast<size_t>(letter.size() == 1 ? letter[0] - 'A' : -1);
+  if (right >= options.size()) return "";
+  if (question.ends_with("  _  .")) return concat(question.substr(question.size() - 5), options[right], "\n");
+  return concat("Question: ", question, "\nAnswer: ", options[right], "\n");
+}
+
+}  // namespace
+
 Records read_race(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
@@ -207,14 +220,19 @@ Records read_race(const fs::path& folder) {
       fail(source, ": has ", io::counted(questions.size(), "question"), ", ", io::counted(options.size(), "list"),
            " of options and ", io::counted(answers.size(), "answer"), "; as many of each were expected");
     const auto id = io::get_or<std::string>(passage, "id", file.filename().string(), source);
-    for (size_t i = 0; i < questions.size(); ++i)
+    std::string before;
+    for (size_t i = 0; i < questions.size(); ++i) {
       found.rows.push_back({concat(source, ", question ", i),
                             {{"article", article},
                              {"question", questions[i]},
                              {"answer", answers[i]},
                              {"id", id},
-                             {"number", std::to_string(i)}},
+                             {"number", std::to_string(i)},
+                             {"before", before},
+                             {"last", i + 1 == questions.size() ? "true" : "false"}},
                             {{"options", options[i]}}});
+      before += answered(questions[i], answers[i], options[i]);
+    }
   }
   if (found.rows.empty()) fail(folder.string(), ": holds no questions; RACE's .txt files were expected");
   return found;

@@ -56,7 +56,9 @@ Records read_tsv(const std::filesystem::path& path, const std::vector<std::strin
 Records read_json_records(const std::filesystem::path& path);
 
 // RACE: each file of the folder (in the order of their names) is a passage with questions. A row a question: "article",
-// "question", "answer" (a letter), "id" (the file's), "number" (of the question, from 0), and the list "options".
+// "question", "answer" (a letter), "id" (the file's), "number" (of the question, from 0), "before" (the passage's
+// earlier questions with their answers, as lm-evaluation-harness writes them), "last" (true or false: of the passage),
+// and the list "options".
 Records read_race(const std::filesystem::path& folder);
 
 }  // namespace saobp::data

@@ -1,6 +1,7 @@
 #include "saobp/recipes/evaluate.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
@@ -30,6 +31,7 @@ namespace {
 
 // Of rows: as the model was fine-tuned, else the task's setting.
 int64_t length_of(const fs::path& model, const tasks::Task& task) {
+  if (task.kind == tasks::Kind::language) return std::numeric_limits<int64_t>::max();
   if (const auto path = model / "run.json"; fs::exists(path)) {
     const auto record = io::read_json(path);
     if (record.is_object() && record.value("command", "") == kFinetuning.command && record.contains("options"))
@@ -42,6 +44,10 @@ int64_t length_of(const fs::path& model, const tasks::Task& task) {
 // model has another one.
 bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& folder, const tasks::Task& task) {
   if (task.kind == tasks::Kind::similarity) return false;
+  if (task.kind == tasks::Kind::language) {
+    model.language_head();
+    return false;
+  }
   if (model.has_language_head() && model.config.causal()) return true;
   const auto kind = head_of(task);
   if (model.head() && model.head()->record.kind == kind) return false;
@@ -54,8 +60,14 @@ bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& fold
 }  // namespace
 
 std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const RefinementOptions& refinement,
-                                        const std::string& folder, const tasks::Task& task,
+                                        const std::string& folder, const tasks::Task& given,
                                         const train::Reporter& reporter, io::Json& settings) {
+  tasks::Task task = given;
+  if (options.stride > 0) {
+    if (task.kind != tasks::Kind::language)
+      fail_usage("--stride: ", options.stride, " was given; ", task.title, " is not read in windows of a text");
+    task.text.stride = options.stride;
+  }
   const auto change = [&](model::ModelConfig& config) { apply(refinement, config); };
   const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
   for (const auto& note : opened.notes) reporter.note("model", note);
@@ -77,11 +89,13 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   settings = {{"model", folder},
               {"attention", io::enum_name(config.refined_attention.attention)},
               {"strength", config.refined_attention.strength},
+              {"strength_length", config.refined_attention.strength_length},
               {"preset", options.preset},
               {"prompt", likelihoods ? io::Json(options.prompt) : io::Json()},
               {"file", examples.file.filename().string()},
               {"length", length},
               {"rows", examples.list.size()}};
+  if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
   auto found = evaluate(opened.model, task, examples, *objective, options.batch, train::InterruptGuard::interrupted);
   settings["seconds"] = train::seconds_since(started);  // with reading and encoding
   return found;

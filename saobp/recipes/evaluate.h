@@ -20,6 +20,7 @@ struct EvaluateOptions {
   std::string tokenizer;
   int64_t batch = 32;
   int64_t length = 0;
+  int64_t stride = 0;
   int64_t rows = 0;
   int64_t threads = 0;
 
@@ -33,7 +34,12 @@ struct EvaluateOptions {
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("batch", self.batch, "examples a pass; changes no score", io::between(1, kMaxTokensAPass));
     visit("length", self.length,
-          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128",
+          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128, and of a text "
+          "as many as the model takes",
+          io::between(0, kMaxTokensAPass));
+    visit("stride", self.stride,
+          "of a text: tokens that each window predicts, behind as many as it has room for; 0: the task's setting, else "
+          "--length",
           io::between(0, kMaxTokensAPass));
     visit("rows", self.rows, "examples, the first ones; 0: all", io::at_least(0));
     visit("threads", self.threads, "threads; 0: one a core", io::between(0, 1024));

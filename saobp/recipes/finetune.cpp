@@ -259,6 +259,7 @@ model::HeadKind head_of(const tasks::Task& task) {
     case tasks::Kind::span:
       return model::HeadKind::span;
     case tasks::Kind::similarity:
+    case tasks::Kind::language:
       break;
   }
   fail_usage("--task: ", task.name, " is not trained on; saobp evaluate asks a model as it is");

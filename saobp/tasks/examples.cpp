@@ -77,6 +77,7 @@ void set_label(Example& example, const Task& task, const std::string& text) {
       return;
     case Kind::classification:
     case Kind::span:
+    case Kind::language:
       break;
   }
   example.label = task.label_of(text);
@@ -140,9 +141,25 @@ void read_questions(const Split& split, Examples& examples) {
              io::listed(shown, "and"), askew.size() > kShown ? " …" : ""));
 }
 
+void read_documents(const Task& task, Examples& examples) {
+  const auto text = data::read_text(examples.file);
+  io::Hash64 hash;
+  hash.add(text);
+  examples.key = io::hexadecimal(hash.value());
+  for (const auto document : documents_of(text, task.text.documents)) {
+    Example example;
+    example.id = std::to_string(examples.list.size());
+    example.where = concat(examples.file.string(), ", document ", examples.list.size());
+    example.first = std::string(document);
+    examples.list.push_back(std::move(example));
+  }
+  if (examples.list.empty()) fail(examples.file.string(), ": holds no text");
+}
+
 }  // namespace
 
 fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
+  if (task.format == Format::text && fs::is_regular_file(data)) return data;
   const auto& split = task.split(name);
   if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
   std::vector<fs::path> places = {data};
@@ -161,9 +178,13 @@ fs::path find_split(const Task& task, const std::string& name, const fs::path& d
 }
 
 Examples read_examples(const Task& task, const std::string& name, const fs::path& data) {
-  const auto& split = task.split(name);
   Examples examples;
   examples.file = find_split(task, name, data);
+  if (task.format == Format::text) {
+    read_documents(task, examples);
+    return examples;
+  }
+  const auto& split = task.split(name);
   if (task.format == Format::squad) {
     read_questions(split, examples);
     return examples;
@@ -174,7 +195,12 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
   examples.labelled = split.labelled;
   std::unordered_map<std::string, size_t> seen;
   size_t again = 0;
+  size_t left_out = 0;
   for (auto& record : records.rows) {
+    if (!split.layout.only.empty() && record.require(split.layout.only) != "true") {
+      ++left_out;
+      continue;
+    }
     auto example = example_of(task, split, std::move(record), examples.list.size());
     const auto [found, is_new] = seen.emplace(example.id, examples.list.size());
     if (!is_new) {
@@ -183,6 +209,9 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
     }
     examples.list.push_back(std::move(example));
   }
+  if (left_out > 0)
+    examples.notes.push_back(concat(io::counted(left_out, "example"), " left out: \"", split.layout.only,
+                                    "\" is not true of ", left_out == 1 ? "it" : "them"));
   if (again > 0)
     examples.notes.push_back(concat(io::counted(again, "example has", "examples have"),
                                     " an id that was there before; the row's number was put behind it"));

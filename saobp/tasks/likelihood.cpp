@@ -3,21 +3,14 @@
 #include <algorithm>
 
 #include "saobp/io/words.h"
+#include "saobp/tasks/log_likelihoods.h"
 
 namespace saobp::tasks {
 namespace {
 
-// Of a vocabulary's logits so many rows are made at a time.
-constexpr int64_t kRowsAtATime = 256;
-
-struct Continuation {
-  Row row;                       // context and option, without the last token, which predicts nothing
-  std::vector<int32_t> targets;  // the option's tokens
-};
-
 struct Option {
   std::string text;
-  Continuation behind_context, alone;
+  Asked behind_context, alone;  // context and option, without the last token, which predicts nothing
 };
 
 class Likelihoods final : public Objective {
@@ -60,11 +53,11 @@ class Likelihoods final : public Objective {
   }
 
   std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
-    std::vector<const Continuation*> rows, alone;
+    std::vector<const Asked*> rows, alone;
     for (int64_t item : items)
       for (const auto& option : options_[static_cast<size_t>(item)])
         rows.push_back(&option.behind_context), alone.push_back(&option.alone);
-    const auto behind = log_likelihoods(model, rows), by_themselves = log_likelihoods(model, alone);
+    const auto behind = log_likelihoods(model, rows, pad_), by_themselves = log_likelihoods(model, alone, pad_);
     std::vector<std::vector<float>> found;
     size_t next = 0;
     for (int64_t item : items) {
@@ -114,13 +107,13 @@ class Likelihoods final : public Objective {
     return std::move(rows.front().ids);
   }
 
-  Continuation continuation_of(std::string_view context, std::string_view option) {
+  Asked continuation_of(std::string_view context, std::string_view option) {
     const auto end = context.find_last_not_of(" \t\n\r\f\v");
     const auto kept = end == std::string_view::npos ? std::string_view() : context.substr(0, end + 1);
     const auto whole = encode(concat(context, option));
     auto before = kept.empty() ? std::vector<int32_t>() : encode(kept);
     if (before.size() >= whole.size()) fail("an option adds no token to its context: \"", option, "\"");
-    Continuation made;
+    Asked made;
     made.targets.assign(whole.begin() + static_cast<std::ptrdiff_t>(before.size()), whole.end());
     if (before.empty()) made.row.ids.push_back(begin_);
     made.row.ids.insert(made.row.ids.end(), whole.begin(), whole.end() - 1);
@@ -130,37 +123,9 @@ class Likelihoods final : public Objective {
     }
     if (made.targets.size() > made.row.ids.size())
       fail("an option has ", made.targets.size(), " tokens; the model takes ", longest_, ": \"", option, "\"");
+    for (size_t n = made.row.ids.size() - made.targets.size(); n < made.row.ids.size(); ++n)
+      made.places.push_back(static_cast<int64_t>(n));
     return made;
-  }
-
-  std::vector<float> log_likelihoods(const model::Model& model, const std::vector<const Continuation*>& rows) const {
-    std::vector<const Row*> pointers;
-    pointers.reserve(rows.size());
-    for (const auto* row : rows) pointers.push_back(&row->row);
-    const auto inputs = pretrained::pad(pointers, pad_);
-    const auto hidden = model->hidden_states(inputs);
-    std::vector<int64_t> places, targets, owners;
-    const int64_t length = inputs.ids.size(1);
-    for (size_t r = 0; r < rows.size(); ++r) {
-      const auto size = static_cast<int64_t>(rows[r]->row.ids.size()),
-                 count = static_cast<int64_t>(rows[r]->targets.size());
-      for (int64_t n = 0; n < count; ++n) {
-        places.push_back(static_cast<int64_t>(r) * length + size - count + n);
-        targets.push_back(rows[r]->targets[static_cast<size_t>(n)]);
-        owners.push_back(static_cast<int64_t>(r));
-      }
-    }
-    const auto states = hidden.reshape({-1, hidden.size(2)}).index_select(0, torch::tensor(places));
-    std::vector<double> sums(rows.size(), 0.0);
-    for (int64_t first = 0; first < states.size(0); first += kRowsAtATime) {
-      const int64_t count = std::min(kRowsAtATime, states.size(0) - first);
-      const auto logits = model->language_head().logits(states.narrow(0, first, count)).to(torch::kFloat);
-      const auto wanted = torch::tensor(std::vector<int64_t>(targets.begin() + first, targets.begin() + first + count));
-      const auto found = logits.log_softmax(1).gather(1, wanted.unsqueeze(1)).squeeze(1).contiguous();
-      for (int64_t n = 0; n < count; ++n)
-        sums[static_cast<size_t>(owners[static_cast<size_t>(first + n)])] += found.const_data_ptr<float>()[n];
-    }
-    return {sums.begin(), sums.end()};
   }
 
   const Task& task_;

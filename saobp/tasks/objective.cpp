@@ -7,6 +7,7 @@
 #include "saobp/io/words.h"
 #include "saobp/model/dropout.h"
 #include "saobp/pretrained/model_folder.h"
+#include "saobp/tasks/language.h"
 
 namespace saobp::tasks {
 namespace {
@@ -287,6 +288,8 @@ std::unique_ptr<Objective> make_objective(const Task& task, const Examples& exam
       return make_similarities(task, examples, config, tokenizer, length);
     case Kind::span:
       return make_spans(task, examples, config, tokenizer, length);
+    case Kind::language:
+      return make_language(task, examples, config, tokenizer, length);
   }
   fail(task.title, ": ", io::enum_name(task.kind), " is not trained");
 }

@@ -218,12 +218,61 @@ Json span_scores(const std::vector<Prediction>& predictions) {
   return made;
 }
 
+// A figure that tells how likely texts are, of a sample of the documents: exp(−Σ log p / units).
+struct LanguageFigure {
+  const char *name, *log_likelihood, *unit;
+  bool bits = false;  // −Σ log2 p / units
+};
+constexpr LanguageFigure kOfDecoders[] = {{"token_perplexity", "log_likelihood", "tokens"},
+                                          {"word_perplexity", "log_likelihood", "words"},
+                                          {"byte_perplexity", "log_likelihood", "bytes"},
+                                          {"bits_per_byte", "log_likelihood", "bytes", true}};
+constexpr LanguageFigure kOfEncoders[] = {{"masked_perplexity", "masked_log_likelihood", "masked_tokens"},
+                                          {"pseudo_perplexity", "pseudo_log_likelihood", "tokens"},
+                                          {"pseudo_perplexity_word_l2r", "pseudo_log_likelihood_word_l2r", "tokens"}};
+
+std::span<const LanguageFigure> figures_of(const std::vector<Prediction>& predictions) {
+  const auto& details = predictions.front().details;
+  if (details.is_object() && details.contains("log_likelihood")) return kOfDecoders;
+  return kOfEncoders;
+}
+
+std::function<double(std::span<const int64_t>)> language_score(const LanguageFigure& figure,
+                                                               const std::vector<Prediction>& predictions) {
+  std::vector<double> sums, units;
+  for (const auto& p : predictions) {
+    sums.push_back(io::require<double>(p.details, figure.log_likelihood, concat("prediction ", p.id)));
+    units.push_back(io::require<double>(p.details, figure.unit, concat("prediction ", p.id)));
+  }
+  return [sums, units, bits = figure.bits](std::span<const int64_t> sample) {
+    double sum = 0, count = 0;
+    for (int64_t n : sample) sum += sums[static_cast<size_t>(n)], count += units[static_cast<size_t>(n)];
+    return bits ? -sum / count / std::log(2.0) : std::exp(-sum / count);
+  };
+}
+
+Json language_scores(const std::vector<Prediction>& predictions) {
+  Json made = {{"examples", predictions.size()}, {"scores", Json::object()}, {"baselines", Json::object()}};
+  for (const auto& figure : figures_of(predictions)) {
+    auto found = scores::estimate(static_cast<int64_t>(predictions.size()), language_score(figure, predictions));
+    if (predictions.size() < 2) found.standard_error = std::nan("");  // of one document nothing is known
+    made["scores"][figure.name] = to_json(found);
+  }
+  for (const char* unit : {"tokens", "words", "bytes"}) {
+    int64_t sum = 0;
+    for (const auto& p : predictions) sum += io::require<int64_t>(p.details, unit, concat("prediction ", p.id));
+    made[unit] = sum;
+  }
+  return made;
+}
+
 }  // namespace
 
 Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
   if (predictions.empty()) fail(task.title, ": there are no predictions");
   if (task.kind == Kind::span)
     return {{"examples", predictions.size()}, {"scores", span_scores(predictions)}, {"baselines", Json::object()}};
+  if (task.kind == Kind::language) return language_scores(predictions);
   const auto numbers = numbers_of(task, predictions);
   std::vector<int64_t> every(predictions.size());
   for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
@@ -244,6 +293,9 @@ Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
 std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task,
                                                                 const std::vector<Prediction>& predictions,
                                                                 const std::string& name) {
+  if (task.kind == Kind::language)
+    for (const auto& figure : figures_of(predictions))
+      if (name == figure.name) return language_score(figure, predictions);
   if (std::find(task.scores.begin(), task.scores.end(), name) == task.scores.end())
     fail_usage("--score: ", task.title, " has no score ", name, "; ", io::listed(task.scores), " was expected");
   if (task.kind != Kind::span)

@@ -23,6 +23,7 @@ void update(Layout& layout, const Json& json, const std::string& source) {
   };
   set(layout.id, "id"), set(layout.first, "first"), set(layout.second, "second"), set(layout.option, "option");
   layout.options = io::get_or<std::string>(json, "options", layout.options, source);
+  layout.only = io::get_or<std::string>(json, "only", layout.only, source);
   layout.label = io::get_or<std::string>(json, "label", layout.label, source);
 }
 
@@ -41,7 +42,7 @@ Split split_of(const Json& json, const Layout& layout, const std::string& source
 const std::vector<std::string> kKnown = {"name",    "title",   "source",  "version",  "suite",  "kind",   "format",
                                          "folders", "splits",  "id",      "first",    "second", "option", "options",
                                          "label",   "labels",  "range",   "positive", "scores", "groups", "prompts",
-                                         "recipe",  "overlap", "presets", "about"};
+                                         "recipe",  "overlap", "presets", "about",    "text",   "only"};
 
 }  // namespace
 
@@ -115,6 +116,7 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
                           io::get_or<std::vector<std::string>>(prompt, "clean", {}, where)};
   }
   task.overlap = io::get_or<int64_t>(json, "overlap", 128, source);
+  if (json.contains("text")) io::update_fields(task.text, json.at("text"), concat(source, ": \"text\""));
   task.recipe = io::get_or<Json>(json, "recipe", Json::object(), source);
   task.json = std::move(json);
   return task;

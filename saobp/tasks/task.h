@@ -8,24 +8,27 @@
 #include <string>
 #include <vector>
 
+#include "saobp/io/fields.h"
 #include "saobp/io/json.h"
+#include "saobp/tasks/documents.h"
 #include "saobp/tasks/template.h"
 
 namespace saobp::tasks {
 
 // What is asked of a text or a pair: a class, a number, one of several options; where an answer stands in a context; or
-// nothing that is learned: how alike two texts are.
-enum class Kind { classification, regression, choice, span, similarity };
+// nothing that is learned: how alike two texts are, or how likely a text is.
+enum class Kind { classification, regression, choice, span, similarity, language };
 
 inline const std::vector<std::string>& enum_names(Kind) {
-  static const std::vector<std::string> names = {"classification", "regression", "choice", "span", "similarity"};
+  static const std::vector<std::string> names = {"classification", "regression", "choice",
+                                                 "span",           "similarity", "language"};
   return names;
 }
 
-enum class Format { records, race, squad };
+enum class Format { records, race, squad, text };
 
 inline const std::vector<std::string>& enum_names(Format) {
-  static const std::vector<std::string> names = {"records", "race", "squad"};
+  static const std::vector<std::string> names = {"records", "race", "squad", "text"};
   return names;
 }
 
@@ -34,6 +37,7 @@ struct Layout {
   Template id, first, second;
   std::string options;  // the list of a choice
   Template option;      // the second text of an option's row
+  std::string only;     // a field; rows where it is not "true" are left out; "": none is
   std::string label;    // the field, or several names that it goes by: "gold_label/label"
 };
 
@@ -57,6 +61,24 @@ struct Prompt {
   std::vector<std::string> clean;  // filters of the whole context, and of each option before `option` takes it
 };
 
+// How a text is taken (Format::text; documents.h, language.h).
+struct TextSettings {
+  Documents documents = Documents::file;
+  bool detokenize = false;       // as WikiText is
+  bool begin = true;             // a decoder sees the token that begins a text before it
+  bool words_with_ends = false;  // counted as the harness does
+  int64_t stride = 0;            // tokens that a window predicts; 0: as many as it has
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("documents", self.documents, "where a document ends: file, blank, line or wikitext");
+    visit("detokenize", self.detokenize, "undo WikiText's tokenisation");
+    visit("begin", self.begin, "put the token that begins a text before it");
+    visit("words_with_ends", self.words_with_ends, "count words as lm-evaluation-harness does");
+    visit("stride", self.stride, "tokens that a window predicts", io::at_least(0));
+  }
+};
+
 struct Task {
   std::string name, title, source;
   int64_t version = 1;
@@ -71,8 +93,9 @@ struct Task {
   std::map<std::string, Template> groups;  // scores are also told for each value of these
   std::map<std::string, Prompt> prompts;   // by their names; "default" is taken unless another is asked for
   int64_t overlap = 128;                   // tokens that two windows of a span's context share
-  io::Json recipe;                         // defaults of fine-tuning that differ from everyone's
-  io::Json json;                           // all of it, as the file has it
+  TextSettings text;
+  io::Json recipe;  // defaults of fine-tuning that differ from everyone's
+  io::Json json;    // all of it, as the file has it
 
   // The list of a choice's options in a record, the same in every split.
   const std::string& options_field() const { return splits.begin()->second.layout.options; }
