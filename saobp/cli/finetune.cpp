@@ -15,7 +15,7 @@ namespace {
 
 struct Finetune {
   recipes::FinetuneOptions options;
-  std::string output, resume;
+  std::string output, resume, grid;
   int64_t seeds = 1;
   Console console;
   CLI::App* app = nullptr;
@@ -24,7 +24,8 @@ struct Finetune {
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     const auto reporter = report_to(console);
     const auto names = recipes::named_tasks(options.task.task);
-    if (resume.empty() && (names.size() > 1 || seeds > 1)) return run_suite(names, reporter);
+    const bool several = names.size() > 1 || seeds > 1 || !grid.empty() || !options.task.from_task.empty();
+    if (resume.empty() && several) return run_suite(names, reporter);
     const auto outcome =
         resume.empty() ? recipes::finetune(options, output, reporter)
                        : recipes::resume_finetuning(resume, given_options(*app, recipes::to_json(options)), reporter);
@@ -40,7 +41,8 @@ struct Finetune {
   }
 
   void run_suite(const std::vector<std::string>& names, const train::Reporter& reporter) {
-    const auto outcome = recipes::run_suite(options, names, seeds, output, reporter);
+    const auto tried = grid.empty() ? std::nullopt : std::optional(recipes::grid_from(grid));
+    const auto outcome = recipes::run_suite(options, names, seeds, tried, output, reporter);
     if (outcome.interrupted) {
       Console::complain("interrupted; the same command goes on");
       throw ExitCode{kInterrupted};
@@ -74,6 +76,13 @@ void add_finetune_command(CLI::App& app) {
                    "runs of each task, with --seed and those after it, each in a folder of its own: OUTPUT/TASK/seed-N")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
+  command
+      ->add_option(
+          "--grid", state->grid,
+          "try several settings on a tenth of the training set that is held back (or as --holdout says), and "
+          "take the best: turc (batches of 8 to 128, rates of 3e-5 to 3e-4, 4 epochs), or BATCH,…:RATE,…, such "
+          "as 16,32:1e-4,5e-5")
+      ->type_name("TEXT");
   recipes::FinetuneOptions::sections(state->options, [&](const char* name, auto& section) {
     auto* group = command->add_option_group(name);
     using Section = std::remove_reference_t<decltype(section)>;

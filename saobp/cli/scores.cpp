@@ -78,6 +78,7 @@ std::string scores_table(const std::vector<TaskScores>& tasks) {
               "\n";
     if (task.scores.contains("predicted") && task.scores.at("predicted").size() <= 8)
       text += padded("", 14) + "predicted: " + shares(task.scores.at("predicted")) + "\n";
+    if (task.scores.contains("doubt")) text += padded("", 14) + task.scores.at("doubt").get<std::string>() + "\n";
     if (const auto ties = task.scores.value("ties", int64_t{0}); ties > 0)
       text += padded("", 14) + concat("tied: ", io::counted(ties, "example")) + "\n";
     const auto groups = task.scores.value("groups", io::Json::object());

@@ -28,7 +28,8 @@ enum class Purpose : uint64_t {
   example_order,
   step_order,
   example_choice,
-  khop
+  khop,
+  held_out_examples
 };
 
 class Random {

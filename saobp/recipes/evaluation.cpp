@@ -19,10 +19,31 @@ void require_finite(const std::vector<std::vector<float>>& outputs) {
         fail("the model's outputs are not finite (", value, "): its weights, or bfloat16's range, do not hold them");
 }
 
+// Each rank has made some of the outputs: then all have all. What a rank has not made adds 0 to what another has.
+void share(std::vector<std::vector<float>>& outputs, const train::World& world) {
+  std::vector<double> sizes;
+  sizes.reserve(outputs.size());
+  for (const auto& output : outputs) sizes.push_back(static_cast<double>(output.size()));
+  sizes = world.sum(sizes);
+  std::vector<float> all;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    outputs[i].resize(static_cast<size_t>(sizes[i]));
+    all.insert(all.end(), outputs[i].begin(), outputs[i].end());
+  }
+  const auto tensor = torch::from_blob(all.data(), {static_cast<int64_t>(all.size())}, torch::kFloat);
+  world.start_sum(tensor)();
+  auto next = all.begin();
+  for (auto& output : outputs) {
+    std::copy(next, next + static_cast<std::ptrdiff_t>(output.size()), output.begin());
+    next += static_cast<std::ptrdiff_t>(output.size());
+  }
+}
+
 }  // namespace
 
 std::optional<std::vector<std::vector<float>>> outputs_of(const model::Model& model, const tasks::Objective& objective,
-                                                          int64_t batch, const std::function<bool()>& stop) {
+                                                          int64_t batch, const std::function<bool()>& stop,
+                                                          const train::World& world) {
   const torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
@@ -32,7 +53,8 @@ std::optional<std::vector<std::vector<float>>> outputs_of(const model::Model& mo
                    [&](int64_t a, int64_t b) { return objective.length(a) > objective.length(b); });
   std::vector<std::vector<float>> outputs(order.size());
   bool stopped = false;
-  for (size_t first = 0; first < order.size() && !stopped; first += static_cast<size_t>(batch)) {
+  const auto rows_of = [batch](int64_t batches) { return static_cast<size_t>(batch * batches); };
+  for (size_t first = rows_of(world.rank()); first < order.size(); first += rows_of(world.size())) {
     stopped = stop && stop();
     if (stopped) break;
     const auto part = std::span(order).subspan(first, std::min(static_cast<size_t>(batch), order.size() - first));
@@ -41,14 +63,15 @@ std::optional<std::vector<std::vector<float>>> outputs_of(const model::Model& mo
     for (size_t i = 0; i < part.size(); ++i) outputs[static_cast<size_t>(part[i])] = std::move(made[i]);
   }
   model->train(was_training);
-  if (stopped) return {};
+  if (world.sum(stopped ? 1.0 : 0.0) > 0) return {};
+  if (world.size() > 1) share(outputs, world);
   return outputs;
 }
 
-std::optional<Evaluation> evaluate(const model::Model& model, const tasks::Task& task, const tasks::Examples& examples,
-                                   const tasks::Objective& objective, int64_t batch,
-                                   const std::function<bool()>& stop) {
-  const auto outputs = outputs_of(model, objective, batch, stop);
+std::optional<Evaluation> evaluate(const model::Model& model, const Asking& asking, const std::function<bool()>& stop,
+                                   const train::World& world) {
+  const auto& [task, examples, objective, batch, options] = asking;
+  const auto outputs = outputs_of(model, objective, batch, stop, world);
   if (!outputs) return {};
   Evaluation made{objective.predictions(*outputs), nullptr};
   for (size_t i = 0; i < made.predictions.size(); ++i) {
@@ -56,8 +79,8 @@ std::optional<Evaluation> evaluate(const model::Model& model, const tasks::Task&
     for (const auto& [name, value] : examples.list[i].groups) groups[name] = value;
     if (!groups.empty()) made.predictions[i].details["groups"] = groups;
   }
-  made.scores =
-      examples.labelled ? tasks::scores_of(task, made.predictions) : io::Json{{"examples", made.predictions.size()}};
+  made.scores = examples.labelled ? tasks::scores_of(task, made.predictions, options)
+                                  : io::Json{{"examples", made.predictions.size()}};
   return made;
 }
 

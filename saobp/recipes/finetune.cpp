@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "saobp/data/random.h"
+#include "saobp/io/sealed_json.h"
 #include "saobp/io/words.h"
 #include "saobp/model/weights.h"
 #include "saobp/pretrained/model_folder.h"
 #include "saobp/recipes/evaluation.h"
 #include "saobp/recipes/run_record.h"
 #include "saobp/recipes/task_batches.h"
+#include "saobp/recipes/validation.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::recipes {
@@ -17,26 +20,19 @@ namespace {
 
 FinetuneOptions read(const io::Json& options) { return options_from_json<FinetuneOptions>(options, "options"); }
 
-// The scores on the dev set, found by the first rank and told to the others.
-class DevScores final : public train::Validator {
+// The scores on the dev set, or on what is held back of the training set.
+class TaskScores final : public train::Validator {
  public:
-  DevScores(model::Model model, const tasks::Task& task, const tasks::Examples& examples,
-            const tasks::Objective& objective, int64_t batch, const train::World& world)
-      : model_(std::move(model)),
-        task_(task),
-        examples_(examples),
-        objective_(objective),
-        batch_(batch),
-        world_(world) {}
+  TaskScores(std::string name, model::Model model, const Asking& asking, const train::World& world)
+      : name_(std::move(name)), model_(std::move(model)), asking_(asking), world_(world) {}
 
-  const char* figure() const override { return task_.scores.front().c_str(); }
+  const char* figure() const override { return asking_.task.scores.front().c_str(); }
   bool lower_is_better() const override { return false; }
 
   std::optional<train::Validated> validate(const std::function<bool()>& stop) override {
-    if (world_.is_first()) newest_ = evaluate(model_, task_, examples_, objective_, batch_, stop);
-    if (world_.sum(world_.is_first() && !newest_ ? 1.0 : 0.0) > 0) return {};
+    newest_ = evaluate(model_, asking_, stop, world_);
+    if (!newest_) return {};
     train::Validated validated;
-    if (!world_.is_first()) return validated;
     std::vector<std::string> words;
     for (const auto& [name, score] : newest_->scores.at("scores").items()) {
       const auto& value = score.at("value");
@@ -47,25 +43,25 @@ class DevScores final : public train::Validator {
     const auto& headline = validated.line.at(figure());
     validated.undefined = headline.is_null();
     if (!validated.undefined) validated.figure = headline.get<double>();
-    validated.text = "dev " + io::listed(words, "and");
+    validated.text = name_ + " " + io::listed(words, "and");
     return validated;
   }
 
-  // Of the model as it is now, for the first rank after the last step: what the last validation found. A run that was
-  // stopped between that and its end has made it before, so that it is made again.
+  // Of the model as it is now, by the first rank alone.
+  Evaluation now() const { return *evaluate(model_, asking_); }
+  // The same, after the last step: what the last validation found. A run that was stopped between that and its end has
+  // made it before, so that it is made again.
   const Evaluation& last() {
-    if (!newest_) newest_ = evaluate(model_, task_, examples_, objective_, batch_);
+    if (!newest_) newest_ = now();
     return *newest_;
   }
 
  private:
+  std::string name_;
   model::Model model_;
-  const tasks::Task& task_;
-  const tasks::Examples& examples_;
-  const tasks::Objective& objective_;
-  int64_t batch_;
+  const Asking asking_;
   const train::World& world_;
-  std::optional<Evaluation> newest_;  // the first rank's
+  std::optional<Evaluation> newest_;
 };
 
 pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& task, model::HeadKind head,
@@ -103,6 +99,33 @@ tasks::Examples training_examples(const tasks::Task& task, const FinetuneOptions
   return all;
 }
 
+// Takes a share of the examples out, drawn with the seed: in the order of the file, as those that stay.
+tasks::Examples hold_back(tasks::Examples& examples, double share, uint64_t seed) {
+  tasks::Examples held;
+  held.labelled = examples.labelled, held.may_be_impossible = examples.may_be_impossible, held.file = examples.file;
+  held.key = examples.key;
+  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(examples.list.size())));
+  if (share == 0) return held;
+  if (count == 0 || count == examples.list.size())
+    fail_usage("--holdout: ", share, " of ", io::counted(examples.list.size(), "example"), " is ", count,
+               "; one at least, and not all, was expected");
+  auto order = data::random_permutation(static_cast<uint32_t>(examples.list.size()),
+                                        data::Random(seed, data::Purpose::held_out_examples));
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  std::vector<tasks::Example> kept;
+  kept.reserve(examples.list.size() - count);
+  auto next = order.begin();
+  for (size_t i = 0; i < examples.list.size(); ++i) {
+    const bool out = next != order.end() && *next == i;
+    if (out) ++next;
+    (out ? held.list : kept).push_back(std::move(examples.list[i]));
+  }
+  examples.list = std::move(kept);
+  examples.notes.push_back(concat(io::counted(count, "example"), " held back, to choose by"));
+  return held;
+}
+
 std::vector<int64_t> trained_items(const tasks::Objective& objective) {
   std::vector<int64_t> items;
   for (int64_t item = 0; item < objective.items(); ++item)
@@ -121,16 +144,20 @@ class Finetuning final : public Composition {
         model_(opened_.model),
         config_(model_->config),
         train_(training_examples(task_, options)),
+        held_(hold_back(train_, options.task.holdout, static_cast<uint64_t>(options.train.seed))),
         dev_(tasks::read_examples(task_, "dev", options.task.data)),
         encoding_(train::Clock::now()),
         train_rows_(objective(train_)),
         encode_seconds_(train::seconds_since(encoding_)),
+        held_rows_(held_.list.empty() ? nullptr : objective(held_)),
         dev_rows_(objective(dev_)),
         batches_(model_, *train_rows_, trained_items(*train_rows_),
                  {options.train.batch, options.train.accumulation, options.train.group_by_length,
                   static_cast<uint64_t>(options.train.seed)},
                  place.world),
-        scores_(model_, task_, dev_, *dev_rows_, options.train.batch, place.world) {
+        dev_scores_("dev", model_, {task_, dev_, *dev_rows_, options.train.batch}, place.world) {
+    if (held_rows_)
+      held_scores_.emplace("held out", model_, Asking{task_, held_, *held_rows_, options.train.batch}, place.world);
     set_dtype(model_, options.train.dtype);
   }
 
@@ -147,15 +174,22 @@ class Finetuning final : public Composition {
             .log_every = t.log_every,
             .validate_every = t.validate_every > 0 ? t.validate_every : epoch,
             .checkpoint_every = t.checkpoint_every > 0 ? t.checkpoint_every : epoch,
+            .monitor_every = options_.monitor.monitor_every,
             .keep_checkpoints = t.keep_checkpoints,
-            .keep_best = false,
+            .keep_best = t.patience > 0,
             .max_skipped = t.max_skipped,
+            .patience = t.patience,
             .tensorboard = t.tensorboard};
   }
 
   train::TrainerParts trainer_parts() override {
     train::TrainerParts parts{
-        .model = model_, .source = batches_, .validator = &scores_, .validation_keys = {dev_.key}};
+        .model = model_, .source = batches_, .validator = &validator(), .validation_keys = {validated().key}};
+    parts.save_best = [this](const fs::path& folder) {
+      pretrained::save_tokenizer(*opened_.tokenizer, config_, folder);
+      return model::save_model(model_, folder);
+    };
+    parts.monitor = [this](int64_t step, const std::function<bool()>& stop) { return look(step, stop); };
     return parts;
   }
 
@@ -185,6 +219,7 @@ class Finetuning final : public Composition {
     if (!opened_.drawn.empty()) say.note("drawn anew", io::listed(opened_.drawn, "and"));
     if (!opened_.unused.empty()) say.note("not used", io::listed(opened_.unused, "and"));
     tell("train", train_, *train_rows_);
+    if (held_rows_) tell("held out", held_, *held_rows_);
     tell("dev", dev_, *dev_rows_);
     const auto trainer = trainer_options();
     say.note("training", io::counted(options_.train.epochs, "epoch"), " of ",
@@ -197,14 +232,39 @@ class Finetuning final : public Composition {
 
   void finish(io::Json& final) override {
     final["encode_seconds"] = encode_seconds_;
-    write_evaluation(scores_.last(), task_, "dev", settings(), place_.run / "eval");
+    if (options_.train.patience > 0) {
+      const auto best = place_.run / "best";
+      const auto path = best / "best.json";
+      if (fs::exists(path)) {
+        model::load_weights(model_, best / "model.safetensors");
+        model::save_model(model_, place_.run);
+        final["best_step"] = io::require<int64_t>(io::read_sealed_json(path).json, "step", path.string());
+      }
+    }
+    if (held_scores_)
+      final["held_out"] = options_.train.patience > 0 ? held_scores_->now().scores : held_scores_->last().scores;
+    const auto dev = held_scores_ ? dev_scores_.now() : dev_scores_.last();
+    write_evaluation(dev, task_, "dev", settings(), place_.run / "eval");
     final["task"] = task_.name;
-    final["dev"] = scores_.last().scores;
+    final["dev"] = dev.scores;
   }
 
  private:
   std::unique_ptr<tasks::Objective> objective(const tasks::Examples& examples) const {
     return tasks::make_objective(task_, examples, config_, *opened_.tokenizer, options_.train.length);
+  }
+
+  TaskScores& validator() { return held_scores_ ? *held_scores_ : dev_scores_; }
+  const tasks::Examples& validated() const { return held_rows_ ? held_ : dev_; }
+
+  // At the attention over the first rows that are validated on.
+  std::optional<train::Looked> look(int64_t step, const std::function<bool()>& stop) const {
+    const auto& rows = held_rows_ ? *held_rows_ : *dev_rows_;
+    std::vector<int64_t> items(static_cast<size_t>(std::min(options_.monitor.monitor_rows, rows.items())));
+    std::iota(items.begin(), items.end(), int64_t{0});
+    const auto seen = look_at_attention(model_, rows.inputs(items), options_.monitor, stop);
+    if (!seen) return {};
+    return train::Looked{seen->to_json(step), seen->scalars(), seen->summary()};
   }
 
   void tell(const char* topic, const tasks::Examples& examples, const tasks::Objective& rows) const {
@@ -218,6 +278,7 @@ class Finetuning final : public Composition {
             {"version", task_.version},
             {"preset", options_.task.preset},
             {"train", {{"file", train_.file.filename().string()}, {"examples", train_.list.size()}}},
+            {"held_out", held_.list.size()},
             {"dev", {{"file", dev_.file.filename().string()}, {"examples", dev_.list.size()}}},
             {"length", options_.train.length},
             {"chosen_on_dev", false}};
@@ -229,13 +290,15 @@ class Finetuning final : public Composition {
   pretrained::Pretrained opened_;
   model::Model model_;
   model::ModelConfig config_;
-  const tasks::Examples train_, dev_;
+  tasks::Examples train_;
+  const tasks::Examples held_, dev_;
   const train::Clock::time_point encoding_;
   std::unique_ptr<tasks::Objective> train_rows_;
   const double encode_seconds_;
-  std::unique_ptr<tasks::Objective> dev_rows_;
+  std::unique_ptr<tasks::Objective> held_rows_, dev_rows_;
   TaskBatches batches_;
-  DevScores scores_;
+  TaskScores dev_scores_;
+  std::optional<TaskScores> held_scores_;  // of what is held back: where something is, it is looked at while training
 };
 
 io::Json shared_options(const io::Json& options) {

@@ -27,6 +27,7 @@ FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task) {
   setting(options.train.epochs, "epochs", 4);
   setting(options.train.batch, "batch", 32);
   setting(options.train.length, "length", 128);
+  if (options.train.patience > 0 && options.task.holdout == 0) options.task.holdout = 0.1;
   return options;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "saobp/analysis/attention_monitor.h"
 #include "saobp/attention/variant.h"
 #include "saobp/model/config.h"
 #include "saobp/recipes/options.h"
@@ -20,6 +21,8 @@ struct TaskOptions {
   std::string preset;
   std::string data;
   int64_t train_rows = 0;
+  double holdout = 0;
+  std::string from_task;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -28,6 +31,13 @@ struct TaskOptions {
     visit("preset", self.preset, "of the task's settings, such as append for race-middle");
     visit("data", self.data, "the task's published files, or a folder of such folders");
     visit("train_rows", self.train_rows, "examples to train on, drawn with --seed; 0: all", io::at_least(0));
+    visit(
+        "holdout", self.holdout,
+        "share of the training set that is not trained on but looked at in the place of the dev set, to choose by; 0: "
+        "none, or 0.1 with --patience",
+        io::between(0, 0.9));
+    visit("from_task", self.from_task,
+          "fine-tune on this task first, such as mnli, and go on from there: in OUTPUT/from-TASK");
   }
 };
 
@@ -82,6 +92,7 @@ struct FinetuneTrainOptions {
   int64_t checkpoint_every = 0;
   int64_t keep_checkpoints = 1;
   int64_t max_skipped = 10;
+  int64_t patience = 0;
   bool tensorboard = false;
 
   template <class Self, class Visitor>
@@ -106,6 +117,10 @@ struct FinetuneTrainOptions {
     visit("max_skipped", self.max_skipped,
           "steps in a row with a loss or gradient that is not finite, and no update, before the run stops",
           io::at_least(1));
+    visit("patience", self.patience,
+          "looks at what --holdout holds back without a better score after which training ends, and the best model is "
+          "kept; 0: the one after the last step is",
+          io::at_least(0));
     visit("tensorboard", self.tensorboard, "also write event files for TensorBoard into the run folder");
   }
 };
@@ -117,6 +132,7 @@ struct FinetuneOptions {
   // Mosbach et al. 2021: AdamW with bias correction, a linear schedule and a warm-up of a tenth.
   train::OptimizerOptions optimizer = {.learning_rate = 5e-5, .schedule = train::Schedule::linear, .warmup_steps = 0};
   FinetuneTrainOptions train;
+  analysis::MonitorOptions monitor;
   train::DistributedOptions distributed;
 
   // Visits every struct with its name.
@@ -127,6 +143,7 @@ struct FinetuneOptions {
     visit("task", self.task);
     visit("optimizer", self.optimizer);
     visit("train", self.train);
+    visit("monitor", self.monitor);
     visit("distributed", self.distributed);
   }
 };

@@ -153,7 +153,8 @@ class Pretraining final : public Composition {
     };
     if (options_.monitor.monitor_every > 0)
       parts.monitor = [this](int64_t step, const std::function<bool()>& stop) -> std::optional<train::Looked> {
-        const auto seen = look_at_attention(model_, *text_.validation(), options_.monitor, stop);
+        const auto batch = text_.validation()->batch(0, options_.monitor.monitor_rows);
+        const auto seen = look_at_attention(model_, inputs_of(batch), options_.monitor, stop);
         if (!seen) return {};
         return train::Looked{seen->to_json(step), seen->scalars(), seen->summary()};
       };

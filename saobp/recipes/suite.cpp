@@ -60,22 +60,34 @@ Json averages_of(const Json& tasks) {
           {"glue_without_wnli", json(scores::glue_without_wnli(glue))}};
 }
 
-// The scores of a run that is through; null where its record says that it is not.
-Json scores_in(const Json& record) {
-  return record.contains("final") && record.at("final").is_object() ? record.at("final").value("dev", Json()) : Json();
+// What a run that is through has found; null where its record says that it is not.
+Json final_of(const Json& record) {
+  return record.contains("final") && record.at("final").is_object() && record.at("final").contains("dev")
+             ? record.at("final")
+             : Json();
 }
 
-// Runs the run, unless it is through. Nothing when a signal came.
-std::optional<Json> scores_of_run(const FinetuneOptions& options, const fs::path& run,
-                                  const train::Reporter& reporter) {
+// What a run's options are to be the same in.
+Json compared(Json options) {
+  Json kept = Json::object();
+  for (const char* section : {"refinement", "task", "optimizer", "train"})
+    kept[section] = options.value(section, Json::object());
+  kept["task"].erase("data");  // a path, which may be written in several ways
+  return kept;
+}
+
+// Runs the run, unless it is through, and gives what it has found. Nothing when a signal came.
+std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path& run, const train::Reporter& reporter) {
+  io::make_folder(run.parent_path());
   if (fs::exists(run / "run.json")) {
     const auto record = io::read_json(run / "run.json");
-    const auto wanted = to_json(resolved(options, tasks::find_task(options.task.task, options.task.preset)));
-    for (const char* section : {"refinement", "optimizer", "train"})
-      if (record.at("options").value(section, Json()) != wanted.at(section))
+    const auto wanted = compared(to_json(resolved(options, tasks::find_task(options.task.task, options.task.preset))));
+    const auto recorded = compared(record.at("options"));
+    for (const auto& [section, values] : wanted.items())
+      if (recorded.at(section) != values)
         fail((run / "run.json").string(), ": was made with other options (", section,
              "); choose another --output, or give those again");
-    const auto found = scores_in(record);
+    auto found = final_of(record);
     if (!found.is_null()) {
       reporter.note("", run.string(), ": is there already");
       return found;
@@ -84,7 +96,64 @@ std::optional<Json> scores_of_run(const FinetuneOptions& options, const fs::path
   } else if (finetune(options, run, reporter).interrupted) {
     return {};
   }
-  return scores_in(io::read_json(run / "run.json"));
+  return final_of(io::read_json(run / "run.json"));
+}
+
+// Tries all of the grid and puts the best setting into `options`; gives {"grid", "held_out", "score", "tries":
+// [{"batch", "learning_rate", "epochs", "value"}], "best"}. Nothing when a signal came.
+std::optional<Json> choose(const Grid& grid, FinetuneOptions& options, const fs::path& folder,
+                           const train::Reporter& reporter) {
+  const auto task = tasks::find_task(options.task.task, options.task.preset);
+  const auto& score = task.scores.front();
+  Json tries = Json::array();
+  std::optional<double> best;
+  size_t best_try = 0;
+  const auto all = tries_of(grid, options);
+  for (const auto& of_try : all) {
+    const auto run = folder / name_of_try(of_try);
+    reporter.note("", "\n", run.string());
+    const auto found = final_of_run(of_try, run, reporter);
+    if (!found) return {};
+    // Of a try its figures count.
+    for (const char* name : {"checkpoints", "best", "model.safetensors"}) fs::remove_all(run / name);
+    const auto value = found->at("held_out").at("scores").at(score).at("value");
+    if (value.is_number() && (!best || value.get<double>() > *best))
+      best = value.get<double>(), best_try = tries.size();
+    tries.push_back({{"batch", of_try.train.batch},
+                     {"learning_rate", of_try.optimizer.learning_rate},
+                     {"epochs", resolved(of_try, task).train.epochs},
+                     {"value", value}});
+  }
+  const auto& winner = all[best_try];
+  options.train.batch = winner.train.batch, options.train.epochs = winner.train.epochs;
+  options.optimizer.learning_rate = winner.optimizer.learning_rate;
+  reporter.note("", "\n", task.name, ": the best of ", io::counted(all.size(), "try", "tries"),
+                " on what was held back: ", name_of_try(winner), ", ", score, " ",
+                best ? io::in_short(*best) : "undefined");
+  return Json{{"grid", grid.name},
+              {"held_out", winner.task.holdout},
+              {"score", score},
+              {"tries", tries},
+              {"best", tries.at(best_try)}};
+}
+
+// Adds what a run's settings come from to its record.
+void record_choice(const fs::path& run, const Json& choice) {
+  auto record = io::read_json(run / "run.json");
+  if (choice.is_null() || record.value("grid", Json()) == choice) return;
+  record["grid"] = choice;
+  io::write_json(run / "run.json", record);
+}
+
+// The run on the task that comes first; its folder is the model of the next. False when a signal came.
+bool tune_first(FinetuneOptions& options, const fs::path& folder, const train::Reporter& reporter) {
+  auto first = options;
+  first.task.task = options.task.from_task;
+  first.task.from_task.clear();
+  const auto run = folder / concat("from-", options.task.from_task) / concat("seed-", options.train.seed);
+  reporter.note("", "\n", run.string());
+  options.start.from = run.string();
+  return final_of_run(first, run, reporter).has_value();
 }
 
 }  // namespace
@@ -106,8 +175,9 @@ Json summary_of(const std::vector<std::pair<std::string, std::vector<Json>>>& al
 }
 
 SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::string>& names, int64_t seeds,
-                       const fs::path& folder, const train::Reporter& reporter) {
-  train::refuse_ranks("finetune with several tasks or seeds");
+                       const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter) {
+  train::refuse_ranks("finetune with several tasks, seeds or settings");
+  Json choices = Json::object();
   std::vector<std::pair<std::string, std::vector<Json>>> found;
   for (const auto& name : names) {
     auto options = given;
@@ -123,18 +193,28 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
       }
     }
     auto& of_task = found.emplace_back(task.name, std::vector<Json>()).second;
+    const bool with_first = !given.task.from_task.empty() && given.task.from_task != name;
+    if (!with_first) options.task.from_task.clear();
     for (int64_t n = 0; n < seeds; ++n) {
       options.train.seed = given.train.seed + n;
+      options.start.from = given.start.from;
+      if (with_first && !tune_first(options, folder, reporter)) return {true, nullptr};
+      if (n == 0 && grid) {
+        const auto choice = choose(*grid, options, folder / task.name / "grid", reporter);
+        if (!choice) return {true, nullptr};
+        choices[task.name] = *choice;
+      }
       const auto run = folder / task.name / concat("seed-", options.train.seed);
       reporter.note("", "\n", run.string());
-      io::make_folder(run.parent_path());
-      const auto scores = scores_of_run(options, run, reporter);
-      if (!scores) return {true, nullptr};
-      of_task.push_back(*scores);
+      const auto final = final_of_run(options, run, reporter);
+      if (!final) return {true, nullptr};
+      record_choice(run, choices.value(task.name, Json()));
+      of_task.push_back(final->at("dev"));
     }
   }
   if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " has its files in ", given.task.data);
   auto summary = summary_of(found);
+  for (const auto& [task, choice] : choices.items()) summary["tasks"][task]["grid"] = choice;
   io::write_json(folder / "suite.json", summary);
   return {false, summary};
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "saobp/recipes/finetune.h"
+#include "saobp/recipes/grid.h"
 
 namespace saobp::recipes {
 
@@ -18,13 +19,19 @@ struct SuiteOutcome {
 // Fine-tunes on each task with the seeds options.train.seed, the one after it … in FOLDER/TASK/seed-N. A run that is
 // through is left as it is, one that was begun goes on, and a task whose files are not in the data is named and left
 // out. FOLDER/suite.json holds the summary. Error when `folder` has runs of other options.
+//
+// `grid`: the first seed first tries its settings in FOLDER/TASK/grid, on what is held back of the training set (a
+// tenth unless options.task.holdout says otherwise); all seeds then take the best, with the whole of the training set
+// unless something is to be held back there too. Of a try its record and its log are kept, its weights are not. With
+// options.task.from_task each seed is fine-tuned on that task first, in FOLDER/from-TASK/seed-N. Both are in the
+// records of the runs.
 SuiteOutcome run_suite(const FinetuneOptions& options, const std::vector<std::string>& tasks, int64_t seeds,
-                       const fs::path& folder, const train::Reporter& reporter);
+                       const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter);
 
 // {"tasks": {T: {"split", "seeds", "examples", "scores": {NAME: {"value" (mean over the seeds), "standard_deviation"
 // (over seeds), "standard_error" (over examples, mean over the seeds), "values"}}, "baselines", "failed_seeds"}},
-// "averages"}. A seed has failed where its first score is not above that of always giving the most frequent answer, or
-// is undefined.
+// "averages"}; a task's "grid" where one was tried. A seed has failed where its first score is not above that of always
+// giving the most frequent answer, or is undefined.
 io::Json summary_of(const std::vector<std::pair<std::string, std::vector<io::Json>>>& scores_of_seeds);
 
 }  // namespace saobp::recipes

@@ -34,14 +34,11 @@ std::optional<ValidationResult> validate(const model::Model& model, const data::
   return ValidationResult{sums[0] / sums[1], static_cast<int64_t>(sums[1]), not_finite};
 }
 
-std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model,
-                                                              const data::ValidationRows& rows,
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model, const model::Inputs& inputs,
                                                               const analysis::MonitorOptions& options,
                                                               const std::function<bool()>& stop) {
   const bool was_training = model->is_training();
   model->eval();
-  const auto batch = rows.batch(0, options.monitor_rows);
-  const auto inputs = inputs_of(batch);
   auto seen = analysis::monitor_attention(
       options, {}, [&](const model::AttentionProbe& probe) { model->hidden_states(inputs, probe); }, stop);
   model->train(was_training);

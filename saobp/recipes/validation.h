@@ -26,10 +26,9 @@ struct ValidationResult {
 std::optional<ValidationResult> validate(const model::Model& model, const data::ValidationRows& rows, int64_t batch,
                                          const std::function<bool()>& stop = {}, const train::World& world = {});
 
-// Attention entropy and GTD of every head on the first rows, always the same ones (analysis/attention_monitor.h).
+// Attention entropy and GTD of every head on one batch, always the same (analysis/attention_monitor.h).
 // Nothing when `stop`, which is asked often, said yes.
-std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model,
-                                                              const data::ValidationRows& rows,
+std::optional<analysis::MonitoredAttention> look_at_attention(const model::Model& model, const model::Inputs& inputs,
                                                               const analysis::MonitorOptions& options,
                                                               const std::function<bool()>& stop = {});
 

@@ -21,6 +21,13 @@ class Language : public Objective {
       : task_(task), examples_(examples), pad_(config.pad_token_id) {}
 
   model::HeadKind head() const override { return model::HeadKind::language_model; }
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<Row> rows;
+    std::vector<const Row*> pointers;
+    rows.reserve(items.size()), pointers.reserve(items.size());
+    for (int64_t item : items) rows.push_back(asked(item).row), pointers.push_back(&rows.back());
+    return pretrained::pad(pointers, pad_);
+  }
   torch::Tensor loss_sum(const model::Model&, std::span<const int64_t>, double) const override {
     fail(task_.title, ": is not trained on; saobp pretrain trains on texts");
   }

@@ -48,6 +48,12 @@ class Likelihoods final : public Objective {
       longest = std::max(longest, option.behind_context.row.ids.size());
     return static_cast<int64_t>(longest);
   }
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<const Row*> rows;
+    for (int64_t item : items)
+      for (const auto& option : options_[static_cast<size_t>(item)]) rows.push_back(&option.behind_context.row);
+    return pretrained::pad(rows, pad_);
+  }
   torch::Tensor loss_sum(const model::Model&, std::span<const int64_t>, double) const override {
     fail(task_.title, ": likelihoods are asked for, not trained");
   }
@@ -91,6 +97,7 @@ class Likelihoods final : public Objective {
         as_likely += outputs[i][2 * n] == outputs[i][2 * static_cast<size_t>(best)];
       made.push_back(
           {example.id, example.label < 0 ? io::Json() : named(example.label), named(best), {{"options", options}}});
+      made.back().details["tokens"] = length(static_cast<int64_t>(i));
       if (as_likely > 1) made.back().details["tied"] = true;
     }
     return made;

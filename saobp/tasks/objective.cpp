@@ -114,8 +114,14 @@ class TextObjective final : public Objective {
     return static_cast<int64_t>(rows_[static_cast<size_t>(item)].ids.size());
   }
 
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<const Row*> rows;
+    for (int64_t item : items) rows.push_back(&rows_[static_cast<size_t>(item)]);
+    return pretrained::pad(rows, pad_);
+  }
+
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
-    const auto logits = pooled_logits(model, inputs_of(items));
+    const auto logits = pooled_logits(model, inputs(items));
     if (task_.kind == Kind::regression) {
       std::vector<float> values;
       for (int64_t item : items) values.push_back(static_cast<float>(example(item).value));
@@ -127,7 +133,7 @@ class TextObjective final : public Objective {
   }
 
   std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
-    const auto logits = pooled_logits(model, inputs_of(items));
+    const auto logits = pooled_logits(model, inputs(items));
     std::vector<std::vector<float>> rows;
     rows.reserve(items.size());
     for (int64_t i = 0; i < logits.size(0); ++i) rows.push_back(numbers_of(logits[i]));
@@ -137,18 +143,15 @@ class TextObjective final : public Objective {
   std::vector<Prediction> predictions(const std::vector<std::vector<float>>& outputs) const override {
     std::vector<Prediction> made;
     made.reserve(outputs.size());
-    for (int64_t i = 0; i < items(); ++i) made.push_back(prediction_of(example(i), outputs[static_cast<size_t>(i)]));
+    for (int64_t i = 0; i < items(); ++i) {
+      made.push_back(prediction_of(example(i), outputs[static_cast<size_t>(i)]));
+      made.back().details["tokens"] = length(i);
+    }
     return made;
   }
 
  private:
   const Example& example(int64_t item) const { return examples_.list[static_cast<size_t>(item)]; }
-
-  model::Inputs inputs_of(std::span<const int64_t> items) const {
-    std::vector<const Row*> rows;
-    for (int64_t item : items) rows.push_back(&rows_[static_cast<size_t>(item)]);
-    return pretrained::pad(rows, pad_);
-  }
 
   Prediction prediction_of(const Example& example, const std::vector<float>& output) const {
     if (task_.kind == Kind::regression)
@@ -195,8 +198,15 @@ class ChoiceObjective final : public Objective {
     return static_cast<int64_t>(longest);
   }
 
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<const Row*> rows;
+    for (int64_t item : items)
+      for (const auto& row : rows_[static_cast<size_t>(item)]) rows.push_back(&row);
+    return pretrained::pad(rows, pad_);
+  }
+
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
-    const auto logits = pooled_logits(model, inputs_of(items)).squeeze(1);
+    const auto logits = pooled_logits(model, inputs(items)).squeeze(1);
     std::vector<torch::Tensor> losses;
     int64_t first = 0;
     for (int64_t item : items) {
@@ -208,7 +218,7 @@ class ChoiceObjective final : public Objective {
   }
 
   std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
-    const auto logits = numbers_of(pooled_logits(model, inputs_of(items)));
+    const auto logits = numbers_of(pooled_logits(model, inputs(items)));
     std::vector<std::vector<float>> rows;
     auto next = logits.begin();
     for (int64_t item : items) {
@@ -231,6 +241,7 @@ class ChoiceObjective final : public Objective {
         options.push_back({{"probability", probabilities[n]}, {"characters", io::code_points(of.options[n])}});
       made.push_back({of.id, of.label < 0 ? io::Json() : io::Json(of.label), largest(output), {{"options", options}}});
       if (tied) made.back().details["tied"] = true;
+      made.back().details["tokens"] = length(i);
     }
     return made;
   }
@@ -244,13 +255,6 @@ class ChoiceObjective final : public Objective {
     } catch (const UsageError& error) {
       fail(example.where, ": an option is too long for a row: ", error.what());
     }
-  }
-
-  model::Inputs inputs_of(std::span<const int64_t> items) const {
-    std::vector<const Row*> rows;
-    for (int64_t item : items)
-      for (const auto& row : rows_[static_cast<size_t>(item)]) rows.push_back(&row);
-    return pretrained::pad(rows, pad_);
   }
 
   const Examples& examples_;

@@ -23,7 +23,7 @@ struct Prediction {
   std::string id;
   io::Json gold;        // null where the split has no labels
   io::Json prediction;  // a label's name, a number, the place of an option, a text
-  io::Json details;     // what the prediction follows from
+  io::Json details;     // what the prediction follows from; "tokens": of the example's longest row, uncut windows
 };
 
 class Objective {
@@ -35,6 +35,8 @@ class Objective {
   virtual int64_t items() const = 0;
   // Tokens of its longest row.
   virtual int64_t length(int64_t item) const = 0;
+  // Their rows as a batch.
+  virtual model::Inputs inputs(std::span<const int64_t> items) const = 0;
   // scale · Σ losses of the items, a differentiable scalar in float.
   virtual torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const = 0;
   // What the head puts out for each item, in float. In evaluation mode, without gradients.

@@ -170,19 +170,6 @@ Json normalised_scores(const std::vector<Prediction>& predictions, const Numbers
   return made;
 }
 
-Json groups_of(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
-  Json groups = Json::object();
-  for (const auto& [group, text] : task.groups) {
-    std::map<std::string, std::vector<int64_t>> parts;
-    for (size_t i = 0; i < predictions.size(); ++i)
-      if (predictions[i].details.contains("groups"))
-        parts[predictions[i].details.at("groups").value(group, "")].push_back(static_cast<int64_t>(i));
-    for (const auto& [value, part] : parts)
-      groups[group][value] = {{"examples", part.size()}, {"scores", scores_of_part(task, numbers, part)}};
-  }
-  return groups;
-}
-
 // SQuAD's scores; of version 2.0 also those of questions with and without an answer, and the best thresholds.
 Json span_scores(const std::vector<Prediction>& predictions) {
   const auto& first = predictions.front().details;
@@ -266,10 +253,17 @@ Json language_scores(const std::vector<Prediction>& predictions) {
   return made;
 }
 
-}  // namespace
+// A model that was trained on other labels' order is far worse than guessing.
+void add_doubt(const Task& task, Json& made) {
+  const auto found = made.at("scores").value("accuracy", Json());
+  if (!found.is_object() || !found.at("value").is_number() || !found.at("standard_error").is_number()) return;
+  const double chance = 1.0 / static_cast<double>(task.labels.size()), value = found.at("value").get<double>();
+  if (value + 4 * found.at("standard_error").get<double>() > chance || value > 0.8 * chance) return;
+  made["doubt"] = concat("far below guessing, which gives ", io::in_short(100 * chance),
+                         "; does config.json name the labels in another order (\"id2label\") than the model has them?");
+}
 
-Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
-  if (predictions.empty()) fail(task.title, ": there are no predictions");
+Json scores_of_all(const Task& task, const std::vector<Prediction>& predictions) {
   if (task.kind == Kind::span)
     return {{"examples", predictions.size()}, {"scores", span_scores(predictions)}, {"baselines", Json::object()}};
   if (task.kind == Kind::language) return language_scores(predictions);
@@ -286,7 +280,44 @@ Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
       return p.details.is_object() && p.details.value("tied", false);
     });
   }
-  if (!task.groups.empty()) made["groups"] = groups_of(task, predictions, numbers);
+  if (task.kind == Kind::classification && !has_likelihoods(predictions)) add_doubt(task, made);
+  return made;
+}
+
+// "" where it has none.
+std::string group_of(const Prediction& p, const std::string& group) {
+  return p.details.is_object() && p.details.contains("groups") ? p.details.at("groups").value(group, "") : "";
+}
+
+// "33-64": powers of two from 32 on.
+std::string length_of(const Prediction& p) {
+  const auto tokens = io::require<int64_t>(p.details, "tokens", concat("prediction ", p.id));
+  int64_t most = 32;
+  while (most < tokens) most *= 2;
+  return most == 32 ? "1-32" : concat(most / 2 + 1, "-", most);
+}
+
+// Adds the scores of the examples of each value.
+void add_group(const Task& task, const std::vector<Prediction>& predictions, const std::string& group,
+               const std::function<std::string(const Prediction&)>& value_of, Json& made) {
+  // Numbers in their order: "33-64" before "129-256".
+  const auto before = [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  };
+  std::map<std::string, std::vector<Prediction>, decltype(before)> parts(before);
+  for (const auto& p : predictions) parts[value_of(p)].push_back(p);
+  for (const auto& [value, part] : parts)
+    made["groups"][group][value] = {{"examples", part.size()}, {"scores", scores_of_all(task, part).at("scores")}};
+}
+
+}  // namespace
+
+Json scores_of(const Task& task, const std::vector<Prediction>& predictions, const ScoreOptions& options) {
+  if (predictions.empty()) fail(task.title, ": there are no predictions");
+  auto made = scores_of_all(task, predictions);
+  for (const auto& group : task.groups)
+    add_group(task, predictions, group.first, [&](const Prediction& p) { return group_of(p, group.first); }, made);
+  if (options.by_length) add_group(task, predictions, "length", length_of, made);
   return made;
 }
 

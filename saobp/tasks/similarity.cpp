@@ -30,15 +30,18 @@ class Similarities final : public Objective {
     const auto n = static_cast<size_t>(item);
     return static_cast<int64_t>(std::max(rows_[2 * n].ids.size(), rows_[2 * n + 1].ids.size()));
   }
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<const Row*> rows;
+    for (int64_t item : items)
+      for (size_t n : {size_t{0}, size_t{1}}) rows.push_back(&rows_[2 * static_cast<size_t>(item) + n]);
+    return pretrained::pad(rows, pad_);
+  }
   torch::Tensor loss_sum(const model::Model&, std::span<const int64_t>, double) const override {
     fail(task_.title, ": is not trained on");
   }
 
   std::vector<std::vector<float>> outputs(const model::Model& model, std::span<const int64_t> items) const override {
-    std::vector<const Row*> rows;
-    for (int64_t item : items)
-      for (size_t n : {size_t{0}, size_t{1}}) rows.push_back(&rows_[2 * static_cast<size_t>(item) + n]);
-    const auto inputs = pretrained::pad(rows, pad_);
+    const auto inputs = this->inputs(items);
     auto hidden = model->hidden_states(inputs).to(torch::kFloat);
     torch::Tensor means;
     if (inputs.attention_mask.defined()) {
@@ -58,8 +61,10 @@ class Similarities final : public Objective {
     std::vector<Prediction> made;
     for (size_t i = 0; i < outputs.size(); ++i) {
       const auto& example = examples_.list[i];
-      made.push_back(
-          {example.id, std::isnan(example.value) ? io::Json() : io::Json(example.value), outputs[i][0], nullptr});
+      made.push_back({example.id,
+                      std::isnan(example.value) ? io::Json() : io::Json(example.value),
+                      outputs[i][0],
+                      {{"tokens", length(static_cast<int64_t>(i))}}});
     }
     return made;
   }

@@ -82,6 +82,12 @@ class Spans final : public Objective {
   int64_t length(int64_t item) const override { return static_cast<int64_t>(window(item).row.ids.size()); }
   bool is_trained(int64_t item) const override { return example_of(window(item)).aligned; }
 
+  model::Inputs inputs(std::span<const int64_t> items) const override {
+    std::vector<const Row*> rows;
+    for (int64_t item : items) rows.push_back(&window(item).row);
+    return pretrained::pad(rows, pad_);
+  }
+
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
     const auto logits = logits_of(model, items);
     std::vector<int64_t> starts, ends;
@@ -149,9 +155,7 @@ class Spans final : public Objective {
 
   // [B, L, 2] in float; padding is never an end of an answer.
   torch::Tensor logits_of(const model::Model& model, std::span<const int64_t> items) const {
-    std::vector<const Row*> rows;
-    for (int64_t item : items) rows.push_back(&window(item).row);
-    const auto inputs = pretrained::pad(rows, pad_);
+    const auto inputs = this->inputs(items);
     const auto hidden = model->hidden_states(inputs);
     const auto logits = model->head()
                             ->logits(hidden.reshape({-1, hidden.size(2)}), head_seed(model))
@@ -207,6 +211,10 @@ class Spans final : public Objective {
     io::Json golds = io::Json::array();
     for (const auto& answer : example.answers) golds.push_back(answer.text);
     Prediction made{example.id, examples_.labelled ? golds : io::Json(), best, {{"nbest", choices}}};
+    // Windows share `overlap` tokens of the context, and all have the question.
+    int64_t tokens = length(static_cast<int64_t>(begin));
+    for (size_t w = begin + 1; w < end; ++w) tokens += static_cast<int64_t>(windows_[w].spans.size()) - task_.overlap;
+    made.details["tokens"] = tokens;
     if (examples_.may_be_impossible) {
       if (margin > 0) made.prediction = "";
       made.details["answer"] = best;

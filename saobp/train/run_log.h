@@ -51,6 +51,8 @@ class RunLog {
   const std::string& damage() const { return metrics_.damage(); }
   // Of all validations; nothing before the first one.
   std::optional<double> best_figure() const { return best_figure_; }
+  // So many after the one that gave it; those without a value count too.
+  int64_t validations_since_best() const { return since_best_; }
 
  private:
   void remember(const io::Json& line) {
@@ -58,9 +60,12 @@ class RunLog {
     if (line.contains("attention")) looked_ = line.at("step").get<int64_t>();
     if (!line.contains(figure_)) return;
     validation_ = line;
+    ++since_best_;
     if (!line[figure_].is_number()) return;  // undefined
     const double figure = line[figure_].get<double>();
-    if (!best_figure_ || (lower_is_better_ ? figure < *best_figure_ : figure > *best_figure_)) best_figure_ = figure;
+    if (best_figure_ && (lower_is_better_ ? figure >= *best_figure_ : figure <= *best_figure_)) return;
+    best_figure_ = figure;
+    since_best_ = 0;
   }
 
   // strength/layer_0 …: means over heads.
@@ -80,6 +85,7 @@ class RunLog {
   std::string figure_;
   bool lower_is_better_;
   std::optional<double> best_figure_;
+  int64_t since_best_ = 0;
 };
 
 }  // namespace saobp::train

@@ -28,6 +28,12 @@ Trainer::Trainer(const TrainerOptions& options, TrainerParts parts, const fs::pa
 // Whether to end before the next step: a signal came, which several ranks agree upon in each step.
 bool Trainer::stopped() const { return world_.size() == 1 ? InterruptGuard::interrupted() : stop_; }
 
+// Whether enough validations have found nothing better; the log is rank 0's.
+bool Trainer::exhausted() const {
+  return options_.patience > 0 &&
+         world_.sum(log_ && log_->validations_since_best() >= options_.patience ? 1.0 : 0.0) > 0;
+}
+
 TrainOutcome Trainer::train() {
   parts_.prepare(state_.step);
   if (state_.step > 0) saved_step_ = state_.step;
@@ -43,16 +49,18 @@ TrainOutcome Trainer::train() {
   bool running =
       (!missed(look_due(), log_ ? log_->looked() : -1) || look()) &&
       (!missed(validation_due(), log_ ? log_->validation().value("step", int64_t{-1}) : -1) || validate_now());
-  while (running && state_.step < options_.steps && !stopped()) {
+  bool ended = exhausted();
+  while (running && !ended && state_.step < options_.steps && !stopped()) {
     if (!one_step()) break;
     if (look_due()) running = look();
-    if (running && validation_due()) running = validate_now();
+    if (running && validation_due()) {
+      running = validate_now();
+      ended = running && exhausted();
+    }
     if (running && (state_.step % options_.checkpoint_every == 0 || state_.step == options_.steps)) save();
   }
-  if (state_.step < options_.steps || !running) {
-    save();
-    return {true, state_.step, {}};
-  }
+  if (ended || state_.step < options_.steps || !running) save();
+  if (!ended && (state_.step < options_.steps || !running)) return {true, state_.step, {}};
   return {false, state_.step, world_.is_first() ? final_figures() : io::Json()};
 }
 
@@ -201,6 +209,7 @@ io::Json Trainer::final_figures() const {
     final[unit_a_second()] = std::round(parts_.source.units_a_step() / speed_.kept_seconds_a_step());
   for (const auto& [key, value] : log_->validation().items())
     if (key != "step" && value.is_number_float()) final[key] = value;
+  if (options_.patience > 0) final["stopped_early"] = state_.step < options_.steps;
   final["skipped"] = state_.skipped;
   final["seconds"] = std::round(state_.seconds + seconds_since(started_));
   final["peak_rss_mb"] = peak_rss_mb();

@@ -34,6 +34,7 @@ struct TrainerOptions {
   int64_t keep_checkpoints = 2;
   bool keep_best = true;
   int64_t max_skipped = 10;
+  int64_t patience = 0;  // validations in a row without a better figure after which training ends; 0: none does
   bool tensorboard = false, record_batches = false;
 };
 
@@ -78,6 +79,7 @@ class Trainer {
 
  private:
   bool stopped() const;
+  bool exhausted() const;
   bool one_step();
   void log_step(const StepResult& result, double rate);
   void skip(const StepResult& result, uint64_t first_row);

@@ -44,6 +44,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
                    26,
                    LearnStrength::head,
                    false,
+                   64,
                    0.05,
                    true,
                    true,
@@ -60,7 +61,7 @@ TEST(PretrainOptions, JsonRoundTrip) {
   const auto json = Json::parse(to_json(options).dump());
   EXPECT_EQ(json, Json::parse(R"({
     "model": {"model": "bert-small", "from": "from", "extend_positions": true, "tokenizer": "t.json", "attention": "low", "strength": 0.25, "strengths": "0.1,0.2",
-              "strength_warmup_steps": 26, "learn_strength": "head", "exclude_self": false,
+              "strength_warmup_steps": 26, "learn_strength": "head", "exclude_self": false, "strength_length": 64,
               "dropout": 0.05, "sinusoidal_positions": true, "qk_norm": true, "sigma_reparam": true},
     "corpus": {"corpus": ["a:2:file", "b:1"], "exclude": ["*.md"], "document": "file", "cache": "cache",
                "text_field": "body", "pack": false, "holdout": 0.25, "holdout_seed": 8},

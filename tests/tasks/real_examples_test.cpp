@@ -51,6 +51,28 @@ INSTANTIATE_TEST_SUITE_P(
                       Counted{"boolq", "train", 9427}, Counted{"boolq", "dev", 3270}, Counted{"squad", "train", 87433},
                       Counted{"squad", "dev", 10570}));
 
+TEST(RealExamples, OfRaceTheHarnessTakesTheLastQuestionOfEachPassage) {
+  if (!std::filesystem::exists(kData)) GTEST_SKIP() << "real data are not here";
+  const auto task = find_task("race-middle", "harness");
+  const auto examples = read_examples(task, "test", kData);
+  EXPECT_EQ(examples.list.size(), 362);
+  for (const auto& example : examples.list) {
+    const auto context = task.prompts.at("default").context.fill(example.record);
+    const auto& question = example.record.require("question");
+    EXPECT_TRUE(context.ends_with(question)) << example.where;
+    // One line or two for each question before it.
+    const auto before = std::stoul(example.record.require("number"));
+    EXPECT_EQ(before == 0, example.record.require("before").empty()) << example.where;
+  }
+}
+
+TEST(RealExamples, PagesOfWikiText) {
+  if (!std::filesystem::exists(kData)) GTEST_SKIP() << "real data are not here";
+  const auto pages = read_examples(find_task("wikitext"), "test", kData / "corpus");
+  EXPECT_EQ(pages.list.size(), 62);
+  for (const auto& page : pages.list) EXPECT_EQ(page.first.rfind(" = ", 0), 0) << page.where;
+}
+
 TEST(RealExamples, AnswersStandInTheirContexts) {
   if (!std::filesystem::exists(kData)) GTEST_SKIP() << "real data are not here";
   size_t answers = 0;
