@@ -19,6 +19,7 @@ struct Evaluate {
   recipes::EvaluateOptions options;
   recipes::RefinementOptions refinement;
   std::string model, output;
+  bool by_length = false;
   Console console;
 
   void run() {
@@ -47,7 +48,7 @@ struct Evaluate {
       else
         console.line(concat(task.name, ": the split has no labels, so there is no score"));
     }
-    if (!table.empty()) console.line(scores_table(table));
+    if (!table.empty()) console.line(scores_table(table, by_length));
     if (folder.empty()) {
       console.line("the predictions were not kept: the model is no run's; --output FOLDER keeps them");
     } else {
@@ -67,6 +68,7 @@ void add_evaluate_command(CLI::App& app) {
   add_flags(*command, state->refinement);
   command->add_option("--output", state->output, "folder for scores and predictions; by default eval/ of a run")
       ->type_name("FOLDER");
+  command->add_flag("--by-length", state->by_length, "also show the scores by the number of an example's tokens");
   state->console.add_flag(*command);
   add_example(*command,
               "Examples:\n"

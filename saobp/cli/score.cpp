@@ -9,13 +9,13 @@ namespace {
 
 struct Score {
   std::string task, preset, predictions;
-  tasks::ScoreOptions options;
+  bool by_length = false;
   Console console;
 
   void run() {
     const auto found = tasks::find_task(task, preset);
-    const auto scores = tasks::scores_of(found, tasks::read_predictions(predictions), options);
-    console.line(scores_table({{found.name, "", scores}}));
+    const auto scores = tasks::scores_of(found, tasks::read_predictions(predictions));
+    console.line(scores_table({{found.name, "", scores}}, by_length));
     console.result({{"tasks", {{found.name, scores}}}});
   }
 };
@@ -32,7 +32,7 @@ void add_score_command(CLI::App& app) {
                    "TASK-SPLIT.predictions.jsonl: a JSON object a line with \"id\", \"gold\" and \"prediction\"")
       ->required()
       ->type_name("FILE");
-  command->add_flag("--by-length", state->options.by_length, "also by the number of an example's tokens");
+  command->add_flag("--by-length", state->by_length, "also by the number of an example's tokens");
   state->console.add_flag(*command);
   add_example(*command,
               "Example:\n  saobp score --task sst2 \\\n    --predictions runs/sst2/eval/sst2-dev.predictions.jsonl");

@@ -5,11 +5,13 @@
 #include <optional>
 
 #include "saobp/io/words.h"
+#include "saobp/scores/shown.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::cli {
 namespace {
 
+using scores::unit_of;
 using train::format;
 
 std::string padded(std::string text, size_t width) {
@@ -19,11 +21,6 @@ std::string padded(std::string text, size_t width) {
 
 std::optional<double> number(const io::Json& json) {
   return json.is_number() ? std::optional(json.get<double>()) : std::nullopt;
-}
-
-// Shares are shown as points; perplexities and bits are not.
-double unit_of(const std::string& name) {
-  return name.find("perplexity") != std::string::npos || name.starts_with("bits") ? 1 : 100;
 }
 
 std::string points(const std::optional<double>& value, double unit) {
@@ -61,7 +58,7 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
 
 }  // namespace
 
-std::string scores_table(const std::vector<TaskScores>& tasks) {
+std::string scores_table(const std::vector<TaskScores>& tasks, bool by_length) {
   std::string text =
       padded("task", 14) + padded("split", 16) + padded("score", 13) + padded("points", 17) + "baselines\n";
   bool marked = false;
@@ -82,13 +79,15 @@ std::string scores_table(const std::vector<TaskScores>& tasks) {
     if (const auto ties = task.scores.value("ties", int64_t{0}); ties > 0)
       text += padded("", 14) + concat("tied: ", io::counted(ties, "example")) + "\n";
     const auto groups = task.scores.value("groups", io::Json::object());
-    for (const auto& [group, parts] : groups.items())
+    for (const auto& [group, parts] : groups.items()) {
+      if (group == "length" && !by_length) continue;
       for (const auto& [part, found] : parts.items()) {
         const auto first = found.at("scores").items().begin();
         text += padded("", 14) + padded(concat(group, " ", part), 29) +
                 points(number(first.value().at("value")), unit_of(first.key())) +
                 concat("  of ", io::counted(found.at("examples").get<int64_t>(), "example")) + "\n";
       }
+    }
   }
   if (marked) text += "≈ no better than that baseline, within two standard errors\n";
   text += "± standard error over examples";

@@ -15,6 +15,6 @@ struct TaskScores {
 
 // A line a score: value and standard error in points, beside the trivial baselines; "≈" marks a score whose interval
 // (two standard errors) covers the best of these.
-std::string scores_table(const std::vector<TaskScores>& tasks);
+std::string scores_table(const std::vector<TaskScores>& tasks, bool by_length = false);
 
 }  // namespace saobp::cli

@@ -96,8 +96,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"length", length},
               {"rows", examples.list.size()}};
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
-  auto found = evaluate(opened.model, {task, examples, *objective, options.batch, {options.by_length}},
-                        train::InterruptGuard::interrupted);
+  auto found = evaluate(opened.model, {task, examples, *objective, options.batch}, train::InterruptGuard::interrupted);
   settings["seconds"] = train::seconds_since(started);  // with reading and encoding
   return found;
 }

@@ -22,7 +22,6 @@ struct EvaluateOptions {
   int64_t length = 0;
   int64_t stride = 0;
   int64_t rows = 0;
-  bool by_length = false;
   int64_t threads = 0;
 
   template <class Self, class Visitor>
@@ -43,7 +42,6 @@ struct EvaluateOptions {
           "--length",
           io::between(0, kMaxTokensAPass));
     visit("rows", self.rows, "examples, the first ones; 0: all", io::at_least(0));
-    visit("by_length", self.by_length, "also tell the scores by the number of an example's tokens");
     visit("threads", self.threads, "threads; 0: one a core", io::between(0, 1024));
   }
 };

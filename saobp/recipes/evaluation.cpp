@@ -70,7 +70,7 @@ std::optional<std::vector<std::vector<float>>> outputs_of(const model::Model& mo
 
 std::optional<Evaluation> evaluate(const model::Model& model, const Asking& asking, const std::function<bool()>& stop,
                                    const train::World& world) {
-  const auto& [task, examples, objective, batch, options] = asking;
+  const auto& [task, examples, objective, batch] = asking;
   const auto outputs = outputs_of(model, objective, batch, stop, world);
   if (!outputs) return {};
   Evaluation made{objective.predictions(*outputs), nullptr};
@@ -79,8 +79,8 @@ std::optional<Evaluation> evaluate(const model::Model& model, const Asking& aski
     for (const auto& [name, value] : examples.list[i].groups) groups[name] = value;
     if (!groups.empty()) made.predictions[i].details["groups"] = groups;
   }
-  made.scores = examples.labelled ? tasks::scores_of(task, made.predictions, options)
-                                  : io::Json{{"examples", made.predictions.size()}};
+  made.scores =
+      examples.labelled ? tasks::scores_of(task, made.predictions) : io::Json{{"examples", made.predictions.size()}};
   return made;
 }
 

@@ -25,7 +25,6 @@ struct Asking {
   const tasks::Examples& examples;
   const tasks::Objective& objective;
   int64_t batch = 32;
-  tasks::ScoreOptions scores = {};
 };
 
 struct Evaluation {

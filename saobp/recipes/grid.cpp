@@ -28,8 +28,8 @@ Grid grid_from(const std::string& text) {
   if (text == "turc") return {text, {8, 16, 32, 64, 128}, {3e-4, 1e-4, 5e-5, 3e-5}, 4};
   const auto colon = text.find(':');
   const auto batches = numbers_in<int64_t>(std::string_view(text).substr(0, colon));
-  const auto rates = colon == std::string::npos ? std::nullopt
-                                                : numbers_in<double>(std::string_view(text).substr(colon + 1));
+  const auto rates =
+      colon == std::string::npos ? std::nullopt : numbers_in<double>(std::string_view(text).substr(colon + 1));
   if (!batches || !rates)
     fail_usage("--grid: \"", text, "\" was given; turc, or batches and rates such as 16,32:1e-4,5e-5, was expected");
   return {text, *batches, *rates, 0};

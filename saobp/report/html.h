@@ -14,6 +14,9 @@ namespace saobp::report {
 // file's name was.
 std::string escape(std::string_view text);
 
+// In the place of what a run did not record.
+inline const std::string kAbsent = "<span class='absent'>not recorded</span>";
+
 // "%.{digits}f"; "not finite" where it is not.
 std::string fixed(double value, int digits);
 using io::grouped;

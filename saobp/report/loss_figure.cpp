@@ -84,7 +84,8 @@ std::string loss_chart(const std::vector<RunInput>& runs, const std::string& id,
   out.chart.id = id;
   out.chart.title = title;
   out.chart.x_title = "step";
-  out.chart.y_title = "nats per predicted token";
+  const bool of_tasks = std::all_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
+  out.chart.y_title = of_tasks ? "loss per example" : "nats per predicted token";
   out.chart.x_ticks = round_ticks(steps, 5);
   for (size_t i = 0; i < runs.size(); ++i) out.add(runs[i], static_cast<int>(i));
   if (out.extent.empty) return "";

@@ -1,5 +1,6 @@
 #include "saobp/report/report.h"
 
+#include <algorithm>
 #include <set>
 
 #include "saobp/io/error.h"
@@ -10,6 +11,7 @@
 #include "saobp/report/html.h"
 #include "saobp/report/style.h"
 #include "saobp/report/tables.h"
+#include "saobp/report/tasks_section.h"
 
 namespace saobp::report {
 namespace {
@@ -109,10 +111,13 @@ std::string render_comparison_page(const std::vector<RunInput>& runs, const std:
   page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + "</style></head>\n<body><main>\n";
   page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
           "</header>\n";
+  page += tasks_section(runs);
   page += "<section><h2>Training</h2>\n" + warnings(runs) + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
   page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
   for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
-  if (groups.empty()) page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
+  const bool of_tasks = std::any_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
+  if (groups.empty() && !of_tasks)
+    page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
   page += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n" + remarks(runs);
   return page + "</main></body></html>\n";
 }

@@ -51,6 +51,22 @@ struct MetricsReader {
       resumed = true;
   }
 
+  // A line without a loss and without a look at attention is about scores, each under its name.
+  void read_scores(const Json& line, const std::string& where) {
+    if (line.contains("loss") || line.contains("validation_loss") || line.contains("attention")) return;
+    const auto step = io::require<int64_t>(line, "step", where);
+    for (const auto& [name, value] : line.items()) {
+      if (name == "step" || !value.is_number_float()) continue;
+      auto found = std::find_if(run.score_curves.begin(), run.score_curves.end(),
+                                [&, &name = name](const ScoreCurve& curve) { return curve.score == name; });
+      if (found == run.score_curves.end()) {
+        run.score_curves.push_back({name, {}});
+        found = std::prev(run.score_curves.end());
+      }
+      resumed |= append(found->points, {step, value.get<double>()});
+    }
+  }
+
   void read(const fs::path& path) {
     const std::string text = io::read_file(path);
     int64_t number = 0;
@@ -78,6 +94,7 @@ struct MetricsReader {
       read_loss(json, "loss", run.train_loss, where);
       read_loss(json, "validation_loss", run.validation_loss, where);
       read_monitor(json, where);
+      read_scores(json, where);
     }
     if (!damaged.empty())
       run.remarks.push_back(concat(io::counted(damaged.size(), "line"), " of metrics.jsonl (the first is line ",
@@ -91,6 +108,23 @@ struct MetricsReader {
   }
 };
 
+// Of a suite the settings are those of its first run.
+void read_first_record(const fs::path& suite, RunInput& run) {
+  std::vector<fs::path> records;
+  for (const auto& task : run.tasks) {
+    const auto folder = suite / task.name;
+    if (!fs::is_directory(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (fs::exists(entry.path() / "run.json")) records.push_back(entry.path() / "run.json");
+  }
+  if (records.empty()) return;
+  std::sort(records.begin(), records.end());
+  run.record = io::read_json(records.front());
+  if (run.record.is_object()) run.record.erase("final");
+  run.remarks.push_back(concat("A suite of ", io::counted(records.size(), "run"), "; the settings are those of ",
+                               records.front().parent_path().lexically_relative(suite).string(), "."));
+}
+
 }  // namespace
 
 RunInput read_run(const fs::path& folder) {
@@ -101,9 +135,14 @@ RunInput read_run(const fs::path& folder) {
   const auto whole = fs::weakly_canonical(folder);
   run.name = whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
 
+  run.tasks = read_tasks(folder);
+  if (const auto suite = folder / "suite.json"; fs::exists(suite)) {
+    read_first_record(folder, run);
+    return run;
+  }
   const fs::path record = folder / "run.json", metrics = folder / "metrics.jsonl", analyses = folder / "analysis";
   if (!fs::exists(record) && !fs::exists(metrics))
-    fail(folder.string(), ": holds neither run.json nor metrics.jsonl; a run folder was expected");
+    fail(folder.string(), ": holds neither run.json nor metrics.jsonl nor suite.json; a run folder was expected");
   if (fs::exists(record)) {
     run.record = io::read_json(record);
     if (!run.record.is_object()) fail(record.string(), ": ", io::type_name(run.record), "; an object was expected");
@@ -127,7 +166,7 @@ RunInput read_run(const fs::path& folder) {
     std::sort(files.begin(), files.end());
     for (const auto& file : files) run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
   }
-  if (run.analyses.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
+  if (run.analyses.empty() && run.tasks.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
   return run;
 }
 

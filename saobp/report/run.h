@@ -1,4 +1,5 @@
-// What a report needs to know about a run, read from its folder: run.json, metrics.jsonl, analysis/*.json.
+// What a report needs to know about a run, read from its folder: run.json, metrics.jsonl, analysis/*.json, eval/*.json;
+// or about the runs of a suite, from its suite.json.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +10,9 @@
 
 #include "saobp/io/json.h"
 #include "saobp/report/analysis_record.h"
+#include "saobp/report/task_record.h"
 
 namespace saobp::report {
-
-struct LossPoint {
-  int64_t step = 0;
-  double value = 0;
-};
 
 // What --monitor-every logged at a step. Only entropy and GTD are there; elemmul's B has no entropy.
 struct MonitorPoint {
@@ -31,13 +28,15 @@ struct RunInput {
   std::vector<LossPoint> train_loss;  // in the order of the file, as logged
   std::vector<LossPoint> validation_loss;
   std::vector<MonitorPoint> monitored;
+  std::vector<ScoreCurve> score_curves;  // what fine-tuning logged beside losses
+  std::vector<TaskRecord> tasks;         // by name
   std::vector<AnalysisRecord> analyses;  // by name
   std::vector<std::string> remarks;      // what was missing or damaged, one plain sentence each
 };
 
-// Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl, or one of its files is damaged.
-// Lines of metrics.jsonl that are no JSON, such as a last one that was cut off (the run was killed), are left out and
-// remarked upon.
+// Throws Error when `folder` is not a folder, holds neither run.json nor metrics.jsonl nor suite.json, or one of its
+// files is damaged. Lines of metrics.jsonl that are no JSON, such as a last one that was cut off (the run was killed),
+// are left out and remarked upon.
 RunInput read_run(const std::filesystem::path& folder);
 
 }  // namespace saobp::report

@@ -52,6 +52,7 @@ p.fine { margin-top: .9rem; }
 figure { margin: 0; min-width: 0; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 28px; }
 .pair + .pair { margin-top: 28px; }
+.pair + h3 { margin-top: 1.8rem; }
 figure > svg { display: block; width: 100%; height: auto; margin: .3rem 0; }
 figcaption { max-width: 75ch; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: .86rem; }

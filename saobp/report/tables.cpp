@@ -14,8 +14,6 @@ namespace {
 using io::Json;
 using Layers = std::vector<std::vector<double>>;
 
-const std::string kAbsent = "<span class='absent'>not recorded</span>";
-
 const Json* find_in(const Json& json, const std::vector<std::string>& names) {
   if (!json.is_object()) return nullptr;
   for (const auto& name : names)

@@ -280,13 +280,25 @@ Json scores_of_all(const Task& task, const std::vector<Prediction>& predictions)
       return p.details.is_object() && p.details.value("tied", false);
     });
   }
-  if (task.kind == Kind::classification && !has_likelihoods(predictions)) add_doubt(task, made);
+  if (task.kind != Kind::classification) return made;
+  for (const auto& gold : task.labels)
+    for (const auto& predicted : task.labels) made["confusion"][gold.name][predicted.name] = 0;
+  for (const auto& p : predictions) {
+    auto& count = made["confusion"][p.gold.get<std::string>()][p.prediction.get<std::string>()];
+    count = count.get<int64_t>() + 1;
+  }
+  if (!has_likelihoods(predictions)) add_doubt(task, made);
   return made;
 }
 
 // "" where it has none.
 std::string group_of(const Prediction& p, const std::string& group) {
   return p.details.is_object() && p.details.contains("groups") ? p.details.at("groups").value(group, "") : "";
+}
+
+bool tell_tokens(const std::vector<Prediction>& predictions) {
+  return std::all_of(predictions.begin(), predictions.end(),
+                     [](const Prediction& p) { return p.details.is_object() && p.details.contains("tokens"); });
 }
 
 // "33-64": powers of two from 32 on.
@@ -312,12 +324,12 @@ void add_group(const Task& task, const std::vector<Prediction>& predictions, con
 
 }  // namespace
 
-Json scores_of(const Task& task, const std::vector<Prediction>& predictions, const ScoreOptions& options) {
+Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
   if (predictions.empty()) fail(task.title, ": there are no predictions");
   auto made = scores_of_all(task, predictions);
   for (const auto& group : task.groups)
     add_group(task, predictions, group.first, [&](const Prediction& p) { return group_of(p, group.first); }, made);
-  if (options.by_length) add_group(task, predictions, "length", length_of, made);
+  if (tell_tokens(predictions)) add_group(task, predictions, "length", length_of, made);
   return made;
 }
 

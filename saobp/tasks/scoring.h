@@ -11,14 +11,11 @@
 
 namespace saobp::tasks {
 
-struct ScoreOptions {
-  bool by_length = false;  // also by the tokens of an example: "groups": {"length": {"33-64": …}}
-};
-
 // {"examples", "scores": {NAME: {"value", "standard_error"}}, "baselines": {…}, "predicted": shares, "ties"} and, where
-// the task has groups, "groups": {GROUP: {VALUE: {"examples", "scores"}}}. A score that is undefined is null. Error for
-// a prediction without gold, or one that is not of the task's labels.
-io::Json scores_of(const Task& task, const std::vector<Prediction>& predictions, const ScoreOptions& options = {});
+// the task has groups or the predictions tell their tokens, "groups": {GROUP: {VALUE: {"examples", "scores"}}}, with
+// the group "length": "33-64" tokens; of a classification also "confusion": {GOLD: {PREDICTED: examples}}. A score that
+// is undefined is null. Error for a prediction without gold, or one that is not of the task's labels.
+io::Json scores_of(const Task& task, const std::vector<Prediction>& predictions);
 
 // That score of a sample of the predictions, as places among them. They may go meanwhile. Error for a score that the
 // task does not have.

@@ -1,0 +1,283 @@
+#include "saobp/report/tasks_section.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "saobp/report/figure_parts.h"
+#include "saobp/report/html.h"
+#include "saobp/scores/shown.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+using Look = Series::Look;
+using scores::unit_of;
+
+// A task and split that some run was scored on.
+struct Place {
+  std::string task, split;
+  auto operator<=>(const Place&) const = default;
+};
+
+const TaskRecord* record_of(const RunInput& run, const Place& place) {
+  for (const auto& task : run.tasks)
+    if (task.name == place.task && task.split == place.split) return &task;
+  return nullptr;
+}
+
+std::optional<double> number_in(const Json& json, const char* key) {
+  if (!json.is_object() || !json.contains(key) || !json.at(key).is_number()) return {};
+  return json.at(key).get<double>();
+}
+
+// The best of the trivial baselines; nothing where there is none.
+std::optional<std::pair<std::string, double>> best_baseline(const TaskRecord& task, const std::string& score) {
+  std::optional<std::pair<std::string, double>> best;
+  const auto baselines = task.scores.value("baselines", Json::object());
+  for (const auto& [name, scores] : baselines.items())
+    if (const auto value = number_in(scores, score.c_str()); value && (!best || *value > best->second))
+      best = {name, *value};
+  return best;
+}
+
+// "86.51 ± 1.20, sd 0.4 of 5 seeds", with ≈ where its interval covers the best baseline.
+std::string written_score(const TaskRecord& task, const std::string& name) {
+  const auto scores = task.scores.at("scores");
+  if (!scores.contains(name)) return kAbsent;
+  const double unit = unit_of(name);
+  const auto& score = scores.at(name);
+  const auto value = number_in(score, "value"), error = number_in(score, "standard_error"),
+             deviation = number_in(score, "standard_deviation");
+  if (!value) return "undefined";
+  std::string text = fixed(unit * *value, 2);
+  if (error) text += " ± " + fixed(unit * *error, 2);
+  if (deviation) text += concat(", sd ", fixed(unit * *deviation, 2), " of ", score.at("values").size(), " seeds");
+  const auto baseline = best_baseline(task, name);
+  const bool covers = baseline && error && *value - 2 * *error <= baseline->second;
+  return escape(text + (covers ? " ≈" : ""));
+}
+
+std::string head_row(const std::vector<RunInput>& runs, const std::vector<std::string>& first) {
+  std::string out = "<thead><tr>";
+  for (const auto& title : first) out += "<th scope='col'>" + escape(title) + "</th>";
+  for (const auto& run : runs) out += "<th scope='col' class='number'>" + escape(run.name) + "</th>";
+  return out + "</tr></thead>\n";
+}
+
+std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>& places) {
+  std::string out = "<div class='scroll' tabindex='0'><table>" + head_row(runs, {"Task", "Score", "Best baseline"}) + "<tbody>\n";
+  for (const auto& place : places) {
+    std::vector<std::string> names;
+    std::string baseline;
+    for (const auto& run : runs) {
+      const auto* task = record_of(run, place);
+      if (!task) continue;
+      for (const auto& [name, score] : task->scores.at("scores").items())
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+    for (const auto& name : names) {
+      std::string cells;
+      std::optional<std::pair<std::string, double>> best;
+      for (const auto& run : runs) {
+        const auto* task = record_of(run, place);
+        cells += "<td class='number'>" + (task ? written_score(*task, name) : kAbsent) + "</td>";
+        if (task && !best) best = best_baseline(*task, name);
+      }
+      out += "<tr><th scope='row'>" + escape(concat(place.task, ", ", place.split)) + "</th><td>" + escape(name) + "</td><td>" +
+             (best ? escape(concat(fixed(unit_of(name) * best->second, 2), " (", best->first, ")")) : "–") + "</td>" + cells +
+             "</tr>\n";
+    }
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+std::string y_title(const std::string& score) { return unit_of(score) == 100 ? "points" : score; }
+
+void add_line(Series line, Chart& chart, std::string& legend) {
+  chart.description += concat(line.title, ": from ", fixed(line.points.front().y, 2), " to ",
+                              fixed(line.points.back().y, 2), ". ");
+  legend += legend_entry(line.run, line.look, line.title);
+  chart.series.push_back(std::move(line));
+}
+
+// The headline score of a run while it was fine-tuned.
+std::string learning_curves(const std::vector<RunInput>& runs) {
+  std::vector<std::string> names;
+  for (const auto& run : runs)
+    for (const auto& curve : run.score_curves)
+      if (std::find(names.begin(), names.end(), curve.score) == names.end()) names.push_back(curve.score);
+  std::string out;
+  for (const auto& name : names) {
+    Chart chart{.id = "curve-" + name, .title = "While fine-tuning: " + name, .description = "", .x_title = "step",
+                .y_title = y_title(name), .x_ticks = {}, .y_ticks = {}, .series = {}, .reference = {}};
+    Extent extent, steps;
+    std::string legend;
+    for (size_t i = 0; i < runs.size(); ++i)
+      for (const auto& curve : runs[i].score_curves) {
+        if (curve.score != name) continue;
+        Series line{runs[i].name, static_cast<int>(i), Look::marked, {}};
+        for (const auto& point : curve.points) {
+          const double value = unit_of(name) * point.value;
+          line.points.push_back({static_cast<double>(point.step), value,
+                                 concat(runs[i].name, ", step ", grouped(point.step), ": ", fixed(value, 2))});
+          extent.add(value), steps.add(static_cast<double>(point.step));
+        }
+        if (!line.points.empty()) add_line(std::move(line), chart, legend);
+      }
+    if (extent.empty) continue;
+    chart.x_ticks = round_ticks({0, steps.high}, 5);
+    chart.y_ticks = extent.ticks(1, 5);
+    chart.y_digits = digits_for(chart.y_ticks);
+    out += figure(chart, legend, "Of the dev set, or of what was held back of the training set; the axis does not start at zero.");
+  }
+  return out.empty() ? "" : "<div class='pair'>\n" + out + "</div>\n";
+}
+
+// The number that a value of a group stands for: hops, or the most tokens of "33-64".
+std::optional<double> number_of(const std::string& value) {
+  const auto dash = value.find('-');
+  const auto text = dash == std::string::npos ? value : value.substr(dash + 1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return {};
+  return std::stod(text);
+}
+
+// The headline score of one task by the values of a group: hops, length, source.
+class GroupView {
+ public:
+  GroupView(const std::vector<RunInput>& runs, const Place& place, const std::string& group)
+      : place_(place), group_(group), by_(group == "length" ? "tokens" : group) {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      const auto* task = record_of(runs[i], place);
+      const auto groups = task ? task->scores.value("groups", Json::object()) : Json::object();
+      if (!groups.contains(group)) continue;
+      of_run_.push_back({static_cast<int>(i), runs[i].name, groups.at(group)});
+      for (const auto& [value, part] : groups.at(group).items()) {
+        if (score_.empty() && !part.at("scores").empty()) score_ = part.at("scores").items().begin().key();
+        if (std::find(values_.begin(), values_.end(), value) == values_.end()) values_.push_back(value);
+      }
+    }
+    counts_ = std::all_of(values_.begin(), values_.end(), [](const auto& value) { return number_of(value).has_value(); });
+    if (counts_)
+      std::sort(values_.begin(), values_.end(), [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
+  }
+
+  bool empty() const { return score_.empty() || values_.size() < 2; }
+
+  std::string table() const {
+    std::string out = "<div class='scroll' tabindex='0'><table><thead><tr><th scope='col'>" + escape(by_) +
+                      "</th><th scope='col' class='number'>examples</th>";
+    for (const auto& run : of_run_) out += "<th scope='col' class='number'>" + escape(run.name) + "</th>";
+    out += "</tr></thead>\n<tbody>\n";
+    for (const auto& value : values_) {
+      std::string cells, examples = "–";
+      for (const auto& run : of_run_) {
+        cells += "<td class='number'>" + (run.parts.contains(value) ? escape(written(run.parts.at(value))) : kAbsent) + "</td>";
+        if (run.parts.contains(value)) examples = grouped(run.parts.at(value).at("examples").get<int64_t>());
+      }
+      out += "<tr><th scope='row'>" + escape(value) + "</th><td class='number'>" + examples + "</td>" + cells + "</tr>\n";
+    }
+    return out + "</tbody></table></div>\n";
+  }
+
+  // Empty where the group's values are no numbers.
+  std::string chart() const {
+    if (!counts_) return "";
+    Chart chart{.id = concat("group-", place_.task, "-", place_.split, "-", group_),
+                .title = concat(place_.task, ", ", place_.split, ": ", score_, " by ", by_), .description = "", .x_title = by_,
+                .y_title = y_title(score_), .x_ticks = round_ticks({0, *number_of(values_.back())}, 5), .y_ticks = {},
+                .series = {}, .reference = {}};
+    Extent extent;
+    std::string legend;
+    for (const auto& run : of_run_) {
+      Series line{run.name, run.index, Look::marked, {}};
+      for (const auto& value : values_)
+        if (const auto number = run.parts.contains(value) ? score_in(run.parts.at(value), "value") : std::nullopt) {
+          line.points.push_back({*number_of(value), unit_of(score_) * *number,
+                                 concat(run.name, ", ", by_, " ", value, ": ", written(run.parts.at(value)))});
+          extent.add(unit_of(score_) * *number);
+        }
+      if (!line.points.empty()) add_line(std::move(line), chart, legend);
+    }
+    if (extent.empty) return "";
+    chart.y_ticks = extent.ticks(2, 5);
+    chart.y_digits = digits_for(chart.y_ticks);
+    return figure(chart, legend, group_ == "length" ? "Each mark stands at the most tokens of its stretch." : "");
+  }
+
+ private:
+  struct OfRun {
+    int index;
+    std::string name;
+    Json parts;  // by the group's values
+  };
+
+  std::optional<double> score_in(const Json& part, const char* key) const {
+    return number_in(part.at("scores").value(score_, Json()), key);
+  }
+
+  std::string written(const Json& part) const {
+    const auto value = score_in(part, "value"), error = score_in(part, "standard_error");
+    if (!value) return "undefined";
+    return fixed(unit_of(score_) * *value, 2) + (error ? " ± " + fixed(unit_of(score_) * *error, 2) : "");
+  }
+
+  Place place_;
+  std::string group_, by_, score_;
+  std::vector<OfRun> of_run_;
+  std::vector<std::string> values_;
+  bool counts_ = false;
+};
+
+std::string groups_part(const std::vector<RunInput>& runs, const std::set<Place>& places) {
+  std::string out;
+  for (const auto& place : places) {
+    std::set<std::string> groups;
+    for (const auto& run : runs)
+      if (const auto* task = record_of(run, place); task && task->scores.contains("groups"))
+        for (const auto& [group, parts] : task->scores.at("groups").items()) groups.insert(group);
+    for (const auto& group : groups)
+      if (const GroupView view(runs, place, group); !view.empty()) out += "<div>" + view.chart() + view.table() + "</div>\n";
+  }
+  return out.empty() ? "" : "<h3>By length and by group</h3>\n<div class='pair'>\n" + out + "</div>\n";
+}
+
+// Which class was taken for which, of each run that tells.
+std::string confusion_part(const std::vector<RunInput>& runs, const std::set<Place>& places) {
+  std::string out;
+  for (const auto& place : places)
+    for (const auto& run : runs) {
+      const auto* task = record_of(run, place);
+      if (!task || !task->scores.contains("confusion")) continue;
+      const auto& confusion = task->scores.at("confusion");
+      if (!confusion.is_object() || confusion.empty()) continue;
+      std::string head = "<thead><tr><th scope='col'>gold, down; predicted, across</th>", rows;
+      for (const auto& [gold, counts] : confusion.items()) {
+        head += "<th scope='col' class='number'>" + escape(gold) + "</th>";
+        rows += "<tr><th scope='row'>" + escape(gold) + "</th>";
+        for (const auto& [predicted, count] : confusion.items())
+          rows += "<td class='number'>" + (counts.contains(predicted) ? escape(plain_text(counts.at(predicted))) : kAbsent) + "</td>";
+        rows += "</tr>\n";
+      }
+      out += "<div><h3>" + escape(concat(place.task, ", ", place.split, ": ", run.name)) +
+             "</h3>\n<div class='scroll' tabindex='0'><table>" + head + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div></div>\n";
+    }
+  return out.empty() ? "" : "<h3>What was taken for what</h3>\n<div class='pair'>\n" + out + "</div>\n";
+}
+
+}  // namespace
+
+std::string tasks_section(const std::vector<RunInput>& runs) {
+  std::set<Place> places;
+  for (const auto& run : runs)
+    for (const auto& task : run.tasks) places.insert({task.name, task.split});
+  if (places.empty()) return "";
+  return "<section><h2>Tasks</h2>\n" + score_table(runs, places) +
+         "<p class='fine'>Points; ± is the standard error over examples, sd the standard deviation over seeds. ≈ marks a score "
+         "that is no better than the best trivial baseline, within two standard errors.</p>\n" +
+         learning_curves(runs) + groups_part(runs, places) + confusion_part(runs, places) + "</section>\n";
+}
+
+}  // namespace saobp::report

@@ -1,0 +1,14 @@
+// The part of the page about tasks: scores with intervals, learning curves, confusion, scores by length and by groups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "saobp/report/run.h"
+
+namespace saobp::report {
+
+// Empty where no run has been scored on a task.
+std::string tasks_section(const std::vector<RunInput>& runs);
+
+}  // namespace saobp::report
