@@ -197,7 +197,7 @@ namespace {
 std::string answered(const std::string& question, const std::string& letter, const std::vector<std::string>& options) {
   const auto right = static_cast<size_t>(letter.size() == 1 ? letter[0] - 'A' : -1);
   if (right >= options.size()) return "";
-  if (question.ends_with("  _  .")) return concat(question.substr(question.size() - 5), options[right], "\n");
+  if (question.ends_with("  _  .")) return concat(question.substr(0, question.size() - 5), options[right], "\n");
   return concat("Question: ", question, "\nAnswer: ", options[right], "\n");
 }
 
