@@ -5,8 +5,12 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
+#include "saobp/cli/outputs.h"
+#include "saobp/cli/reporter.h"
 #include "saobp/data/khop.h"
+#include "saobp/io/file.h"
 #include "saobp/io/words.h"
+#include "saobp/recipes/task_rows.h"
 
 namespace saobp::cli {
 namespace {
@@ -57,6 +61,40 @@ void add_khop(CLI::App& tasks) {
   command->callback([state] { state->run(); });
 }
 
+struct Rows {
+  recipes::TaskRowOptions options;
+  std::string model, output = "/dev/stdout";
+  Console console;
+
+  void run() {
+    if (options.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
+    if (options.data.empty()) fail_usage("--data is missing: the folder with the task's files");
+    prepare_output(output, "--output", files_of(model));
+    int64_t rows = 0;
+    io::AtomicFile file(output);
+    recipes::each_task_row(model, options, report_to(console), [&](const io::Json& row) {
+      ++rows;
+      file.write(row.dump() + "\n");
+    });
+    file.commit();
+    console.line("written     " + output);
+    console.result({{"rows", rows}});
+  }
+};
+
+void add_rows(CLI::App& tasks) {
+  auto state = std::make_shared<Rows>();
+  auto* command = tasks.add_subcommand("rows", "Show what a model is fed for a task: ids, token types and targets");
+  command->add_option("model", state->model, "a run or another model folder, for its tokenizer and its config")
+      ->required()
+      ->type_name("FOLDER");
+  add_flags(*command, state->options);
+  command->add_option("--output", state->output, "a JSON object a line; by default standard output")->type_name("FILE");
+  state->console.add_flag(*command);
+  add_example(*command, "Example:\n  saobp tasks rows runs/mini-high --task rte --data glue --rows 3");
+  command->callback([state] { state->run(); });
+}
+
 }  // namespace
 
 void add_tasks_command(CLI::App& app) {
@@ -68,6 +106,7 @@ void add_tasks_command(CLI::App& app) {
   add_example(*listing, "Example:\n  saobp tasks list");
   listing->callback([console] { list(*console); });
   add_khop(*command);
+  add_rows(*command);
 }
 
 }  // namespace saobp::cli

@@ -33,10 +33,15 @@ class Objective {
   virtual model::HeadKind head() const = 0;
   // An item is what a batch is made of: an example, or a window of one.
   virtual int64_t items() const = 0;
+  // The place of its example in the list.
+  virtual int64_t example_of(int64_t item) const { return item; }
   // Tokens of its longest row.
   virtual int64_t length(int64_t item) const = 0;
   // Their rows as a batch.
   virtual model::Inputs inputs(std::span<const int64_t> items) const = 0;
+  // What the item is to give: the place of a label or an option, a number, the two ends of an answer; null where that
+  // is not known or nothing is.
+  virtual io::Json target(int64_t /*item*/) const { return nullptr; }
   // scale · Σ losses of the items, a differentiable scalar in float.
   virtual torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const = 0;
   // What the head puts out for each item, in float. In evaluation mode, without gradients.

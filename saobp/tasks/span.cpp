@@ -79,14 +79,17 @@ class Spans final : public Objective {
 
   model::HeadKind head() const override { return model::HeadKind::span; }
   int64_t items() const override { return static_cast<int64_t>(windows_.size()); }
+  int64_t example_of(int64_t item) const override { return window(item).example; }
   int64_t length(int64_t item) const override { return static_cast<int64_t>(window(item).row.ids.size()); }
-  bool is_trained(int64_t item) const override { return example_of(window(item)).aligned; }
+  bool is_trained(int64_t item) const override { return example(window(item)).aligned; }
 
   model::Inputs inputs(std::span<const int64_t> items) const override {
     std::vector<const Row*> rows;
     for (int64_t item : items) rows.push_back(&window(item).row);
     return pretrained::pad(rows, pad_);
   }
+
+  io::Json target(int64_t item) const override { return {window(item).start, window(item).end}; }
 
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
     const auto logits = logits_of(model, items);
@@ -127,7 +130,7 @@ class Spans final : public Objective {
 
  private:
   const Window& window(int64_t item) const { return windows_[static_cast<size_t>(item)]; }
-  const Example& example_of(const Window& window) const { return examples_.list[static_cast<size_t>(window.example)]; }
+  const Example& example(const Window& window) const { return examples_.list[static_cast<size_t>(window.example)]; }
 
   void add_windows(int64_t number, const model::ModelConfig& config, const text::Tokenizer& tokenizer, int64_t length) {
     const auto& example = examples_.list[static_cast<size_t>(number)];
@@ -170,7 +173,7 @@ class Spans final : public Objective {
     const auto tokens = window.row.ids.size();
     const std::span<const float> starts(output.data(), tokens), ends(output.data() + tokens, tokens);
     const auto count = static_cast<int64_t>(window.spans.size());
-    const auto& context = *example_of(window).second;
+    const auto& context = *example(window).second;
     const auto best_ends = largest_of(ends, kBest);
     for (int64_t start : largest_of(starts, kBest))
       for (int64_t end : best_ends) {
@@ -184,7 +187,7 @@ class Spans final : public Objective {
   }
 
   Prediction prediction_of(size_t begin, size_t end, const std::vector<std::vector<float>>& outputs) const {
-    const auto& example = example_of(windows_[begin]);
+    const auto& example = examples_.list[static_cast<size_t>(windows_[begin].example)];
     std::vector<Candidate> found;
     double null_score = std::numeric_limits<double>::infinity(), null_start = 0, null_end = 0;
     for (size_t w = begin; w < end; ++w) {

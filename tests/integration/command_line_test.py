@@ -12,7 +12,7 @@ from conftest import BINARY, tiny_config
 from progress_test import COLUMNS, on_terminal
 
 VERBS = ["demo", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer convert", "pretrain",
-         "finetune", "evaluate", "compare", "score", "tasks list", "tasks khop", "analyze", "fill", "generate", "report", "bench attention", "bench train", "bench infer", "bench cost", "info", "completion"]
+         "finetune", "evaluate", "compare", "score", "tasks list", "tasks khop", "tasks rows", "analyze", "fill", "generate", "report", "bench attention", "bench train", "bench infer", "bench cost", "info", "completion"]
 
 
 @pytest.mark.parametrize("verb", ["", "tokenizer", "tasks", "bench", *VERBS])
