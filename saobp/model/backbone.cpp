@@ -80,12 +80,20 @@ torch::Tensor BackboneImpl::finish(const torch::Tensor& hidden) const {
 }
 
 torch::Tensor BackboneImpl::hidden_states(const Inputs& inputs, const AttentionProbe& probe) {
+  return run(inputs, probe, {});
+}
+
+torch::Tensor BackboneImpl::hidden_states_at(const Inputs& inputs, const torch::Tensor& places) {
+  return run(inputs, {}, places).squeeze(0);
+}
+
+torch::Tensor BackboneImpl::run(const Inputs& inputs, const AttentionProbe& probe, const torch::Tensor& places) {
   const double p = !is_training()                          ? 0.0
                    : config.family->keys.embedding_dropout ? config.embedding_dropout_prob
                                                            : config.hidden_dropout_prob;
   auto hidden = dropout(embed(inputs, 0), p, derive_seed(dropout_seed, 0));
   if (projection_weight.defined()) hidden = dense(hidden, projection_weight, projection_bias);
-  return finish(run_layers(hidden, inputs.attention_mask, probe));
+  return finish(run_layers(hidden, inputs.attention_mask, probe, places));
 }
 
 void BackboneImpl::learn_strengths() {
@@ -196,7 +204,7 @@ attention::AttentionOptions BackboneImpl::attention_options(size_t layer) const 
 }
 
 torch::Tensor BackboneImpl::run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask,
-                                       const AttentionProbe& probe) {
+                                       const AttentionProbe& probe, const torch::Tensor& places) {
   if (watch) watch("the embeddings", hidden);
   for (size_t i = 0; i < layers.size(); ++i) {
     auto options = attention_options(i);
@@ -209,7 +217,7 @@ torch::Tensor BackboneImpl::run_layers(torch::Tensor hidden, const torch::Tensor
       own.seed = static_cast<int64_t>(derive_seed(seed, 0));
       return attention::refined_attention(query, key, value, own);
     };
-    hidden = layers[i]->forward(hidden, attend, seed);
+    hidden = layers[i]->forward(hidden, attend, seed, i + 1 == layers.size() ? places : torch::Tensor());
     if (watch) watch("layer " + std::to_string(i), hidden);
   }
   return hidden;

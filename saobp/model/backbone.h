@@ -39,6 +39,9 @@ struct BackboneImpl : torch::nn::Module {
   // lies outside of the vocabulary or of the token types. A decoder's positions count from the row's first place,
   // whatever the mask says; outputs of padded places mean nothing.
   torch::Tensor hidden_states(const Inputs& inputs, const AttentionProbe& probe = {});
+  // Those of N tokens alone, indices into the B · L → [N, C]: what follows the last layer's attention is not made for
+  // the others. In training mode dropout draws other masks there than for all tokens.
+  torch::Tensor hidden_states_at(const Inputs& inputs, const torch::Tensor& places);
 
   // Starts the position embeddings from the sines and cosines of Vaswani et al. (2017), with the standard deviation
   // that the drawn values have: a fixed distance is then the same rotation everywhere, which is learnt much sooner.
@@ -91,13 +94,15 @@ struct BackboneImpl : torch::nn::Module {
   virtual bool shares_word_embeddings() const = 0;
 
  private:
+  torch::Tensor run(const Inputs& inputs, const AttentionProbe& probe, const torch::Tensor& places);
   torch::Tensor embed_words(const torch::Tensor& input_ids) const;
   torch::Tensor positions_of(const torch::Tensor& input_ids, int64_t first) const;
   void check_ids(const Inputs& inputs, int64_t first) const;
   torch::Tensor in_compute_type(const torch::Tensor& hidden) const {
     return compute_type ? hidden.to(*compute_type) : hidden;
   }
-  torch::Tensor run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask, const AttentionProbe& probe);
+  torch::Tensor run_layers(torch::Tensor hidden, const torch::Tensor& attention_mask, const AttentionProbe& probe,
+                           const torch::Tensor& places);
 };
 // Names of layer_strengths begin so: an optimiser gives them a rate of their own.
 inline constexpr const char* kStrengthName = "strengths_layer_";

@@ -55,12 +55,12 @@ Head::Head(const HeadRecord& r, const ModelConfig& c, const torch::Tensor& word_
   word_embeddings_ = word_embeddings;
 }
 
-torch::Tensor Head::pooled(const torch::Tensor& hidden, const torch::Tensor& attention_mask) const {
-  if (record.pool == Pool::every) return hidden;
-  if (record.pool == Pool::first) return hidden.select(1, 0);
-  if (!attention_mask.defined()) return hidden.select(1, hidden.size(1) - 1);
-  const auto places = torch::arange(hidden.size(1)).mul(attention_mask.to(torch::kLong)).argmax(1);
-  return hidden.index({torch::arange(hidden.size(0)), places});
+torch::Tensor Head::places(int64_t batch, int64_t length, const torch::Tensor& attention_mask) const {
+  if (record.pool == Pool::every) fail(record.architecture, ": looks at every token");
+  const auto rows = torch::arange(batch) * length;
+  if (record.pool == Pool::first) return rows;
+  if (!attention_mask.defined()) return rows + (length - 1);
+  return rows + torch::arange(length).mul(attention_mask.to(torch::kLong)).argmax(1);
 }
 
 torch::Tensor Head::states(const torch::Tensor& hidden, uint64_t seed) const {

@@ -26,9 +26,9 @@ class Head {
   Head(const HeadRecord& record, const ModelConfig& config, const torch::Tensor& word_embeddings,
        const Register& register_parameter);
 
-  // Of hidden states [B, L, C] those that the head looks at, [B, C]; all [B, L, C] where it looks at every one. The
-  // mask is that of Inputs.
-  torch::Tensor pooled(const torch::Tensor& hidden, const torch::Tensor& attention_mask) const;
+  // Where a head that looks at one token of each row looks: [B], indices into the B · L tokens. The mask is that of
+  // Inputs.
+  torch::Tensor places(int64_t batch, int64_t length, const torch::Tensor& attention_mask) const;
   // The head in two steps. [N, C] → [N, C] or, of a language model, [N, E]; `seed` is that of dropout, and 0 ends it.
   torch::Tensor states(const torch::Tensor& hidden, uint64_t seed = 0) const;
   OutputProjection projection() const;

@@ -40,6 +40,12 @@ struct Parts : torch::autograd::Function<Parts> {
   }
 };
 
+// [B, L, C] → [1, N, C] of N of the B · L tokens; all where `places` is undefined.
+torch::Tensor tokens_at(const torch::Tensor& hidden, const torch::Tensor& places) {
+  if (!places.defined()) return hidden;
+  return hidden.reshape({-1, hidden.size(2)}).index_select(0, places).unsqueeze(0);
+}
+
 }  // namespace
 
 // The names are BERT's in every family: the states of optimisers in checkpoints go by them.
@@ -77,7 +83,8 @@ torch::Tensor TransformerLayerImpl::weight(LayerWeight which) const {
   return sigma.empty() ? stored_weight(which) : sigma[which]->effective(stored_weight(which));
 }
 
-torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention) {
+torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const AttentionFunction& attention,
+                                           const torch::Tensor& places) {
   const int64_t batch = x.size(0), length = x.size(1);
   // [B, L, 3C] seen as three [B, H, L, C/H], without a copy.
   const auto qkv =
@@ -88,7 +95,7 @@ torch::Tensor TransformerLayerImpl::attend(const torch::Tensor& x, const Attenti
   auto context = attention(query, head_norm(parts[1], key_norm_weight), parts[2])
                      .transpose(1, 2)
                      .reshape({batch, length, config_.hidden_size});
-  return dense(context, weight(kOutput));
+  return dense(tokens_at(context, places), weight(kOutput));
 }
 
 torch::Tensor TransformerLayerImpl::feed_forward(const torch::Tensor& x) {
@@ -96,19 +103,20 @@ torch::Tensor TransformerLayerImpl::feed_forward(const torch::Tensor& x) {
 }
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& hidden, const AttentionFunction& attention,
-                                            uint64_t seed) {
+                                            uint64_t seed, const torch::Tensor& places) {
   const double p = is_training() ? config_.hidden_dropout_prob : 0.0;
   const double after_attention = config_.family->dropout_after_attention ? p : 0.0;
   const uint64_t first = derive_seed(seed, 1), second = derive_seed(seed, 2);
   const Norm attention_norm{attention_norm_weight, attention_norm_bias, config_.layer_norm_eps};
   const Norm norm{norm_weight, norm_bias, config_.layer_norm_eps};
   if (config_.family->norm == NormPlace::before) {
-    const auto attended = attend(layer_norm(hidden, attention_norm), attention);
-    const auto [sum, normed] = dropout_add_and_norm(attended, output_bias, hidden, after_attention, first, norm);
+    const auto attended = attend(layer_norm(hidden, attention_norm), attention, places);
+    const auto [sum, normed] =
+        dropout_add_and_norm(attended, output_bias, tokens_at(hidden, places), after_attention, first, norm);
     return dropout_add(feed_forward(normed), down_bias, sum, p, second);
   }
-  const auto x =
-      dropout_add_norm(attend(hidden, attention), output_bias, hidden, after_attention, first, attention_norm);
+  const auto x = dropout_add_norm(attend(hidden, attention, places), output_bias, tokens_at(hidden, places),
+                                  after_attention, first, attention_norm);
   return dropout_add_norm(feed_forward(x), down_bias, x, p, second, norm);
 }
 

@@ -26,8 +26,10 @@ enum LayerWeight : size_t { kQkv, kOutput, kUp, kDown };
 struct TransformerLayerImpl : torch::nn::Module {
   // `number` counts layers from 0.
   TransformerLayerImpl(const ModelConfig& config, int64_t number);
-  // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`.
-  torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed);
+  // hidden [B, L, C] → [B, L, C]; in training mode dropout draws from seeds derived from `seed`. With `places`, N
+  // indices into the B · L tokens, what follows attention is done for these alone: → [1, N, C].
+  torch::Tensor forward(const torch::Tensor& hidden, const AttentionFunction& attention, uint64_t seed,
+                        const torch::Tensor& places = {});
 
   // A matrix as products use it: with σReparam Ŵ, made anew at each call, else the parameter itself.
   torch::Tensor weight(LayerWeight which) const;
@@ -41,7 +43,7 @@ struct TransformerLayerImpl : torch::nn::Module {
 
  private:
   // Both without the last bias, which the sum with the residual adds.
-  torch::Tensor attend(const torch::Tensor& x, const AttentionFunction& attention);
+  torch::Tensor attend(const torch::Tensor& x, const AttentionFunction& attention, const torch::Tensor& places);
   torch::Tensor feed_forward(const torch::Tensor& x);
 
   ModelConfig config_;

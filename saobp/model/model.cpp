@@ -16,6 +16,11 @@ ModelImpl::ModelImpl(const ModelConfig& c, std::optional<HeadKind> kind, std::op
   if (seed) draw_weights(*seed);
 }
 
+torch::Tensor ModelImpl::pooled_states(const Inputs& inputs) {
+  if (head_->record.pool == Pool::every) return hidden_states(inputs);
+  return hidden_states_at(inputs, head_->places(inputs.ids.size(0), inputs.ids.size(1), inputs.attention_mask));
+}
+
 const Head& ModelImpl::language_head() const {
   if (has_language_head()) return *head_;
   const auto& record = *config.family->head(HeadKind::language_model);

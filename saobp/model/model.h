@@ -18,6 +18,9 @@ struct ModelImpl : BackboneImpl {
   const Head* head() const { return head_ ? &*head_ : nullptr; }
   // Error, naming the tensors that are missing, unless the head is one of a language model.
   const Head& language_head() const;
+  // The hidden states that the head looks at: one of each row, [B, C], for which alone the last layer is gone through
+  // to its end, or all, [B, L, C].
+  torch::Tensor pooled_states(const Inputs& inputs);
   // What it makes of hidden states: [N, C] → [N, V].
   torch::Tensor logits(const torch::Tensor& hidden) const { return language_head().logits(hidden); }
   bool has_language_head() const { return head_ && head_->record.kind == HeadKind::language_model; }

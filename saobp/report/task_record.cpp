@@ -27,7 +27,8 @@ std::vector<TaskRecord> read_tasks(const fs::path& folder) {
   std::vector<TaskRecord> found;
   if (const auto suite = folder / "suite.json"; fs::exists(suite)) {
     const auto tasks = io::require<Json>(io::read_json(suite), "tasks", suite.string());
-    for (const auto& [name, json] : tasks.items()) found.push_back(task_of(name, json, concat(suite.string(), ": ", name)));
+    for (const auto& [name, json] : tasks.items())
+      found.push_back(task_of(name, json, concat(suite.string(), ": ", name)));
   } else if (const auto eval = folder / "eval"; fs::is_directory(eval)) {
     for (const auto& entry : fs::directory_iterator(eval)) {
       const auto& path = entry.path();

@@ -68,7 +68,8 @@ std::string head_row(const std::vector<RunInput>& runs, const std::vector<std::s
 }
 
 std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>& places) {
-  std::string out = "<div class='scroll' tabindex='0'><table>" + head_row(runs, {"Task", "Score", "Best baseline"}) + "<tbody>\n";
+  std::string out =
+      "<div class='scroll' tabindex='0'><table>" + head_row(runs, {"Task", "Score", "Best baseline"}) + "<tbody>\n";
   for (const auto& place : places) {
     std::vector<std::string> names;
     std::string baseline;
@@ -86,9 +87,10 @@ std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>
         cells += "<td class='number'>" + (task ? written_score(*task, name) : kAbsent) + "</td>";
         if (task && !best) best = best_baseline(*task, name);
       }
-      out += "<tr><th scope='row'>" + escape(concat(place.task, ", ", place.split)) + "</th><td>" + escape(name) + "</td><td>" +
-             (best ? escape(concat(fixed(unit_of(name) * best->second, 2), " (", best->first, ")")) : "–") + "</td>" + cells +
-             "</tr>\n";
+      out += "<tr><th scope='row'>" + escape(concat(place.task, ", ", place.split)) + "</th><td>" + escape(name) +
+             "</td><td>" +
+             (best ? escape(concat(fixed(unit_of(name) * best->second, 2), " (", best->first, ")")) : "–") + "</td>" +
+             cells + "</tr>\n";
     }
   }
   return out + "</tbody></table></div>\n";
@@ -97,8 +99,8 @@ std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>
 std::string y_title(const std::string& score) { return unit_of(score) == 100 ? "points" : score; }
 
 void add_line(Series line, Chart& chart, std::string& legend) {
-  chart.description += concat(line.title, ": from ", fixed(line.points.front().y, 2), " to ",
-                              fixed(line.points.back().y, 2), ". ");
+  chart.description +=
+      concat(line.title, ": from ", fixed(line.points.front().y, 2), " to ", fixed(line.points.back().y, 2), ". ");
   legend += legend_entry(line.run, line.look, line.title);
   chart.series.push_back(std::move(line));
 }
@@ -111,8 +113,15 @@ std::string learning_curves(const std::vector<RunInput>& runs) {
       if (std::find(names.begin(), names.end(), curve.score) == names.end()) names.push_back(curve.score);
   std::string out;
   for (const auto& name : names) {
-    Chart chart{.id = "curve-" + name, .title = "While fine-tuning: " + name, .description = "", .x_title = "step",
-                .y_title = y_title(name), .x_ticks = {}, .y_ticks = {}, .series = {}, .reference = {}};
+    Chart chart{.id = "curve-" + name,
+                .title = "While fine-tuning: " + name,
+                .description = "",
+                .x_title = "step",
+                .y_title = y_title(name),
+                .x_ticks = {},
+                .y_ticks = {},
+                .series = {},
+                .reference = {}};
     Extent extent, steps;
     std::string legend;
     for (size_t i = 0; i < runs.size(); ++i)
@@ -131,7 +140,8 @@ std::string learning_curves(const std::vector<RunInput>& runs) {
     chart.x_ticks = round_ticks({0, steps.high}, 5);
     chart.y_ticks = extent.ticks(1, 5);
     chart.y_digits = digits_for(chart.y_ticks);
-    out += figure(chart, legend, "Of the dev set, or of what was held back of the training set; the axis does not start at zero.");
+    out += figure(chart, legend,
+                  "Of the dev set, or of what was held back of the training set; the axis does not start at zero.");
   }
   return out.empty() ? "" : "<div class='pair'>\n" + out + "</div>\n";
 }
@@ -159,9 +169,11 @@ class GroupView {
         if (std::find(values_.begin(), values_.end(), value) == values_.end()) values_.push_back(value);
       }
     }
-    counts_ = std::all_of(values_.begin(), values_.end(), [](const auto& value) { return number_of(value).has_value(); });
+    counts_ =
+        std::all_of(values_.begin(), values_.end(), [](const auto& value) { return number_of(value).has_value(); });
     if (counts_)
-      std::sort(values_.begin(), values_.end(), [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
+      std::sort(values_.begin(), values_.end(),
+                [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
   }
 
   bool empty() const { return score_.empty() || values_.size() < 2; }
@@ -174,10 +186,12 @@ class GroupView {
     for (const auto& value : values_) {
       std::string cells, examples = "–";
       for (const auto& run : of_run_) {
-        cells += "<td class='number'>" + (run.parts.contains(value) ? escape(written(run.parts.at(value))) : kAbsent) + "</td>";
+        cells += "<td class='number'>" + (run.parts.contains(value) ? escape(written(run.parts.at(value))) : kAbsent) +
+                 "</td>";
         if (run.parts.contains(value)) examples = grouped(run.parts.at(value).at("examples").get<int64_t>());
       }
-      out += "<tr><th scope='row'>" + escape(value) + "</th><td class='number'>" + examples + "</td>" + cells + "</tr>\n";
+      out +=
+          "<tr><th scope='row'>" + escape(value) + "</th><td class='number'>" + examples + "</td>" + cells + "</tr>\n";
     }
     return out + "</tbody></table></div>\n";
   }
@@ -186,9 +200,14 @@ class GroupView {
   std::string chart() const {
     if (!counts_) return "";
     Chart chart{.id = concat("group-", place_.task, "-", place_.split, "-", group_),
-                .title = concat(place_.task, ", ", place_.split, ": ", score_, " by ", by_), .description = "", .x_title = by_,
-                .y_title = y_title(score_), .x_ticks = round_ticks({0, *number_of(values_.back())}, 5), .y_ticks = {},
-                .series = {}, .reference = {}};
+                .title = concat(place_.task, ", ", place_.split, ": ", score_, " by ", by_),
+                .description = "",
+                .x_title = by_,
+                .y_title = y_title(score_),
+                .x_ticks = round_ticks({0, *number_of(values_.back())}, 5),
+                .y_ticks = {},
+                .series = {},
+                .reference = {}};
     Extent extent;
     std::string legend;
     for (const auto& run : of_run_) {
@@ -239,7 +258,8 @@ std::string groups_part(const std::vector<RunInput>& runs, const std::set<Place>
       if (const auto* task = record_of(run, place); task && task->scores.contains("groups"))
         for (const auto& [group, parts] : task->scores.at("groups").items()) groups.insert(group);
     for (const auto& group : groups)
-      if (const GroupView view(runs, place, group); !view.empty()) out += "<div>" + view.chart() + view.table() + "</div>\n";
+      if (const GroupView view(runs, place, group); !view.empty())
+        out += "<div>" + view.chart() + view.table() + "</div>\n";
   }
   return out.empty() ? "" : "<h3>By length and by group</h3>\n<div class='pair'>\n" + out + "</div>\n";
 }
@@ -258,11 +278,13 @@ std::string confusion_part(const std::vector<RunInput>& runs, const std::set<Pla
         head += "<th scope='col' class='number'>" + escape(gold) + "</th>";
         rows += "<tr><th scope='row'>" + escape(gold) + "</th>";
         for (const auto& [predicted, count] : confusion.items())
-          rows += "<td class='number'>" + (counts.contains(predicted) ? escape(plain_text(counts.at(predicted))) : kAbsent) + "</td>";
+          rows += "<td class='number'>" +
+                  (counts.contains(predicted) ? escape(plain_text(counts.at(predicted))) : kAbsent) + "</td>";
         rows += "</tr>\n";
       }
       out += "<div><h3>" + escape(concat(place.task, ", ", place.split, ": ", run.name)) +
-             "</h3>\n<div class='scroll' tabindex='0'><table>" + head + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div></div>\n";
+             "</h3>\n<div class='scroll' tabindex='0'><table>" + head + "</tr></thead>\n<tbody>\n" + rows +
+             "</tbody></table></div></div>\n";
     }
   return out.empty() ? "" : "<h3>What was taken for what</h3>\n<div class='pair'>\n" + out + "</div>\n";
 }
@@ -275,7 +297,8 @@ std::string tasks_section(const std::vector<RunInput>& runs) {
     for (const auto& task : run.tasks) places.insert({task.name, task.split});
   if (places.empty()) return "";
   return "<section><h2>Tasks</h2>\n" + score_table(runs, places) +
-         "<p class='fine'>Points; ± is the standard error over examples, sd the standard deviation over seeds. ≈ marks a score "
+         "<p class='fine'>Points; ± is the standard error over examples, sd the standard deviation over seeds. ≈ marks "
+         "a score "
          "that is no better than the best trivial baseline, within two standard errors.</p>\n" +
          learning_curves(runs) + groups_part(runs, places) + confusion_part(runs, places) + "</section>\n";
 }

@@ -15,7 +15,6 @@ std::vector<float> log_likelihoods(const model::Model& model, const std::vector<
   pointers.reserve(rows.size());
   for (const auto* asked : rows) pointers.push_back(&asked->row);
   const auto inputs = pretrained::pad(pointers, pad_id);
-  const auto hidden = model->hidden_states(inputs);
   const int64_t length = inputs.ids.size(1);
   std::vector<int64_t> places, targets, owners;
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -25,7 +24,7 @@ std::vector<float> log_likelihoods(const model::Model& model, const std::vector<
       owners.push_back(static_cast<int64_t>(r));
     }
   }
-  const auto states = hidden.reshape({-1, hidden.size(2)}).index_select(0, torch::tensor(places, torch::kLong));
+  const auto states = model->hidden_states_at(inputs, torch::tensor(places, torch::kLong));
   std::vector<double> sums(rows.size(), 0.0);
   for (int64_t first = 0; first < states.size(0); first += kRowsAtATime) {
     const int64_t count = std::min(kRowsAtATime, states.size(0) - first);

@@ -120,6 +120,12 @@ class TextObjective final : public Objective {
     return pretrained::pad(rows, pad_);
   }
 
+  io::Json target(int64_t item) const override {
+    const auto& of = example(item);
+    if (task_.kind == Kind::regression) return std::isnan(of.value) ? io::Json() : io::Json(of.value);
+    return of.label < 0 ? io::Json() : io::Json(order_[static_cast<size_t>(of.label)]);
+  }
+
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
     const auto logits = pooled_logits(model, inputs(items));
     if (task_.kind == Kind::regression) {
@@ -205,6 +211,10 @@ class ChoiceObjective final : public Objective {
     return pretrained::pad(rows, pad_);
   }
 
+  io::Json target(int64_t item) const override {
+    return example(item).label < 0 ? io::Json() : io::Json(example(item).label);
+  }
+
   torch::Tensor loss_sum(const model::Model& model, std::span<const int64_t> items, double scale) const override {
     const auto logits = pooled_logits(model, inputs(items)).squeeze(1);
     std::vector<torch::Tensor> losses;
@@ -269,9 +279,7 @@ uint64_t head_seed(const model::Model& model) {
 }
 
 torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inputs) {
-  const auto& head = *model->head();
-  const auto pooled = head.pooled(model->hidden_states(inputs), inputs.attention_mask);
-  return head.logits(pooled, head_seed(model)).to(torch::kFloat);
+  return model->head()->logits(model->pooled_states(inputs), head_seed(model)).to(torch::kFloat);
 }
 
 void set_labels(const Task& task, model::ModelConfig& config) {

@@ -187,6 +187,34 @@ TEST(Encode, TrainingUsesTheFusedKernelsForwardAndBackward) {
   }
 }
 
+// What a head looks at, without what follows the last layer's attention for the other tokens: values and gradients.
+TEST(Encode, SomeTokensAloneAreAsAmongAll) {
+  PaddedInput in;
+  const auto places = torch::tensor({0, 12, 9, 12}, torch::kLong);
+  for (const char* sizes : {"bert", "gpt2"})
+    for (auto [variant, strength] : kVariants) {
+      SCOPED_TRACE(std::string(sizes) + " " + std::to_string(static_cast<int>(variant)));
+      auto config = tiny_config(variant, strength);
+      if (std::string(sizes) == "gpt2") config.family = &kGpt2, config.type_vocab_size = 0;
+      auto model = make_model(config, 3);
+      model->to(torch::kDouble);
+      model->eval();
+      const auto all = model->hidden_states({in.ids, in.mask}).reshape({18, -1}).index_select(0, places);
+      const auto some = model->hidden_states_at({in.ids, in.mask}, places);
+      EXPECT_LT(largest_difference(some, all), 1e-12);
+      const auto weights = torch::linspace(-1, 2, all.numel(), torch::kDouble).view(all.sizes());
+      const auto parameters = model->parameters();
+      const auto of_all = torch::autograd::grad({(all * weights).sum()}, parameters, {}, {}, false, true);
+      const auto of_some = torch::autograd::grad({(some * weights).sum()}, parameters, {}, {}, false, true);
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        ASSERT_EQ(of_all[i].defined(), of_some[i].defined()) << i;
+        if (of_all[i].defined()) {
+          EXPECT_LT(largest_difference(of_all[i], of_some[i]), 1e-11) << i;
+        }
+      }
+    }
+}
+
 TEST(Encode, DropoutDependsOnItsSeedOnly) {
   PaddedInput in;
   torch::NoGradGuard no_grad;

@@ -18,8 +18,9 @@ class Tasks : public ::testing::Test {
   void write_run(const std::string& name, double accuracy) {
     const Json record = {{"command", "finetune"}, {"seed", 1}};
     root_.write(name + "/run.json", record.dump());
-    root_.write(name + "/metrics.jsonl", "{\"step\": 1, \"loss\": 0.5}\n{\"step\": 2, \"accuracy\": 0.25}\n"
-                                         "{\"step\": 3, \"loss\": 0.4}\n{\"step\": 4, \"accuracy\": 0.75}\n");
+    root_.write(name + "/metrics.jsonl",
+                "{\"step\": 1, \"loss\": 0.5}\n{\"step\": 2, \"accuracy\": 0.25}\n"
+                "{\"step\": 3, \"loss\": 0.4}\n{\"step\": 4, \"accuracy\": 0.75}\n");
     Json task = {{"task", "rte"}, {"split", "dev"}, {"examples", 100}};
     task["scores"]["accuracy"] = score(accuracy, 0.02);
     task["baselines"]["majority"]["accuracy"] = 0.5;
@@ -46,8 +47,9 @@ TEST_F(Tasks, ScoresStandBesideTheirBaselines) {
   write_run("a", 0.81), write_run("b", 0.53);
   const auto text = page({"a", "b"});
   EXPECT_TRUE(contains(text, "<h2>Tasks</h2>"));
-  EXPECT_TRUE(contains(text, "<td>50.00 (majority)</td><td class='number'>81.00 ± 2.00</td>"
-                             "<td class='number'>53.00 ± 2.00 ≈</td>"));
+  EXPECT_TRUE(contains(text,
+                       "<td>50.00 (majority)</td><td class='number'>81.00 ± 2.00</td>"
+                       "<td class='number'>53.00 ± 2.00 ≈</td>"));
   EXPECT_EQ(count(text, "While fine-tuning: accuracy"), 2u) << "heading and title";
   EXPECT_TRUE(contains(text, "a: from 25.00 to 75.00. b: from 25.00 to 75.00."));
   EXPECT_TRUE(contains(text, "rte, dev: accuracy by tokens"));

@@ -19,8 +19,7 @@ int main(int argc, char** argv) {
       (name == "input_ids" ? ids : name == "attention_mask" ? mask : types) = tensor;
     mask = mask.to(torch::kBool);
     if (!model->head()) fail(argv[1], ": has no head");
-    const auto hidden = model->hidden_states({ids, mask, types});
-    model::save_tensors(argv[3], {{"logits", model->head()->logits(model->head()->pooled(hidden, mask))}});
+    model::save_tensors(argv[3], {{"logits", model->head()->logits(model->pooled_states({ids, mask, types}))}});
     std::filesystem::create_directories(argv[4]);
     model::save_model(model, argv[4]);
   } catch (const std::exception& error) {

@@ -36,7 +36,7 @@ class Texts final : public BatchSource {
     return {{kRows, [this, first](const std::function<double()>& scale) -> PassLoss {
                const auto ids = texts(first);
                const auto* head = model_->head();
-               const auto logits = head->logits(head->pooled(model_->hidden_states(ids), {}), model_->dropout_seed);
+               const auto logits = head->logits(model_->pooled_states(ids), model_->dropout_seed);
                const auto loss = torch::cross_entropy_loss(logits, classes(ids), {}, at::Reduction::Sum) * scale();
                return {loss, {{"size_of_logits", logits.square().mean() * 1e-3}}};
              }}};
@@ -62,8 +62,7 @@ class Accuracy final : public Validator {
     torch::NoGradGuard no_grad;
     model_->eval();
     const auto ids = texts(10'000);
-    const auto right =
-        model_->head()->logits(model_->head()->pooled(model_->hidden_states(ids), {})).argmax(1).eq(classes(ids));
+    const auto right = model_->head()->logits(model_->pooled_states(ids)).argmax(1).eq(classes(ids));
     model_->train();
     const double accuracy = right.to(torch::kDouble).mean().item<double>();
     seen.push_back(accuracy);
