@@ -71,6 +71,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   const auto change = [&](model::ModelConfig& config) { apply(refinement, config); };
   const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
   for (const auto& note : opened.notes) reporter.note("model", note);
+  set_dtype(opened.model, options.dtype);
   const auto& config = opened.model->config;
   const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
   if (options.length > config.max_length())
@@ -94,6 +95,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"prompt", likelihoods ? io::Json(options.prompt) : io::Json()},
               {"file", examples.file.filename().string()},
               {"length", length},
+              {"dtype", io::enum_name(options.dtype)},
               {"rows", examples.list.size()}};
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
   auto found = evaluate(opened.model, {task, examples, *objective, options.batch}, train::InterruptGuard::interrupted);

@@ -23,6 +23,7 @@ struct EvaluateOptions {
   int64_t stride = 0;
   int64_t rows = 0;
   int64_t threads = 0;
+  Dtype dtype = Dtype::f32;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -43,6 +44,7 @@ struct EvaluateOptions {
           io::between(0, kMaxTokensAPass));
     visit("rows", self.rows, "examples, the first ones; 0: all", io::at_least(0));
     visit("threads", self.threads, "threads; 0: one a core", io::between(0, 1024));
+    visit("dtype", self.dtype, "f32; bf16: hidden states and products in bfloat16; or f64, slow");
   }
 };
 

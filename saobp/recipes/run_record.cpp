@@ -24,19 +24,23 @@ io::Json new_record(const char* command, const io::Json& options, const io::Json
 }
 
 io::Json describe_model(const std::string& name, const model::ModelConfig& config) {
-  return {{"name", name},
-          {"parameters", config.parameters()},
-          {"attention", io::enum_name(config.refined_attention.attention)},
-          {"strength", config.refined_attention.strength},
-          {"layers", config.num_hidden_layers},
-          {"hidden_size", config.hidden_size},
-          {"heads", config.num_attention_heads}};
+  const auto& refined = config.refined_attention;
+  io::Json model = {{"name", name},
+                    {"parameters", config.parameters()},
+                    {"attention", io::enum_name(refined.attention)},
+                    {"strength", refined.strength}};
+  if (refined.strength_length > 0) model["strength_length"] = refined.strength_length;
+  model.update({{"layers", config.num_hidden_layers},
+                {"hidden_size", config.hidden_size},
+                {"heads", config.num_attention_heads}});
+  return model;
 }
 
 std::string model_in_words(const std::string& name, const model::ModelConfig& config) {
   const auto& refined = config.refined_attention;
   return concat(name, ", ", io::counted(config.parameters(), "parameter"), ", ", io::enum_name(refined.attention),
-                " attention", refined.strength > 0 ? train::format(", strength %.4g", refined.strength) : "");
+                " attention", refined.strength > 0 ? train::format(", strength %.4g", refined.strength) : "",
+                refined.strength_length > 0 ? concat(", for rows of ", refined.strength_length) : "");
 }
 
 bool RunRecord::began_as(const train::Launch& launch) const {

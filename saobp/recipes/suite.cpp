@@ -68,7 +68,7 @@ Json final_of(const Json& record) {
 }
 
 // What a run's options are to be the same in.
-Json compared(Json options) {
+Json compared(const Json& options) {
   Json kept = Json::object();
   for (const char* section : {"refinement", "task", "optimizer", "train"})
     kept[section] = options.value(section, Json::object());

@@ -41,8 +41,8 @@ void each_task_row(const std::string& model, const TaskRowOptions& options, cons
   for (int64_t item = 0; item < objective->items(); ++item) {
     const auto inputs = objective->inputs(std::array{item});
     const auto ids = real_rows(inputs.ids, inputs.attention_mask);
-    const auto types = real_rows(inputs.token_type_ids.defined() ? inputs.token_type_ids : torch::zeros_like(inputs.ids),
-                                 inputs.attention_mask);
+    const auto types = real_rows(
+        inputs.token_type_ids.defined() ? inputs.token_type_ids : torch::zeros_like(inputs.ids), inputs.attention_mask);
     io::Json row = {{"id", examples.list[static_cast<size_t>(objective->example_of(item))].id}};
     row["input_ids"] = choice ? io::Json(ids) : io::Json(ids[0]);
     row["token_type_ids"] = choice ? io::Json(types) : io::Json(types[0]);

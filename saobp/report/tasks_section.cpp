@@ -173,7 +173,7 @@ class GroupView {
         std::all_of(values_.begin(), values_.end(), [](const auto& value) { return number_of(value).has_value(); });
     if (counts_)
       std::sort(values_.begin(), values_.end(),
-                [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
+                [](const auto& a, const auto& b) { return number_of(a).value_or(0) < number_of(b).value_or(0); });
   }
 
   bool empty() const { return score_.empty() || values_.size() < 2; }

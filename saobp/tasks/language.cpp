@@ -125,6 +125,7 @@ class Causal final : public Language {
     std::vector<double> sums(ids_.size(), 0.0);
     for (size_t n = 0; n < windows_.size(); ++n) sums[windows_[n].document] += outputs[n][0];
     std::vector<io::Json> made;
+    made.reserve(ids_.size());
     for (size_t i = 0; i < ids_.size(); ++i)
       made.push_back({{"log_likelihood", sums[i]}, {"tokens", ids_[i].size() - (ids_[i].empty() ? 0 : 1)}});
     return made;
