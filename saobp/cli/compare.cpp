@@ -4,6 +4,7 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
 #include "saobp/recipes/evaluate.h"
+#include "saobp/scores/shown.h"
 #include "saobp/train/wording.h"
 
 namespace saobp::cli {
@@ -29,8 +30,9 @@ struct Compare {
   }
 
   void tell(const io::Json& found) {
-    const auto points = [](const io::Json& value) {
-      return value.is_number() ? format("%.2f", 100 * value.get<double>()) : std::string("undefined");
+    const double unit = scores::unit_of(found.at("score").get<std::string>());
+    const auto points = [unit](const io::Json& value) {
+      return value.is_number() ? format("%.2f", unit * value.get<double>()) : std::string("undefined");
     };
     const auto& difference = found.at("difference");
     const auto text = [&](const char* side) { return found.at(side).at("run").get<std::string>(); };

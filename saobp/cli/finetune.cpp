@@ -23,8 +23,16 @@ struct Finetune {
   void run() {
     if (output.empty() == resume.empty()) fail_usage("one of --output (a new run) and --resume (an old one) is needed");
     const auto reporter = report_to(console);
-    const auto names = recipes::named_tasks(options.task.task);
-    const bool several = names.size() > 1 || seeds > 1 || !grid.empty() || !options.task.from_task.empty();
+    if (!resume.empty()) {
+      for (const char* flag : {"--seeds", "--grid", "model"})
+        if (app->get_option(flag)->count() > 0)
+          fail_usage(flag, " does not go with --resume: a run goes on with what it has");
+    } else if (options.task.task.empty()) {
+      fail_usage("--task is missing: the name of one (see saobp tasks list)");
+    }
+    const auto names = resume.empty() ? recipes::named_tasks(options.task.task) : std::vector<std::string>();
+    const bool has_grid = app->get_option("--grid")->count() > 0;
+    const bool several = names.size() > 1 || seeds > 1 || has_grid || !options.task.from_task.empty();
     if (resume.empty() && several) return run_suite(names, reporter);
     const auto outcome =
         resume.empty() ? recipes::finetune(options, output, reporter)
@@ -41,7 +49,9 @@ struct Finetune {
   }
 
   void run_suite(const std::vector<std::string>& names, const train::Reporter& reporter) {
-    const auto tried = grid.empty() ? std::nullopt : std::optional(recipes::grid_from(grid));
+    const auto tried = app->get_option("--grid")->count() == 0 ? std::nullopt : std::optional(recipes::grid_from(grid));
+    for (const char* flag : {"--batch", "--learning-rate"})
+      if (tried && app->get_option(flag)->count() > 0) fail_usage(flag, " does not go with --grid, which chooses it");
     const auto outcome = recipes::run_suite(options, names, seeds, tried, output, reporter);
     if (outcome.interrupted) {
       Console::complain("interrupted; the same command goes on");
@@ -74,7 +84,7 @@ void add_finetune_command(CLI::App& app) {
   command
       ->add_option("--seeds", state->seeds,
                    "runs of each task, with --seed and those after it, each in a folder of its own: OUTPUT/TASK/seed-N")
-      ->check(CLI::Range(1, 1000))
+      ->check(CLI::Range(1, 1000, "1 to 1000"))
       ->type_name("N");
   command
       ->add_option(

@@ -41,7 +41,9 @@ Paths files_of(const fs::path& model, bool analyses) {
   if (const auto run = recipes::run_of_checkpoint(model)) return files_of(*run, analyses);
   for (auto at = fs::recursive_directory_iterator(model, error); !error && at != fs::recursive_directory_iterator();
        at.increment(error)) {
-    const bool analysis = at->path().parent_path().filename() == "analysis" && at->path().extension() == ".json";
+    const auto folder = at->path().parent_path().filename();
+    const bool analysis = at->path().extension() == ".json" &&
+                          (folder == "analysis" || folder == "eval" || at->path().filename() == "suite.json");
     if (analysis ? analyses : belongs_to_a_model(at->path())) files.push_back(at->path());
   }
   return files;

@@ -13,8 +13,8 @@ using Paths = std::vector<std::filesystem::path>;
 // `inputs`. Where it is standard output, what the console has to say goes to standard error from here on.
 void prepare_output(const std::string& output, const std::string& flag, const Paths& inputs);
 
-// The files that a model or run folder consists of, those of its checkpoints and best/ too; with `analyses`, analysis/
-// as well, which a report reads. Of a tokenizer that is one file: that and what is read beside it.
+// The files that a model or run folder consists of, those of its checkpoints and best/ too; with `analyses`, analysis/,
+// eval/ and suite.json as well, which a report reads. Of a tokenizer that is one file: that and what is read beside it.
 Paths files_of(const std::filesystem::path& model, bool analyses = false);
 
 // What --text-field says of itself, in every verb that has it.

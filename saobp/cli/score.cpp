@@ -15,6 +15,8 @@ struct Score {
   void run() {
     const auto found = tasks::find_task(task, preset);
     const auto scores = tasks::scores_of(found, tasks::read_predictions(predictions));
+    if (by_length && !scores.value("groups", io::Json::object()).contains("length"))
+      fail(predictions, ": not every line has the \"tokens\" that --by-length goes by");
     console.line(scores_table({{found.name, "", scores}}, by_length));
     console.result({{"tasks", {{found.name, scores}}}});
   }

@@ -42,7 +42,7 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
                      (value ? points(value, unit) : " undefined") + (error ? format(" ± %.2f", unit * *error) : "");
   if (const auto deviation = number(score.value("standard_deviation", io::Json())))
     line += format(", sd %.2f of %d seeds", unit * *deviation, static_cast<int>(score.at("values").size()));
-  line = padded(line, 60);
+  line = padded(line + "  ", 60);
   std::optional<double> best;
   std::vector<std::string> words;
   const auto baselines = task.scores.value("baselines", io::Json::object());

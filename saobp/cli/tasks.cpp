@@ -1,3 +1,4 @@
+#include "saobp/tasks/examples.h"
 #include "saobp/tasks/task.h"
 
 #include <filesystem>
@@ -69,7 +70,8 @@ struct Rows {
   void run() {
     if (options.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
     if (options.data.empty()) fail_usage("--data is missing: the folder with the task's files");
-    prepare_output(output, "--output", files_of(model));
+    const auto data = tasks::find_split(tasks::find_task(options.task, options.preset), options.split, options.data);
+    prepare_output(output, "--output", files_of(model) + Paths{data});
     int64_t rows = 0;
     io::AtomicFile file(output);
     recipes::each_task_row(model, options, report_to(console), [&](const io::Json& row) {

@@ -5,6 +5,7 @@
 
 #include "saobp/io/words.h"
 #include "saobp/scores/compare.h"
+#include "saobp/scores/shown.h"
 #include "saobp/tasks/scoring.h"
 
 namespace saobp::recipes {
@@ -111,6 +112,9 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
             : concat("the ", io::counted(examples, "example"),
                      " were drawn anew, the same for both; nothing is said about other seeds, of fine-tuning or of "
                      "pretraining");
+  const bool lower = scores::lower_is_better(score);
+  const bool better = lower ? found.is_worse() : found.is_better(),
+             worse = lower ? found.is_better() : found.is_worse();
   Json mcnemar = nullptr;
   if (!seeds && (task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice)) {
     const auto test = scores::mcnemar(right_ones(first.predictions[0]), right_ones(second.predictions[0]));
@@ -123,9 +127,9 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
           {"first", side(first, first_run, every)},
           {"second", side(second, second_run, every)},
           {"difference", to_json(found)},
-          {"verdict", found.is_better()  ? "better"
-                      : found.is_worse() ? "worse"
-                                         : "no difference shown"},
+          {"verdict", better  ? "better"
+                      : worse ? "worse"
+                              : "no difference shown"},
           {"resampled", resampled},
           {"by_examples", to_json(by_examples)},
           {"mcnemar", mcnemar}};

@@ -19,6 +19,7 @@ std::vector<std::string> named_tasks(const std::string& list) {
     const auto end = std::min(list.find(',', at), list.size());
     const auto name = list.substr(at, end - at);
     at = end + 1;
+    if (name.empty()) fail_usage("--task: \"", list, "\" was given; names between commas were expected");
     auto suite = name == "all" ? tasks::task_names() : tasks::tasks_of_suite(name);
     if (suite.empty()) suite = {name};
     for (const auto& each : suite)
@@ -45,7 +46,8 @@ int64_t length_of(const fs::path& model, const tasks::Task& task) {
 bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& folder, const tasks::Task& task) {
   if (task.kind == tasks::Kind::similarity) return false;
   if (task.kind == tasks::Kind::language) {
-    model.language_head();
+    if (!model.has_language_head())
+      fail(folder, ": holds no head of a language model; ", task.title, " asks one how likely a text is");
     return false;
   }
   if (model.has_language_head() && model.config.causal()) return true;
@@ -74,16 +76,25 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   set_dtype(opened.model, options.dtype);
   const auto& config = opened.model->config;
   const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
+  if (options.prompt != "default" && !likelihoods)
+    fail_usage("--prompt: ", options.prompt, " was given; ", folder, " is not asked by prompts for ", task.title);
+  if (!config.causal() && task.kind == tasks::Kind::language) {
+    if (options.stride > 0)
+      fail_usage("--stride: ", options.stride, " was given; ", folder, " is an encoder, which reads rows");
+    task.text.stride = 0, task.text.begin = false;
+  }
   if (options.length > config.max_length())
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
   const auto length = options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
+  // Of what a decoder is asked nothing is cut unless that is wanted.
+  const auto asked_length = options.length > 0 ? options.length : config.max_length();
   const auto started = train::Clock::now();
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
     examples.list.resize(static_cast<size_t>(options.rows));
-  const auto objective = likelihoods
-                             ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer)
-                             : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
+  const auto objective =
+      likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer, asked_length)
+                  : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
   for (const auto& each : examples.notes) reporter.note(task.name, each);
   for (const auto& each : objective->notes()) reporter.note(task.name, each);
@@ -94,7 +105,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"preset", options.preset},
               {"prompt", likelihoods ? io::Json(options.prompt) : io::Json()},
               {"file", examples.file.filename().string()},
-              {"length", length},
+              {"length", likelihoods ? asked_length : length},
               {"dtype", io::enum_name(options.dtype)},
               {"rows", examples.list.size()}};
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);

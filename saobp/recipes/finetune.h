@@ -8,6 +8,9 @@ namespace saobp::recipes {
 
 extern const Recipe kFinetuning;
 
+// With the task's settings in the place of those that are 0, and paths whole: as run.json has them.
+FinetuneOptions as_recorded(const FinetuneOptions& options);
+
 // What head a task's model has. UsageError where it is not learned.
 model::HeadKind head_of(const tasks::Task& task);
 

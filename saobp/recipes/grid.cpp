@@ -1,5 +1,6 @@
 #include "saobp/recipes/grid.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "saobp/io/words.h"
@@ -43,14 +44,14 @@ std::vector<FinetuneOptions> tries_of(const Grid& grid, const FinetuneOptions& o
       auto& of_try = tries.emplace_back(options);
       of_try.train.batch = batch;
       of_try.optimizer.learning_rate = rate;
-      if (grid.epochs > 0) of_try.train.epochs = grid.epochs;
+      if (grid.epochs > 0 && of_try.train.epochs == 0) of_try.train.epochs = grid.epochs;
       if (of_try.task.holdout == 0) of_try.task.holdout = 0.1;
     }
   return tries;
 }
 
 std::string name_of_try(const FinetuneOptions& options) {
-  return concat("batch-", options.train.batch, "-rate-", options.optimizer.learning_rate);
+  return concat("batch-", options.train.batch, "-rate-", io::Json(options.optimizer.learning_rate).dump());
 }
 
 }  // namespace saobp::recipes

@@ -17,9 +17,9 @@ struct Grid {
   int64_t epochs = 0;  // 0: as without a grid
 };
 
-// "turc": batches of 8, 16, 32, 64 and 128, rates of 3e-4, 1e-4, 5e-5 and 3e-5, 4 epochs (Turc et al. 2019, arXiv
-// 1908.08962, as google-research/bert's README has it); or batches and rates: "16,32:1e-4,5e-5". UsageError naming
-// what was expected.
+// "turc": batches of 8, 16, 32, 64 and 128, rates of 3e-4, 1e-4, 5e-5 and 3e-5, 4 epochs unless --epochs says otherwise
+// (Turc et al. 2019, arXiv 1908.08962, as google-research/bert's README has it); or batches and rates:
+// "16,32:1e-4,5e-5". UsageError naming what was expected.
 Grid grid_from(const std::string& text);
 
 // The options of each try, batch by batch.

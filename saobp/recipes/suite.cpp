@@ -1,6 +1,7 @@
 #include "saobp/recipes/suite.h"
 
 #include <cmath>
+#include <limits>
 
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
@@ -61,18 +62,29 @@ Json averages_of(const Json& tasks) {
 }
 
 // What a run that is through has found; null where its record says that it is not.
-Json final_of(const Json& record) {
-  return record.contains("final") && record.at("final").is_object() && record.at("final").contains("dev")
-             ? record.at("final")
-             : Json();
+Json final_of(const Json& record, const std::string& path) {
+  const auto final = io::get_or<Json>(record, "final", Json(), path);
+  if (!final.is_object() || !final.contains("dev")) return nullptr;
+  for (const char* part : {"dev", "held_out"}) {
+    if (!final.contains(part)) continue;
+    const auto where = concat(path, ": final: ", part);
+    io::require<int64_t>(final.at(part), "examples", where);
+    const auto scores = io::require<Json>(final.at(part), "scores", where);
+    if (!scores.is_object() || scores.empty()) fail(where, ": \"scores\" is ", scores.dump(), "; scores were expected");
+    for (const auto& [name, score] : scores.items())
+      for (const char* figure : {"value", "standard_error"}) {
+        if (!score.is_object() || !score.contains(figure)) fail(where, ": ", name, ": \"", figure, "\" is missing");
+        if (!score.at(figure).is_null()) io::require<double>(score, figure, concat(where, ": ", name));
+      }
+  }
+  return final;
 }
 
-// What a run's options are to be the same in.
+// What a run's options are to be the same in; paths as a run records them.
 Json compared(const Json& options) {
   Json kept = Json::object();
-  for (const char* section : {"refinement", "task", "optimizer", "train"})
+  for (const char* section : {"start", "refinement", "task", "optimizer", "train", "monitor"})
     kept[section] = options.value(section, Json::object());
-  kept["task"].erase("data");  // a path, which may be written in several ways
   return kept;
 }
 
@@ -80,14 +92,17 @@ Json compared(const Json& options) {
 std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path& run, const train::Reporter& reporter) {
   io::make_folder(run.parent_path());
   if (fs::exists(run / "run.json")) {
-    const auto record = io::read_json(run / "run.json");
-    const auto wanted = compared(to_json(resolved(options, tasks::find_task(options.task.task, options.task.preset))));
-    const auto recorded = compared(record.at("options"));
+    const auto path = (run / "run.json").string();
+    const auto record = io::read_json(path);
+    const auto wanted = compared(to_json(as_recorded(options)));
+    const auto recorded = compared(io::require<Json>(record, "options", path));
     for (const auto& [section, values] : wanted.items())
-      if (recorded.at(section) != values)
-        fail((run / "run.json").string(), ": was made with other options (", section,
-             "); choose another --output, or give those again");
-    auto found = final_of(record);
+      for (const auto& [name, value] : values.items())
+        if (recorded.at(section).value(name, Json()) != value)
+          fail(path, ": was made with another ", io::flag_of(name), " (",
+               recorded.at(section).value(name, Json()).dump(), ", and not ", value.dump(),
+               "); choose another --output, or give that again");
+    auto found = final_of(record, path);
     if (!found.is_null()) {
       reporter.note("", run.string(), ": is there already");
       return found;
@@ -96,7 +111,7 @@ std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path&
   } else if (finetune(options, run, reporter).interrupted) {
     return {};
   }
-  return final_of(io::read_json(run / "run.json"));
+  return final_of(io::read_json(run / "run.json"), (run / "run.json").string());
 }
 
 // Tries all of the grid and puts the best setting into `options`; gives {"grid", "held_out", "score", "tries":
@@ -104,7 +119,7 @@ std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path&
 std::optional<Json> choose(const Grid& grid, FinetuneOptions& options, const fs::path& folder,
                            const train::Reporter& reporter) {
   const auto task = tasks::find_task(options.task.task, options.task.preset);
-  const auto& score = task.scores.front();
+  const auto score = task.scores.front();
   Json tries = Json::array();
   std::optional<double> best;
   size_t best_try = 0;
@@ -116,7 +131,9 @@ std::optional<Json> choose(const Grid& grid, FinetuneOptions& options, const fs:
     if (!found) return {};
     // Of a try its figures count.
     for (const char* name : {"checkpoints", "best", "model.safetensors"}) fs::remove_all(run / name);
-    const auto value = found->at("held_out").at("scores").at(score).at("value");
+    const auto value = io::require<Json>(found->value("held_out", Json()), "scores", run.string())
+                           .value(score, Json())
+                           .value("value", Json());
     if (value.is_number() && (!best || value.get<double>() > *best))
       best = value.get<double>(), best_try = tries.size();
     tries.push_back({{"batch", of_try.train.batch},
@@ -145,15 +162,44 @@ void record_choice(const fs::path& run, const Json& choice) {
   io::write_json(run / "run.json", record);
 }
 
-// The run on the task that comes first; its folder is the model of the next. False when a signal came.
-bool tune_first(FinetuneOptions& options, const fs::path& folder, const train::Reporter& reporter) {
-  auto first = options;
-  first.task.task = options.task.from_task;
-  first.task.from_task.clear();
-  const auto run = folder / concat("from-", options.task.from_task) / concat("seed-", options.train.seed);
+// The run on the task that comes first, with the settings of `options`, and its folder; nothing when a signal came.
+std::optional<std::string> tune_first(FinetuneOptions options, const fs::path& folder,
+                                      const train::Reporter& reporter) {
+  const auto name = tasks::find_task(options.task.from_task).name;
+  options.task.task = options.task.from_task;
+  options.task.preset.clear();
+  options.task.from_task.clear();
+  const auto run = folder / concat("from-", name) / concat("seed-", options.train.seed);
   reporter.note("", "\n", run.string());
-  options.start.from = run.string();
-  return final_of_run(first, run, reporter).has_value();
+  if (!final_of_run(options, run, reporter)) return {};
+  return run.string();
+}
+
+// What would end the suite half-way is found before it begins.
+void check_suite(const FinetuneOptions& options, const std::optional<Grid>& grid, int64_t seeds,
+                 const fs::path& folder) {
+  if (fs::exists(folder / "run.json"))
+    fail_usage("--output: ", folder.string(), " holds a single run; a folder for several was expected");
+  if (options.train.seed > std::numeric_limits<int64_t>::max() - seeds)
+    fail_usage("--seed: ", options.train.seed, " was given; there are no ", seeds, " seeds from there on");
+  check(options);
+  if (grid)
+    for (const auto& of_try : tries_of(*grid, options)) check(of_try);
+  if (options.task.from_task.empty()) return;
+  try {
+    head_of(tasks::find_task(options.task.from_task));
+  } catch (const UsageError& error) {
+    fail_usage("--from-task: ", error.what());
+  }
+}
+
+// The tasks of a suite that was made before into this folder stay in its summary.
+void keep_others(const fs::path& path, Json& summary) {
+  if (!fs::exists(path)) return;
+  const auto before = io::require<Json>(io::read_json(path), "tasks", path.string());
+  for (const auto& [task, found] : before.items())
+    if (!summary["tasks"].contains(task)) summary["tasks"][task] = found;
+  summary["averages"] = averages_of(summary["tasks"]);
 }
 
 }  // namespace
@@ -177,6 +223,11 @@ Json summary_of(const std::vector<std::pair<std::string, std::vector<Json>>>& al
 SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::string>& names, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter) {
   train::refuse_ranks("finetune with several tasks, seeds or settings");
+  for (const auto& name : names) {
+    auto options = given;
+    options.task.task = name;
+    check_suite(options, grid, seeds, folder);
+  }
   Json choices = Json::object();
   std::vector<std::pair<std::string, std::vector<Json>>> found;
   for (const auto& name : names) {
@@ -193,12 +244,19 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
       }
     }
     auto& of_task = found.emplace_back(task.name, std::vector<Json>()).second;
-    const bool with_first = !given.task.from_task.empty() && given.task.from_task != name;
+    const bool with_first = !given.task.from_task.empty() && tasks::find_task(given.task.from_task).name != task.name;
+    if (!with_first && !given.task.from_task.empty())
+      reporter.note("", "\n", task.name, ": is the task that would come first; it is trained on alone");
     if (!with_first) options.task.from_task.clear();
     for (int64_t n = 0; n < seeds; ++n) {
       options.train.seed = given.train.seed + n;
-      options.start.from = given.start.from;
-      if (with_first && !tune_first(options, folder, reporter)) return {true, nullptr};
+      if (with_first) {
+        auto before = given;
+        before.train.seed = options.train.seed;
+        const auto from = tune_first(before, folder, reporter);
+        if (!from) return {true, nullptr};
+        options.start.from = *from;
+      }
       if (n == 0 && grid) {
         const auto choice = choose(*grid, options, folder / task.name / "grid", reporter);
         if (!choice) return {true, nullptr};
@@ -215,6 +273,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
   if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " has its files in ", given.task.data);
   auto summary = summary_of(found);
   for (const auto& [task, choice] : choices.items()) summary["tasks"][task]["grid"] = choice;
+  keep_others(folder / "suite.json", summary);
   io::write_json(folder / "suite.json", summary);
   return {false, summary};
 }

@@ -18,6 +18,14 @@ TaskRecord task_of(const std::string& name, const Json& json, const std::string&
   for (const auto& [score, value] : scores.items())
     if (!value.is_object() || !value.contains("value"))
       fail(where, ": the score ", score, " is ", io::type_name(value), "; an object with a \"value\" was expected");
+  const auto groups = io::get_or<Json>(json, "groups", Json::object(), where);
+  for (const auto& [group, parts] : groups.items())
+    for (const auto& [value, part] : parts.items()) {
+      const auto place = concat(where, ": ", group, " ", value);
+      io::require<int64_t>(part, "examples", place);
+      const auto found = io::require<Json>(part, "scores", place);
+      for (const auto& [score, each] : found.items()) io::require<Json>(each, "value", concat(place, ": ", score));
+    }
   return record;
 }
 
@@ -34,7 +42,6 @@ std::vector<TaskRecord> read_tasks(const fs::path& folder) {
       const auto& path = entry.path();
       if (path.extension() != ".json" || path.filename().string().find(".official.") != std::string::npos) continue;
       const auto json = io::read_json(path);
-      if (!json.is_object() || !json.contains("task")) continue;  // what a site takes
       found.push_back(task_of(io::require<std::string>(json, "task", path.string()), json, path.string()));
     }
   }

@@ -161,6 +161,7 @@ void read_documents(const Task& task, Examples& examples) {
 fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
   if (task.format == Format::text && fs::is_regular_file(data)) return data;
   const auto& split = task.split(name);
+  if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
   if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
   std::vector<fs::path> places = {data};
   for (const auto& folder : task.folders) places.push_back(data / folder);

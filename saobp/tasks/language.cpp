@@ -91,7 +91,8 @@ class Causal final : public Language {
         done = end;
       }
     }
-    notes_.push_back(concat(io::counted(windows_.size(), "window"), " of at most ", length, " tokens, stride ", stride,
+    notes_.push_back(concat(io::counted(windows_.size(), "window"), " of at most ", io::counted(length, "token"),
+                            ", stride ", stride,
                             task.text.begin ? concat(", each text behind ", tokenizer.token(*begin)) : "",
                             task.text.detokenize ? ", detokenised" : ", the text as it is"));
   }

@@ -16,12 +16,8 @@ struct Option {
 class Likelihoods final : public Objective {
  public:
   Likelihoods(const Task& task, const Prompt& prompt, const Examples& examples, const model::ModelConfig& config,
-              const text::Tokenizer& tokenizer)
-      : task_(task),
-        examples_(examples),
-        tokenizer_(tokenizer),
-        longest_(config.max_length()),
-        pad_(config.pad_token_id) {
+              const text::Tokenizer& tokenizer, int64_t length)
+      : task_(task), examples_(examples), tokenizer_(tokenizer), longest_(length), pad_(config.pad_token_id) {
     const auto begin = tokenizer.special().end_of_text();
     if (!begin) fail("the tokenizer has no token that begins a text; a decoder's was expected");
     begin_ = *begin;
@@ -36,8 +32,7 @@ class Likelihoods final : public Objective {
       }
     }
     if (cut_ > 0)
-      notes_.push_back(
-          concat("of ", io::counted(cut_, "row"), " the beginning was cut: the model takes ", longest_, " tokens"));
+      notes_.push_back(concat("of ", io::counted(cut_, "row"), " the beginning was cut, to ", longest_, " tokens"));
   }
 
   model::HeadKind head() const override { return model::HeadKind::language_model; }
@@ -129,7 +124,7 @@ class Likelihoods final : public Objective {
       ++cut_;
     }
     if (made.targets.size() > made.row.ids.size())
-      fail("an option has ", made.targets.size(), " tokens; the model takes ", longest_, ": \"", option, "\"");
+      fail("an option has ", made.targets.size(), " tokens; a row has at most ", longest_, ": \"", option, "\"");
     for (size_t n = made.row.ids.size() - made.targets.size(); n < made.row.ids.size(); ++n)
       made.places.push_back(static_cast<int64_t>(n));
     return made;
@@ -146,7 +141,8 @@ class Likelihoods final : public Objective {
 }  // namespace
 
 std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string& prompt, const Examples& examples,
-                                            const model::ModelConfig& config, const text::Tokenizer& tokenizer) {
+                                            const model::ModelConfig& config, const text::Tokenizer& tokenizer,
+                                            int64_t length) {
   const auto found = task.prompts.find(prompt);
   if (found == task.prompts.end()) {
     std::vector<std::string> names;
@@ -156,7 +152,7 @@ std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string&
                names.empty() ? " cannot be put to a decoder without training"
                              : concat(" has no prompt ", prompt, "; ", io::listed(names), " was expected"));
   }
-  return std::make_unique<Likelihoods>(task, found->second, examples, config, tokenizer);
+  return std::make_unique<Likelihoods>(task, found->second, examples, config, tokenizer, length);
 }
 
 }  // namespace saobp::tasks

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <unordered_set>
 
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
@@ -27,6 +28,18 @@ int64_t class_of(const Task& task, const Json& name, const std::string& id) {
        " was expected");
 }
 
+// The options of a choice, each an object, and the place of one of them.
+void check_options(const Prediction& p, int64_t predicted) {
+  const auto& options = p.details.at("options");
+  if (!options.is_array())
+    fail("prediction ", p.id, ": \"options\" is ", io::type_name(options), "; a list was expected");
+  for (const auto& option : options)
+    if (!option.is_object())
+      fail("prediction ", p.id, ": an option is ", io::type_name(option), "; an object was expected");
+  if (predicted < 0 || predicted >= static_cast<int64_t>(options.size()))
+    fail("prediction ", p.id, ": option ", predicted, " of ", options.size(), "; one of them, from 0, was expected");
+}
+
 Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions) {
   Numbers numbers;
   for (const auto& p : predictions) {
@@ -37,6 +50,7 @@ Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions)
     } else if (task.kind == Kind::choice) {
       numbers.gold.push_back(io::convert<int64_t>(p.gold, concat("prediction ", p.id, ": gold")));
       numbers.predicted.push_back(io::convert<int64_t>(p.prediction, concat("prediction ", p.id)));
+      if (p.details.is_object() && p.details.contains("options")) check_options(p, numbers.predicted.back());
     } else {
       numbers.gold_value.push_back(io::convert<double>(p.gold, concat("prediction ", p.id, ": gold")));
       numbers.predicted_value.push_back(io::convert<double>(p.prediction, concat("prediction ", p.id)));
@@ -100,7 +114,9 @@ double length_baseline(const std::vector<Prediction>& predictions, const Numbers
   for (size_t i = 0; i < predictions.size(); ++i) {
     const auto& options = predictions[i].details.at("options");
     int64_t best = 0;
-    const auto size = [&](int64_t n) { return options.at(static_cast<size_t>(n)).at("characters").get<int64_t>(); };
+    const auto size = [&](int64_t n) {
+      return io::require<int64_t>(options.at(static_cast<size_t>(n)), "characters", "an option");
+    };
     for (int64_t n = 1; n < static_cast<int64_t>(options.size()); ++n)
       if (longest ? size(n) > size(best) : size(n) < size(best)) best = n;
     right += best == numbers.gold[i];
@@ -136,12 +152,13 @@ struct Normaliser {
   const char* name;
   double (*score)(const Json& option);
 };
-double log_likelihood(const Json& option) { return option.at("log_likelihood").get<double>(); }
+double number_of(const Json& option, const char* name) { return io::require<double>(option, name, "an option"); }
+double log_likelihood(const Json& option) { return number_of(option, "log_likelihood"); }
 constexpr Normaliser kNormalisers[] = {
-    {"accuracy_characters", [](const Json& o) { return log_likelihood(o) / o.at("characters").get<double>(); }},
-    {"accuracy_bytes", [](const Json& o) { return log_likelihood(o) / o.at("bytes").get<double>(); }},
-    {"accuracy_tokens", [](const Json& o) { return log_likelihood(o) / o.at("tokens").get<double>(); }},
-    {"accuracy_pmi", [](const Json& o) { return log_likelihood(o) - o.at("unconditional").get<double>(); }}};
+    {"accuracy_characters", [](const Json& o) { return log_likelihood(o) / number_of(o, "characters"); }},
+    {"accuracy_bytes", [](const Json& o) { return log_likelihood(o) / number_of(o, "bytes"); }},
+    {"accuracy_tokens", [](const Json& o) { return log_likelihood(o) / number_of(o, "tokens"); }},
+    {"accuracy_pmi", [](const Json& o) { return log_likelihood(o) - number_of(o, "unconditional"); }}};
 
 bool has_likelihoods(const std::vector<Prediction>& predictions) {
   const auto& details = predictions.front().details;
@@ -191,7 +208,7 @@ Json span_scores(const std::vector<Prediction>& predictions) {
     answered[0].push_back({of_best.exact, margin, !golds.empty(), best.empty()});
     answered[1].push_back({of_best.f1, margin, !golds.empty(), best.empty()});
   }
-  Json made = {{"exact_match", to_json(scores::mean(exact))}, {"f1", to_json(scores::mean(f1))}};
+  Json made = {{"f1", to_json(scores::mean(f1))}, {"exact_match", to_json(scores::mean(exact))}};
   if (!second_version) return made;
   const char* names[2][2] = {{"no_answer_exact_match", "no_answer_f1"}, {"has_answer_exact_match", "has_answer_f1"}};
   for (int has : {1, 0})
@@ -228,12 +245,16 @@ std::function<double(std::span<const int64_t>)> language_score(const LanguageFig
                                                                const std::vector<Prediction>& predictions) {
   std::vector<double> sums, units;
   for (const auto& p : predictions) {
-    sums.push_back(io::require<double>(p.details, figure.log_likelihood, concat("prediction ", p.id)));
-    units.push_back(io::require<double>(p.details, figure.unit, concat("prediction ", p.id)));
+    const auto where = concat("prediction ", p.id);
+    sums.push_back(io::require<double>(p.details, figure.log_likelihood, where));
+    units.push_back(io::require<double>(p.details, figure.unit, where));
+    if (sums.back() > 0) fail(where, ": \"", figure.log_likelihood, "\" is ", sums.back(), "; at most 0 was expected");
+    if (units.back() < 0) fail(where, ": \"", figure.unit, "\" is ", units.back(), "; at least 0 was expected");
   }
   return [sums, units, bits = figure.bits](std::span<const int64_t> sample) {
     double sum = 0, count = 0;
     for (int64_t n : sample) sum += sums[static_cast<size_t>(n)], count += units[static_cast<size_t>(n)];
+    if (count == 0) return std::nan("");
     return bits ? -sum / count / std::log(2.0) : std::exp(-sum / count);
   };
 }
@@ -293,7 +314,11 @@ Json scores_of_all(const Task& task, const std::vector<Prediction>& predictions)
 
 // "" where it has none.
 std::string group_of(const Prediction& p, const std::string& group) {
-  return p.details.is_object() && p.details.contains("groups") ? p.details.at("groups").value(group, "") : "";
+  if (!p.details.is_object() || !p.details.contains("groups")) return "";
+  const auto& groups = p.details.at("groups");
+  if (!groups.is_object())
+    fail("prediction ", p.id, ": \"groups\" is ", io::type_name(groups), "; an object was expected");
+  return io::get_or<std::string>(groups, group, "", concat("prediction ", p.id, ": groups"));
 }
 
 bool tell_tokens(const std::vector<Prediction>& predictions) {
@@ -304,6 +329,8 @@ bool tell_tokens(const std::vector<Prediction>& predictions) {
 // "33-64": powers of two from 32 on.
 std::string length_of(const Prediction& p) {
   const auto tokens = io::require<int64_t>(p.details, "tokens", concat("prediction ", p.id));
+  if (tokens < 0 || tokens > int64_t{1} << 40)
+    fail("prediction ", p.id, ": \"tokens\" is ", tokens, "; the tokens of an example were expected");
   int64_t most = 32;
   while (most < tokens) most *= 2;
   return most == 32 ? "1-32" : concat(most / 2 + 1, "-", most);
@@ -366,11 +393,13 @@ void write_predictions(const std::filesystem::path& path, const std::vector<Pred
 
 std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   std::vector<Prediction> predictions;
+  std::unordered_set<std::string> seen;
   data::each_json_line(path, [&](Json json, const std::string& where) {
     Prediction p{io::require<std::string>(json, "id", where), io::get_or<Json>(json, "gold", nullptr, where),
                  io::require<Json>(json, "prediction", where), nullptr};
     for (const char* name : {"id", "gold", "prediction"}) json.erase(name);
     p.details = std::move(json);
+    if (!seen.insert(p.id).second) fail(where, ": the id ", p.id, " was there before");
     predictions.push_back(std::move(p));
   });
   if (predictions.empty()) fail(path.string(), ": holds no predictions; a JSON object a line was expected");

@@ -47,7 +47,7 @@ def test_a_suite_goes_on_and_leaves_what_is_done(tmp_path, saobp, suite):
     assert again.json["tasks"] == summary["tasks"]
     assert (tmp_path / "all/sst2/seed-5/model.safetensors").read_bytes() == weights
     changed = [a if a != 3e-3 else 1e-3 for a in suite]
-    one_line(saobp(*changed, "all", code=1), "was made with other options (optimizer)")
+    one_line(saobp(*changed, "all", code=1), "was made with another --learning-rate (0.003, and not 0.001)")
 
 
 def test_a_comparison_says_what_was_drawn_anew(tmp_path, saobp, suite):
