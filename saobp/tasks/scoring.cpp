@@ -10,6 +10,7 @@
 #include "saobp/io/words.h"
 #include "saobp/scores/metrics.h"
 #include "saobp/scores/squad.h"
+#include "saobp/tasks/language_scores.h"
 
 namespace saobp::tasks {
 namespace {
@@ -79,12 +80,6 @@ double score(const Task& task, const std::string& name, const Numbers& numbers, 
   fail(task.name, ": \"", name, "\" is no score; accuracy, f1, matthews, pearson or spearman was expected");
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-Json to_json(const scores::Estimate& estimate) {
-  return {{"value", number(estimate.value)}, {"standard_error", number(estimate.standard_error)}};
-}
-
 Json scores_of_part(const Task& task, const Numbers& numbers, const std::vector<int64_t>& part) {
   Json made = Json::object();
   for (const auto& name : task.scores) {
@@ -137,7 +132,7 @@ Json baselines_of(const Task& task, const std::vector<Prediction>& predictions, 
     return score(task, name, all, every);
   };
   Json baselines = Json::object();
-  for (const auto& name : task.scores) baselines["majority"][name] = number(constant(name.c_str()));
+  for (const auto& name : task.scores) baselines["majority"][name] = number_or_null(constant(name.c_str()));
   const bool with_lengths = task.kind == Kind::choice && !predictions.empty() && predictions[0].details.is_object() &&
                             predictions[0].details.contains("options");
   if (with_lengths) {
@@ -218,58 +213,6 @@ Json span_scores(const std::vector<Prediction>& predictions) {
   for (int which : {0, 1}) {
     const auto best = scores::best_threshold(answered[which]);
     made[best_names[which]] = {{"value", best.score}, {"standard_error", nullptr}, {"threshold", best.threshold}};
-  }
-  return made;
-}
-
-// A figure that tells how likely texts are, of a sample of the documents: exp(−Σ log p / units).
-struct LanguageFigure {
-  const char *name, *log_likelihood, *unit;
-  bool bits = false;  // −Σ log2 p / units
-};
-constexpr LanguageFigure kOfDecoders[] = {{"token_perplexity", "log_likelihood", "tokens"},
-                                          {"word_perplexity", "log_likelihood", "words"},
-                                          {"byte_perplexity", "log_likelihood", "bytes"},
-                                          {"bits_per_byte", "log_likelihood", "bytes", true}};
-constexpr LanguageFigure kOfEncoders[] = {{"masked_perplexity", "masked_log_likelihood", "masked_tokens"},
-                                          {"pseudo_perplexity", "pseudo_log_likelihood", "tokens"},
-                                          {"pseudo_perplexity_word_l2r", "pseudo_log_likelihood_word_l2r", "tokens"}};
-
-std::span<const LanguageFigure> figures_of(const std::vector<Prediction>& predictions) {
-  const auto& details = predictions.front().details;
-  if (details.is_object() && details.contains("log_likelihood")) return kOfDecoders;
-  return kOfEncoders;
-}
-
-std::function<double(std::span<const int64_t>)> language_score(const LanguageFigure& figure,
-                                                               const std::vector<Prediction>& predictions) {
-  std::vector<double> sums, units;
-  for (const auto& p : predictions) {
-    const auto where = concat("prediction ", p.id);
-    sums.push_back(io::require<double>(p.details, figure.log_likelihood, where));
-    units.push_back(io::require<double>(p.details, figure.unit, where));
-    if (sums.back() > 0) fail(where, ": \"", figure.log_likelihood, "\" is ", sums.back(), "; at most 0 was expected");
-    if (units.back() < 0) fail(where, ": \"", figure.unit, "\" is ", units.back(), "; at least 0 was expected");
-  }
-  return [sums, units, bits = figure.bits](std::span<const int64_t> sample) {
-    double sum = 0, count = 0;
-    for (int64_t n : sample) sum += sums[static_cast<size_t>(n)], count += units[static_cast<size_t>(n)];
-    if (count == 0) return std::nan("");
-    return bits ? -sum / count / std::log(2.0) : std::exp(-sum / count);
-  };
-}
-
-Json language_scores(const std::vector<Prediction>& predictions) {
-  Json made = {{"examples", predictions.size()}, {"scores", Json::object()}, {"baselines", Json::object()}};
-  for (const auto& figure : figures_of(predictions)) {
-    auto found = scores::estimate(static_cast<int64_t>(predictions.size()), language_score(figure, predictions));
-    if (predictions.size() < 2) found.standard_error = std::nan("");  // of one document nothing is known
-    made["scores"][figure.name] = to_json(found);
-  }
-  for (const char* unit : {"tokens", "words", "bytes"}) {
-    int64_t sum = 0;
-    for (const auto& p : predictions) sum += io::require<int64_t>(p.details, unit, concat("prediction ", p.id));
-    made[unit] = sum;
   }
   return made;
 }
@@ -364,8 +307,7 @@ std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task
                                                                 const std::vector<Prediction>& predictions,
                                                                 const std::string& name) {
   if (task.kind == Kind::language)
-    for (const auto& figure : figures_of(predictions))
-      if (name == figure.name) return language_score(figure, predictions);
+    if (auto figure = language_figure(name, predictions)) return figure;
   if (std::find(task.scores.begin(), task.scores.end(), name) == task.scores.end())
     fail_usage("--score: ", task.title, " has no score ", name, "; ", io::listed(task.scores), " was expected");
   if (task.kind != Kind::span)
