@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "saobp/data/random.h"
 #include "saobp/io/sealed_json.h"
 #include "saobp/io/words.h"
 #include "saobp/model/weights.h"
@@ -12,6 +11,7 @@
 #include "saobp/recipes/evaluation.h"
 #include "saobp/recipes/run_record.h"
 #include "saobp/recipes/task_batches.h"
+#include "saobp/recipes/training_examples.h"
 #include "saobp/recipes/validation.h"
 #include "saobp/train/wording.h"
 
@@ -105,52 +105,6 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
   return {std::move(model), text::load_tokenizer(place.run / "tokenizer.json"), {}, {}, {}};
 }
 
-// All examples to train on, or as many as are asked for, in the order of the file.
-tasks::Examples training_examples(const tasks::Task& task, const FinetuneOptions& options) {
-  auto all = tasks::read_examples(task, "train", options.task.data);
-  const auto count = static_cast<size_t>(options.task.train_rows);
-  if (count == 0 || count >= all.list.size()) return all;
-  auto order =
-      data::random_permutation(static_cast<uint32_t>(all.list.size()),
-                               data::Random(static_cast<uint64_t>(options.train.seed), data::Purpose::example_choice));
-  order.resize(count);
-  std::sort(order.begin(), order.end());
-  std::vector<tasks::Example> drawn;
-  drawn.reserve(count);
-  for (uint32_t place : order) drawn.push_back(std::move(all.list[place]));
-  all.notes.push_back(
-      concat(io::grouped(options.task.train_rows), " of ", io::counted(all.list.size(), "example"), " are drawn"));
-  all.list = std::move(drawn);
-  return all;
-}
-
-// Takes a share of the examples out, drawn with the seed: in the order of the file, as those that stay.
-tasks::Examples hold_back(tasks::Examples& examples, double share, uint64_t seed) {
-  tasks::Examples held;
-  held.labelled = examples.labelled, held.may_be_impossible = examples.may_be_impossible, held.file = examples.file;
-  held.key = examples.key;
-  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(examples.list.size())));
-  if (share == 0) return held;
-  if (count == 0 || count == examples.list.size())
-    fail_usage("--holdout: ", share, " of ", io::counted(examples.list.size(), "example"), " is ", count,
-               "; one at least, and not all, was expected");
-  auto order = data::random_permutation(static_cast<uint32_t>(examples.list.size()),
-                                        data::Random(seed, data::Purpose::held_out_examples));
-  order.resize(count);
-  std::sort(order.begin(), order.end());
-  std::vector<tasks::Example> kept;
-  kept.reserve(examples.list.size() - count);
-  auto next = order.begin();
-  for (size_t i = 0; i < examples.list.size(); ++i) {
-    const bool out = next != order.end() && *next == i;
-    if (out) ++next;
-    (out ? held.list : kept).push_back(std::move(examples.list[i]));
-  }
-  examples.list = std::move(kept);
-  examples.notes.push_back(concat(io::counted(count, "example"), " held back, to choose by"));
-  return held;
-}
-
 std::vector<int64_t> trained_items(const tasks::Objective& objective) {
   std::vector<int64_t> items;
   for (int64_t item = 0; item < objective.items(); ++item)
@@ -168,8 +122,8 @@ class Finetuning final : public Composition {
         opened_(open(options, task_, head_of(task_), place)),
         model_(opened_.model),
         config_(model_->config),
-        train_(training_examples(task_, options)),
-        held_(hold_back(train_, options.task.holdout, static_cast<uint64_t>(options.train.seed))),
+        train_(training_examples(task_, options.task, options.train.seed)),
+        held_(hold_back(train_, options.task.holdout, options.train.seed)),
         dev_(tasks::read_examples(task_, "dev", options.task.data)),
         encoding_(train::Clock::now()),
         train_rows_(objective(train_)),

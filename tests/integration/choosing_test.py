@@ -129,6 +129,6 @@ def test_two_ranks_fine_tune_and_evaluate_together(tmp_path, saobp, model):  # n
     torchrun(tmp_path, 2, [*start, "--batch", 4, "--output", "two"])
     saobp(*start, "--batch", 8, "--output", "one")
     curves = [[m["accuracy"] for m in metrics(tmp_path / run) if "accuracy" in m] for run in ("one", "two")]
-    assert len(curves[0]) == 2 and curves[0] == pytest.approx(curves[1], abs=0.051)
+    assert len(curves[0]) == 2 and curves[0] == pytest.approx(curves[1], abs=0.101)
     both = saobp("evaluate", "two", "--task", "hellaswag", "--data", "data", "--json").json["tasks"]["hellaswag"]
     assert both["scores"] == record(tmp_path / "two")["final"]["dev"]["scores"]
