@@ -14,7 +14,7 @@ namespace {
 using scores::unit_of;
 using train::format;
 
-std::string padded(std::string text, size_t width) {
+std::string padded(const std::string& text, size_t width) {
   const auto letters = static_cast<size_t>(io::code_points(text));
   return text + std::string(width - std::min(width, letters), ' ');
 }
