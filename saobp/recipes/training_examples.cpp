@@ -11,8 +11,8 @@ namespace {
 
 // `count` places of `total`, ascending.
 std::vector<uint32_t> drawn_places(size_t total, size_t count, int64_t seed, data::Purpose purpose) {
-  auto order = data::random_permutation(static_cast<uint32_t>(total),
-                                        data::Random(static_cast<uint64_t>(seed), purpose));
+  auto order =
+      data::random_permutation(static_cast<uint32_t>(total), data::Random(static_cast<uint64_t>(seed), purpose));
   order.resize(count);
   std::sort(order.begin(), order.end());
   return order;
