@@ -38,7 +38,7 @@ build_jobs() {
 # Committed and staged C++ files that exist; every one below the source folders where git does not know the project.
 cpp_files() {
   if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git ls-files -- '*.cpp' '*.h' | while read -r file; do [[ ! -f "${file}" ]] || echo "${file}"; done
+    git ls-files --cached --others --exclude-standard -- '*.cpp' '*.h' | while read -r file; do [[ ! -f "${file}" ]] || echo "${file}"; done
   else
     find saobp tests bench -name '*.cpp' -o -name '*.h' | sort
   fi
