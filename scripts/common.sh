@@ -35,7 +35,7 @@ build_jobs() {
   echo $((cores < by_memory ? cores : by_memory))
 }
 
-# Committed and staged C++ files that exist; every one below the source folders where git does not know the project.
+# C++ files that exist, committed or new; every one below the source folders where git does not know the project.
 cpp_files() {
   if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
     git ls-files --cached --others --exclude-standard -- '*.cpp' '*.h' | while read -r file; do [[ ! -f "${file}" ]] || echo "${file}"; done

@@ -101,7 +101,7 @@ def windows_of(tokenizer, question, context, answer):
         yield window.ids, [start, end]
 
 
-@pytest.mark.parametrize("name, split, questions", [("dev-v1.1.json", "dev", None), ("train-v1.1.json", "train", 10000)])
+@pytest.mark.parametrize("name, split, questions", [("dev-v1.1.json", "dev", None), ("train-v1.1.json", "train", 2000)])
 def test_squad(rows, folder, name, split, questions):
     tokenizer = reference(folder, 384, "only_second", stride=128)
     found = iter(rows("squad", folder, "--split", split, *(["--rows", questions] if questions else [])))
