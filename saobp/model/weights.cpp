@@ -40,10 +40,14 @@ class Loader {
   Loader(const WeightFiles& files, const Model& model, int64_t old_table = 0)
       : files_(files), model_(model), old_table_(old_table) {}
 
-  void load(const TensorList& tensors, const std::function<bool(const std::string&)>& may_draw = {}) {
+  // `draws`: tensors that are drawn although the file has them.
+  void load(const TensorList& tensors, const std::function<bool(const std::string&)>& may_draw = {},
+            const std::function<bool(const torch::Tensor&)>& draws = {}) {
     for (const auto& [name, tensor] : tensors) {
       const auto* found = find(name);
-      if (found)
+      if (draws && draws(tensor))
+        drawn.push_back(name);
+      else if (found)
         copy(*found, tensor);
       else if (may_draw && may_draw(name))
         drawn.push_back(name);
@@ -230,6 +234,19 @@ std::vector<std::string> load_checkpoint_tensors(const Model& model, const std::
   return load_all(model, checkpoint_tensors(model), path);
 }
 
+namespace {
+
+// Whether a classifier's outputs mean something else than before. transformers' LABEL_0 … are no names.
+bool are_other_labels(const ModelConfig& before, const ModelConfig& now) {
+  constexpr auto kind = HeadKind::sequence_classification;
+  if (outputs_of(kind, before) != outputs_of(kind, now)) return true;
+  const bool named = std::any_of(before.labels.begin(), before.labels.end(),
+                                 [](const std::string& name) { return !name.starts_with("LABEL_"); });
+  return named && before.labels != now.labels;
+}
+
+}  // namespace
+
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   const auto path = folder / "config.json";
   const auto json = io::read_json(path);
@@ -243,19 +260,27 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
                                   "the word embeddings; they are not tied"));
   }
   const auto kind = options.head ? options.head : head_in(files, config, json);
-  const int64_t table = config.max_position_embeddings;
+  const auto before = config;
   if (options.change) options.change(config);
   require_about_size(files, config);
   loaded.model = make_model(config, options.seed, kind);
   const torch::NoGradGuard no_grad;
-  Loader loader(files, loaded.model, config.max_position_embeddings > table ? table : 0);
+  Loader loader(files, loaded.model,
+                config.max_position_embeddings > before.max_position_embeddings ? before.max_position_embeddings : 0);
   const bool may_draw = options.seed.has_value();
   // Gains of QK-norm begin as 1 in a model that had none.
   const auto& names = config.family->tensors;
   loader.load(backbone_weights(*loaded.model), [&](const std::string& name) {
     return may_draw && (name.ends_with(names.query_norm) || name.ends_with(names.key_norm));
   });
-  loader.load(head_weights(loaded.model), [&](const std::string&) { return may_draw; });
+  const auto* head = loaded.model->head();
+  const bool other_labels = may_draw && kind == HeadKind::sequence_classification && are_other_labels(before, config);
+  loader.load(
+      head_weights(loaded.model), [&](const std::string&) { return may_draw; },
+      [&](const torch::Tensor& tensor) {
+        const auto is = [&](const torch::Tensor& output) { return output.defined() && tensor.is_alias_of(output); };
+        return other_labels && (is(head->output_weight) || is(head->output_bias));
+      });
   loaded.unused = loader.unused(), loaded.drawn = loader.drawn;
   for (const auto& name : loaded.unused)
     if (is_of_a_layer(*config.family, name))

@@ -28,7 +28,8 @@ struct LoadOptions {
   // The head: absent, the one that the file holds (config.json's "architectures" where its tensors are there, else a
   // language model's where those are; else none).
   std::optional<HeadKind> head;
-  // Draws a head's tensors that the file lacks; absent: they must be there.
+  // Draws a head's tensors that the file lacks, and a classifier's outputs where `change` gives it other labels;
+  // absent: they must be there.
   std::optional<uint64_t> seed;
   // Changes the config before the model is made. A longer position table is filled by interpolation: the places of the
   // old table are spread over the new one, and lines drawn between them.

@@ -30,9 +30,9 @@ std::vector<std::string> named_tasks(const std::string& list) {
 
 namespace {
 
-// Of rows: as the model was fine-tuned, else the task's setting.
-int64_t length_of(const fs::path& model, const tasks::Task& task) {
-  if (task.kind == tasks::Kind::language) return std::numeric_limits<int64_t>::max();
+// Of rows: as the model was fine-tuned, else the task's setting; of what a language model is asked nothing is cut.
+int64_t length_of(const fs::path& model, const tasks::Task& task, bool likelihoods) {
+  if (likelihoods || task.kind == tasks::Kind::language) return std::numeric_limits<int64_t>::max();
   if (const auto path = model / "run.json"; fs::exists(path)) {
     const auto record = io::read_json(path);
     if (record.is_object() && record.value("command", "") == kFinetuning.command && record.contains("options"))
@@ -85,15 +85,14 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   }
   if (options.length > config.max_length())
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
-  const auto length = options.length > 0 ? options.length : std::min(length_of(folder, task), config.max_length());
-  // Of what a decoder is asked nothing is cut unless that is wanted.
-  const auto asked_length = options.length > 0 ? options.length : config.max_length();
+  const auto length =
+      options.length > 0 ? options.length : std::min(length_of(folder, task, likelihoods), config.max_length());
   const auto started = train::Clock::now();
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
     examples.list.resize(static_cast<size_t>(options.rows));
   const auto objective =
-      likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer, asked_length)
+      likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer, length)
                   : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
   for (const auto& each : examples.notes) reporter.note(task.name, each);
@@ -105,7 +104,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"preset", options.preset},
               {"prompt", likelihoods ? io::Json(options.prompt) : io::Json()},
               {"file", examples.file.filename().string()},
-              {"length", likelihoods ? asked_length : length},
+              {"length", length},
               {"dtype", io::enum_name(options.dtype)},
               {"rows", examples.list.size()}};
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);

@@ -64,24 +64,6 @@ class TaskScores final : public train::Validator {
   std::optional<Evaluation> newest_;
 };
 
-// The last product of a head that was trained on other labels says nothing about these.
-void draw_output(pretrained::Pretrained& opened, const std::vector<std::string>& before, int64_t seed) {
-  const auto& kind = opened.model->head()->record.kind;
-  if (kind != model::HeadKind::sequence_classification) return;
-  const torch::NoGradGuard no_grad;
-  const auto fresh = model::make_model(opened.model->config, static_cast<uint64_t>(seed), kind);
-  opened.model->head()->output_weight.copy_(fresh->head()->output_weight);
-  if (opened.model->head()->output_bias.defined()) opened.model->head()->output_bias.copy_(fresh->head()->output_bias);
-  const auto names = model::named_weights(opened.model);
-  for (const auto& [name, tensor] : names)
-    for (const auto* drawn : {&opened.model->head()->output_weight, &opened.model->head()->output_bias})
-      if (drawn->defined() && tensor.is_alias_of(*drawn) &&
-          std::find(opened.drawn.begin(), opened.drawn.end(), name) == opened.drawn.end())
-        opened.drawn.push_back(name);
-  opened.notes.push_back(
-      concat("its head had the labels ", io::listed(before, "and"), "; what gives the labels is drawn anew"));
-}
-
 pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& task, model::HeadKind head,
                             const RunPlace& place) {
   const auto change = [&](model::ModelConfig& config) {
@@ -90,16 +72,9 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
     tasks::set_labels(task, config);
     fit_positions(config, options.train.length, options.start.extend_positions);
   };
-  if (!place.resumed) {
-    auto opened = pretrained::open(options.start.from, options.start.tokenizer,
-                                   {.head = head, .seed = static_cast<uint64_t>(options.train.seed), .change = change});
-    const auto before = model::read_config(fs::path(options.start.from) / "config.json").labels;
-    // transformers' LABEL_0 … are no names.
-    const bool named =
-        std::any_of(before.begin(), before.end(), [](const auto& name) { return !name.starts_with("LABEL_"); });
-    if (named && before != opened.model->config.labels) draw_output(opened, before, options.train.seed);
-    return opened;
-  }
+  if (!place.resumed)
+    return pretrained::open(options.start.from, options.start.tokenizer,
+                            {.head = head, .seed = static_cast<uint64_t>(options.train.seed), .change = change});
   auto model =
       model::make_model(model::read_config(place.run / "config.json"), static_cast<uint64_t>(options.train.seed), head);
   return {std::move(model), text::load_tokenizer(place.run / "tokenizer.json"), {}, {}, {}};

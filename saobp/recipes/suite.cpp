@@ -84,7 +84,7 @@ Json final_of(const Json& record, const std::string& path) {
 Json compared(const Json& options) {
   Json kept = Json::object();
   for (const char* section : {"start", "refinement", "task", "optimizer", "train", "monitor"})
-    kept[section] = options.value(section, Json::object());
+    kept[section] = options.at(section);
   return kept;
 }
 
@@ -95,12 +95,12 @@ std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path&
     const auto path = (run / "run.json").string();
     const auto record = io::read_json(path);
     const auto wanted = compared(to_json(as_recorded(options)));
-    const auto recorded = compared(io::require<Json>(record, "options", path));
+    const auto recorded =
+        compared(to_json(options_from_json<FinetuneOptions>(io::require<Json>(record, "options", path), path)));
     for (const auto& [section, values] : wanted.items())
       for (const auto& [name, value] : values.items())
-        if (recorded.at(section).value(name, Json()) != value)
-          fail(path, ": was made with another ", io::flag_of(name), " (",
-               recorded.at(section).value(name, Json()).dump(), ", and not ", value.dump(),
+        if (const auto& before = recorded.at(section).at(name); before != value)
+          fail(path, ": was made with another ", io::flag_of(name), " (", before.dump(), ", and not ", value.dump(),
                "); choose another --output, or give that again");
     auto found = final_of(record, path);
     if (!found.is_null()) {
@@ -223,11 +223,7 @@ Json summary_of(const std::vector<std::pair<std::string, std::vector<Json>>>& al
 SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::string>& names, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter) {
   train::refuse_ranks("finetune with several tasks, seeds or settings");
-  for (const auto& name : names) {
-    auto options = given;
-    options.task.task = name;
-    check_suite(options, grid, seeds, folder);
-  }
+  check_suite(given, grid, seeds, folder);
   Json choices = Json::object();
   std::vector<std::pair<std::string, std::vector<Json>>> found;
   for (const auto& name : names) {

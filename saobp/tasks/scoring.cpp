@@ -80,14 +80,12 @@ double score(const Task& task, const std::string& name, const Numbers& numbers, 
   fail(task.name, ": \"", name, "\" is no score; accuracy, f1, matthews, pearson or spearman was expected");
 }
 
-Json scores_of_part(const Task& task, const Numbers& numbers, const std::vector<int64_t>& part) {
+Json estimates_of(const Task& task, const Numbers& numbers, size_t examples) {
   Json made = Json::object();
-  for (const auto& name : task.scores) {
-    const auto estimate = scores::estimate(static_cast<int64_t>(part.size()), [&](std::span<const int64_t> sample) {
-      return score(task, name, numbers, picked(part, sample));
-    });
-    made[name] = to_json(estimate);
-  }
+  for (const auto& name : task.scores)
+    made[name] = to_json(scores::estimate(static_cast<int64_t>(examples), [&](std::span<const int64_t> sample) {
+      return score(task, name, numbers, sample);
+    }));
   return made;
 }
 
@@ -227,17 +225,28 @@ void add_doubt(const Task& task, Json& made) {
                          "; does config.json name the labels in another order (\"id2label\") than the model has them?");
 }
 
+// The task's scores, and of likelihoods those of every normaliser.
+Json classified_scores(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
+  auto made = estimates_of(task, numbers, predictions.size());
+  if (has_likelihoods(predictions)) made.update(normalised_scores(predictions, numbers));
+  return made;
+}
+
+// "scores" alone.
+Json values_of(const Task& task, const std::vector<Prediction>& predictions) {
+  if (task.kind == Kind::span) return span_scores(predictions);
+  if (task.kind == Kind::language) return language_scores(predictions).at("scores");
+  return classified_scores(task, predictions, numbers_of(task, predictions));
+}
+
 Json scores_of_all(const Task& task, const std::vector<Prediction>& predictions) {
   if (task.kind == Kind::span)
     return {{"examples", predictions.size()}, {"scores", span_scores(predictions)}, {"baselines", Json::object()}};
   if (task.kind == Kind::language) return language_scores(predictions);
   const auto numbers = numbers_of(task, predictions);
-  std::vector<int64_t> every(predictions.size());
-  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
   Json made = {{"examples", predictions.size()},
-               {"scores", scores_of_part(task, numbers, every)},
+               {"scores", classified_scores(task, predictions, numbers)},
                {"baselines", baselines_of(task, predictions, numbers)}};
-  if (has_likelihoods(predictions)) made["scores"].update(normalised_scores(predictions, numbers));
   if (!numbers.predicted.empty()) {
     made["predicted"] = shares_of(task, numbers.predicted);
     made["ties"] = std::count_if(predictions.begin(), predictions.end(), [](const Prediction& p) {
@@ -289,7 +298,7 @@ void add_group(const Task& task, const std::vector<Prediction>& predictions, con
   std::map<std::string, std::vector<Prediction>, decltype(before)> parts(before);
   for (const auto& p : predictions) parts[value_of(p)].push_back(p);
   for (const auto& [value, part] : parts)
-    made["groups"][group][value] = {{"examples", part.size()}, {"scores", scores_of_all(task, part).at("scores")}};
+    made["groups"][group][value] = {{"examples", part.size()}, {"scores", values_of(task, part)}};
 }
 
 }  // namespace

@@ -65,6 +65,20 @@ def test_the_head_of_other_labels_is_drawn_anew(tmp_path, saobp, model):  # noqa
     assert (first == same).all() and not (first == other).any()
 
 
+def test_a_head_of_more_labels_is_drawn_anew(tmp_path, saobp, model):  # noqa: F811
+    """MNLI, then RTE: three labels, then two."""
+    (tmp_path / "data/MNLI").mkdir(parents=True)
+    for split in ("train", "dev_matched"):
+        (tmp_path / f"data/MNLI/{split}.tsv").write_text("index\tsentence1\tsentence2\tgold_label\n" + "".join(
+            f"{n}\tred mill\told hall\t{label}\n" for n, label in enumerate(["entailment", "neutral", "contradiction"] * 8)))
+    write_rte(tmp_path / "data/RTE")
+    done = saobp("finetune", model, "--task", "rte", "--data", "data", "--output", "run", *QUICK, "--from-task", "mnli", "--json")
+    assert set(done.json["tasks"]) == {"rte"}
+    record = json.loads((tmp_path / "run/rte/seed-5/run.json").read_text())
+    assert set(record["from"]["drawn"]) == {"classifier.bias", "classifier.weight"}
+    assert load_file(tmp_path / "run/from-mnli/seed-5/model.safetensors")["classifier.weight"].shape[0] == 3
+
+
 def test_a_split_without_labels_is_not_trained_on(tmp_path, saobp, model):  # noqa: F811
     write_sst2(tmp_path / "data/SST-2")
     task = json.loads(saobp("tasks", "list", "--json").out.splitlines()[-1])["tasks"]
