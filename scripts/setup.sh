@@ -7,7 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PACKAGES=(g++ cmake ninja-build ccache pkg-config libhwy-dev libgtest-dev libcli11-dev nlohmann-json3-dev libicu-dev
-  zlib1g-dev libzstd-dev libgloo-dev)
+  zlib1g-dev libzstd-dev libgloo-dev libigraph-dev)
 LOG="${ROOT}/.cache/setup.log"
 VENV="${ROOT}/.venv"
 

@@ -1,52 +1,110 @@
 #include "saobp/analysis/analyze.h"
 
-#include "saobp/analysis/accumulator.h"
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
 #include "saobp/io/error.h"
-#include "saobp/model/overflow.h"
 
 namespace saobp::analysis {
+namespace {
 
-std::vector<std::string> read_sequences(const data::TextInput& text, int64_t limit) {
-  std::vector<std::string> sequences;
-  text.each_document([&](std::string_view document) {
-    sequences.emplace_back(document);
-    return limit == 0 || sequences.size() < static_cast<size_t>(limit);
-  });
-  if (sequences.empty()) fail(text.name(), ": has no text but white space");
-  return sequences;
-}
+// Tokens whose activations are kept at a time, while they are measured.
+constexpr int64_t kBlockTokens = 8192;
 
-void capture_attention(const model::Model& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
-                       const std::string& name) {
-  torch::NoGradGuard no_grad;
-  const auto input = torch::tensor(ids).unsqueeze(0);
-  const bool was_training = model->is_training();
-  model->eval();
-  auto probe = [&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
-                   const attention::AttentionOptions& options) {
-    // In float64, so that the figures are those of the weights and not of rounding.
-    auto [a, b] = attention::attention_matrices(query.to(torch::kFloat64), key.to(torch::kFloat64), options);
-    const bool refined = options.elemmul || options.strengths || options.strength != 0;
-    model::require_finite(refined ? b : a, *model, input, name);
-    sink(layer, a[0], refined ? b[0] : a[0]);
-  };
-  model->hidden_states(input, probe);
-  model->train(was_training);
-}
-
-io::Json analyze(const model::Model& model, const std::vector<std::vector<int64_t>>& sequences,
-                 const MetricOptions& options, const std::string& model_name, const std::string& text_name,
-                 const std::function<void(size_t)>& done) {
-  MetricAccumulator accumulator(model->config.num_hidden_layers, model->config.num_attention_heads, options);
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    capture_attention(
-        model, sequences[i],
-        [&](int64_t layer, const torch::Tensor& a, const torch::Tensor& b) { accumulator.add(layer, a, b); },
-        model_name);
-    accumulator.count_sequence(static_cast<int64_t>(sequences[i].size()));
-    if (done) done(i + 1);
+// work(0), work(1) …, each in one thread. A single one has all threads to itself.
+void in_parallel(int64_t count, const std::function<void(int64_t)>& work) {
+  const int64_t threads = std::min<int64_t>(count, at::get_num_threads());
+  if (threads <= 1) {
+    for (int64_t i = 0; i < count; ++i) work(i);
+    return;
   }
-  return accumulator.to_json(model_name, text_name);
+  std::atomic<int64_t> next = 0;  // whoever is free takes the next, as sequences differ in length
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t i = next++; i < count; i = next++) work(i);
+  });
+}
+
+// "1-32", "33-64", "65-128" …
+std::string length_bucket(int64_t length) {
+  int64_t last = 32;
+  while (last < length) last *= 2;
+  return concat(last == 32 ? 1 : last / 2 + 1, "-", last);
+}
+
+std::vector<const Measure*> without_spectra(const std::vector<const Measure*>& measures) {
+  std::vector<const Measure*> rest;
+  for (const auto* measure : measures)
+    if (measure->cost != Cost::spectra) rest.push_back(measure);
+  return rest;
+}
+
+// Means of all sequences and of parts of them.
+struct AllMeans {
+  MeasureMeans whole;
+  std::map<std::string, std::map<std::string, MeasureMeans>> parts;  // "position", "length", "label" …
+
+  io::Json to_json() const {
+    auto json = whole.to_json();
+    for (const auto& [part, groups] : parts)
+      for (const auto& [name, means] : groups) json["by_" + part][name] = means.to_json();
+    return json;
+  }
+};
+
+io::Json described(const std::vector<const Measure*>& measures) {
+  io::Json json;
+  for (const auto* measure : measures)
+    json[measure->name] = {{"heading", measure->heading}, {"unit", measure->unit}, {"definition", measure->definition}};
+  return json;
+}
+
+}  // namespace
+
+io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
+                 const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done) {
+  io::check_limits(options);
+  const MeasureRequest all{find_measures(options.measures), options.buckets};
+  const MeasureRequest cheap{without_spectra(all.measures), options.buckets};
+  const auto count = static_cast<int64_t>(items.size());
+  const int64_t with_spectra = options.spectrum_sequences == 0 ? count : std::min(count, options.spectrum_sequences);
+  // Whether a sequence is one of those, which lie as evenly as whole numbers can.
+  const auto has_spectra = [&](int64_t i) { return (i + 1) * with_spectra / count > i * with_spectra / count; };
+
+  AllMeans means;
+  for (int64_t first = 0; first < count;) {
+    std::vector<Captured> block;
+    for (int64_t tokens = 0; first + std::ssize(block) < count;) {
+      const auto& sequence = items[static_cast<size_t>(first + std::ssize(block))].tokens;
+      tokens += std::ssize(sequence.ids);
+      if (!block.empty() && tokens > kBlockTokens) break;
+      block.push_back(capture(model, sequence, model_name));
+    }
+    std::vector<MeasuredSequence> measured(block.size());
+    in_parallel(std::ssize(block), [&](int64_t i) {
+      const auto& tokens = items[static_cast<size_t>(first + i)].tokens;
+      const auto& request = has_spectra(first + i) ? all : cheap;
+      measured[static_cast<size_t>(i)] =
+          measure(model, block[static_cast<size_t>(i)], tokens, request, options.measure);
+    });
+    for (size_t i = 0; i < block.size(); ++i) {
+      const auto& item = items[static_cast<size_t>(first) + i];
+      means.whole.add(measured[i].whole);
+      for (const auto& [name, part] : measured[i].by_position) means.parts["position"][name].add(part);
+      if (options.buckets) means.parts["length"][length_bucket(std::ssize(item.tokens.ids))].add(measured[i].whole);
+      for (const auto& [group, name] : item.groups) means.parts[group][name].add(measured[i].whole);
+    }
+    first += std::ssize(block);
+    if (done) done(static_cast<size_t>(first));
+  }
+  io::Json json = {{"model", model_name}, {"text", text_name}, {"settings", io::fields_to_json(options)}};
+  json.update(means.to_json());
+  json["idempotent_gtd"] = idempotent_gtd(options.measure);
+  json["measures"] = described(all.measures);
+  json["weights"] = measure_weights(model, all.measures);
+  return json;
 }
 
 }  // namespace saobp::analysis

@@ -5,28 +5,46 @@
 #include <string>
 #include <vector>
 
-#include "saobp/analysis/metrics.h"
-#include "saobp/data/text_input.h"
+#include "saobp/analysis/measured.h"
+#include "saobp/io/fields.h"
 #include "saobp/io/json.h"
 #include "saobp/model/model.h"
 
 namespace saobp::analysis {
 
-// The first `limit` documents of a text (0: all), each of which is one sequence: of plain text every line with anything
-// but white space. Error for a text without any, and for what cannot be read (data/text_input.h).
-std::vector<std::string> read_sequences(const data::TextInput& text, int64_t limit);
+struct AnalysisOptions {
+  MeasureOptions measure;
+  std::string measures;  // find_measures()
+  bool buckets = false;
+  int64_t spectrum_sequences = 64;
 
-// One layer of one sequence: A and B, [num_heads, L, L] in float64; the same tensor twice where nothing is refined.
-using MatrixSink = std::function<void(int64_t layer, const torch::Tensor& attention, const torch::Tensor& refined)>;
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    MeasureOptions::fields(self.measure, visit);
+    visit(
+        "measures", self.measures,
+        "names with commas between, or all; by default those that take no longer than GTD (see saobp analyze --list)");
+    visit("buckets", self.buckets, "also tell measures by the place of the query and by the sequence's length");
+    visit(
+        "spectrum_sequences", self.spectrum_sequences,
+        "sequences whose eigenvalues and singular values are taken, spread evenly over all, as these take up to thirty "
+        "times as long as the rest; 0: all",
+        io::at_least(0));
+  }
+};
 
-// The matrices of one sequence of token ids, layer by layer, in evaluation mode; those of a GPT-2 are causal: row j is
-// 0 beyond column j. Error naming the model, as `name`, and its layer where values are not finite.
-void capture_attention(const model::Model& model, const std::vector<int64_t>& ids, const MatrixSink& sink,
-                       const std::string& name = "the model");
+// A sequence to look at, and what it is one of: its scores are also told for each of these, as ("label", "yes").
+struct AnalysisItem {
+  Tokens tokens;
+  std::vector<std::pair<std::string, std::string>> groups;
+};
 
-// The record analysis/NAME.json of a run folder (accumulator.h). `done` is told after each sequence.
-io::Json analyze(const model::Model& model, const std::vector<std::vector<int64_t>>& sequences,
-                 const MetricOptions& options, const std::string& model_name, const std::string& text_name,
+// The record analysis/NAME.json of a run folder: what MeasureMeans gives, and {"model", "text", "settings":
+// {AnalysisOptions}, "idempotent_gtd", "measures": {MEASURE: {"heading", "unit", "definition"}}, "weights": {MEASURE:
+// [[value per head] per layer]}, "by_position", "by_length", "by_label" …: {NAME: of those alone}}. Sequences are
+// measured in parallel; figures do not depend on how many threads there are. `done` is told after each block of them.
+io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
+                 const std::string& model_name, const std::string& text_name,
                  const std::function<void(size_t done)>& done = {});
 
 }  // namespace saobp::analysis

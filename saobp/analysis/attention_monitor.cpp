@@ -107,19 +107,21 @@ std::string MonitoredAttention::summary() const {
   return text + part;
 }
 
-std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
+std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MeasureOptions& measures,
                                                     const std::function<void(const model::AttentionProbe&)>& forward,
                                                     const std::function<bool()>& stop) {
   options.check();
   std::vector<LayerSums> layers;
   const torch::NoGradGuard no_grad;
-  const auto look = [&](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
-                        const attention::AttentionOptions& attention) {
-    if (static_cast<size_t>(layer) >= layers.size()) layers.resize(static_cast<size_t>(layer) + 1);
-    auto& sums = layers[static_cast<size_t>(layer)];
-    const auto seed = model::derive_seed(static_cast<uint64_t>(layer), static_cast<uint64_t>(sums.passes++));
-    const auto [before, after] = probe_attention(query, key, attention, metrics, options.monitor_probes, seed, stop);
-    const auto used = attention.key_mask ? attention.key_mask->any(-1) : torch::ones({query.size(0)}, torch::kBool);
+  const auto look = [&](const model::AttentionCall& call) {
+    const auto layer = static_cast<size_t>(call.layer);
+    if (layer >= layers.size()) layers.resize(layer + 1);
+    auto& sums = layers[layer];
+    const auto seed = model::derive_seed(layer, static_cast<uint64_t>(sums.passes++));
+    const auto [before, after] =
+        probe_attention(call.query, call.key, call.options, measures, options.monitor_probes, seed, stop);
+    const auto& mask = call.options.key_mask;
+    const auto used = mask ? mask->any(-1) : torch::ones({call.query.size(0)}, torch::kBool);
     if (!before.gtd.index({used}).isfinite().all().item<bool>() ||
         !after.gtd.index({used}).isfinite().all().item<bool>())
       fail("attention of layer ", layer, " is not finite");

@@ -72,7 +72,7 @@ struct MonitoredAttention {
 // are seen more sharply than the standard error says. Sequences without a real token are left out. `stop` is asked
 // between passes over the probes; when it says yes, there is nothing to give.
 // Throws Error when there is nothing to look at or attention yields NaN, naming the layer.
-std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MetricOptions& metrics,
+std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MeasureOptions& measures,
                                                     const std::function<void(const model::AttentionProbe&)>& forward,
                                                     const std::function<bool()>& stop = {});
 

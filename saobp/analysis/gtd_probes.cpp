@@ -56,9 +56,9 @@ at::Tensor squared_norms(const at::Tensor& vectors) { return vectors.to(at::kDou
 
 class Prober {
  public:
-  Prober(const at::Tensor& query, const at::Tensor& key, at::Tensor real, const MetricOptions& metrics, int64_t probes,
-         uint64_t seed, std::function<bool()> stop)
-      : query_(query), key_(key), metrics_(metrics), probes_(probes), seed_(seed), stop_(std::move(stop)) {
+  Prober(const at::Tensor& query, const at::Tensor& key, at::Tensor real, const MeasureOptions& measures,
+         int64_t probes, uint64_t seed, std::function<bool()> stop)
+      : query_(query), key_(key), measures_(measures), probes_(probes), seed_(seed), stop_(std::move(stop)) {
     real_ = real.unsqueeze(1).unsqueeze(-1);  // [B, 1, L, 1]
     tokens_ = real.sum(-1, /*keepdim=*/true).to(at::kDouble);
   }
@@ -73,7 +73,7 @@ class Prober {
       const int64_t used = std::min(x.size(3), probes_ - drawn);
       double factor = 1;
       at::Tensor sum;
-      for (int64_t hop = 1; hop <= metrics_.gtd_hops; ++hop, factor *= metrics_.gtd_discount) {
+      for (int64_t hop = 1; hop <= measures_.gtd_hops; ++hop, factor *= measures_.gtd_discount) {
         x = attention::refined_attention(query_, key_, x, options);
         if (hop == 1) direct.push_back(squared_norms(x).narrow(-1, 0, used));
         if (hop == 2) sum = x * factor;
@@ -82,7 +82,7 @@ class Prober {
       indirect.push_back(squared_norms(sum).narrow(-1, 0, used));
     }
     // The part along 1/√L, which M keeps and G multiplies by b.
-    const double b = indirect_weight(metrics_);
+    const double b = indirect_weight(measures_);
     return {at::cat(direct, -1) + 1, at::cat(indirect, -1) + b * b};
   }
 
@@ -116,7 +116,7 @@ class Prober {
 
   at::Tensor query_, key_, real_;
   at::Tensor tokens_;  // [B, 1]
-  MetricOptions metrics_;
+  MeasureOptions measures_;
   int64_t probes_;
   uint64_t seed_;
   std::function<bool()> stop_;
@@ -126,9 +126,9 @@ class Prober {
 
 std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& query_in, const at::Tensor& key_in,
                                                             const AttentionOptions& options_in,
-                                                            const MetricOptions& metrics, int64_t probes, uint64_t seed,
-                                                            const std::function<bool()>& stop) {
-  metrics.check();
+                                                            const MeasureOptions& measures, int64_t probes,
+                                                            uint64_t seed, const std::function<bool()>& stop) {
+  measures.check();
   if (probes < 2)
     fail_usage("GTD from ", probes, " probes; at least 2, which an error can be told from, were expected");
   const at::NoGradGuard no_grad;
@@ -139,7 +139,7 @@ std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& qu
   // Grouped heads: each query head has probes of its own, which are the values.
   if (key.size(1) != query.size(1)) key = key.repeat_interleave(query.size(1) / key.size(1), 1);
 
-  const Prober prober(query, key, real, metrics, probes, seed, stop);
+  const Prober prober(query, key, real, measures, probes, seed, stop);
   const auto statistics = attention::refined_attention_with_statistics(query, key, at::zeros_like(key), options);
   ProbedAttention a, b;
   const auto exact_norm = [&](SquaredNorms norms, const at::Tensor& squared_norm) {

@@ -1,5 +1,5 @@
 // Entropy and GTD of attention from query and key alone, in O(L·d) memory a head: for long sequences, and for looking
-// on while a model trains. Definitions are those of metrics.h; the exact GTD there is what the estimate is held
+// on while a model trains. Definitions are those of measure.h; the exact GTD there is what the estimate is held
 // against.
 //
 // The entropy and ‖A‖²_F come from the operator's row statistics. ‖G‖²_F is the mean of ‖G x‖² over random vectors x of
@@ -14,7 +14,7 @@
 #include <functional>
 #include <utility>
 
-#include "saobp/analysis/metrics.h"
+#include "saobp/analysis/measure_options.h"
 #include "saobp/attention/refined_attention.h"
 
 namespace saobp::analysis {
@@ -37,7 +37,7 @@ struct ProbingStopped {};
 // Throws Error when lengths differ or a query mask differs from the key mask, UsageError for a wrong option.
 std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& query, const at::Tensor& key,
                                                             const attention::AttentionOptions& options,
-                                                            const MetricOptions& metrics, int64_t probes, uint64_t seed,
-                                                            const std::function<bool()>& stop = {});
+                                                            const MeasureOptions& measures, int64_t probes,
+                                                            uint64_t seed, const std::function<bool()>& stop = {});
 
 }  // namespace saobp::analysis

@@ -13,8 +13,14 @@
 namespace saobp::cli {
 
 AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options) {
-  options.metrics.check();
-  return {text.name(), analysis::read_sequences(text, options.limit)};
+  io::check_limits(options.analysis);
+  AnalysisText found{text.name(), {}};
+  text.each_document([&](std::string_view document) {
+    found.sequences.emplace_back(document);
+    return options.limit == 0 || found.sequences.size() < static_cast<size_t>(options.limit);
+  });
+  if (found.sequences.empty()) fail(text.name(), ": has no text but white space");
+  return found;
 }
 
 namespace {
@@ -38,20 +44,24 @@ int64_t common_length(const std::vector<OpenedModel>& models, const std::vector<
   return length;
 }
 
-struct Sequences {
-  std::vector<std::vector<int64_t>> ids;
+struct Items {
+  std::vector<analysis::AnalysisItem> list;
   int64_t cut = 0;  // of them, since they were longer
 };
 
-Sequences encode_all(const OpenedModel& opened, const AnalysisText& text, int64_t length) {
-  Sequences sequences;
+Items encode_all(const OpenedModel& opened, const AnalysisText& text, int64_t length) {
+  Items items;
   for (const auto& line : text.sequences) {
-    bool cut = false;
-    sequences.ids.push_back(opened.encode(line, length, &cut));
-    sequences.cut += cut;
-    if (sequences.ids.back().empty()) fail(text.name, ": sequence ", sequences.ids.size(), " has no token");
+    const auto rows = pretrained::encode(opened.model->config, *opened.tokenizer, line, {}, {.max_length = length});
+    items.cut += rows.size() > 1;
+    const auto& row = rows[0];
+    if (row.ids.empty()) fail(text.name, ": sequence ", items.list.size() + 1, " has no token");
+    auto& tokens = items.list.emplace_back().tokens;
+    tokens.ids.assign(row.ids.begin(), row.ids.end());
+    tokens.types.assign(row.types.begin(), row.types.end());
+    for (const auto of : row.texts) tokens.special.push_back(of < 0);
   }
-  return sequences;
+  return items;
 }
 
 }  // namespace
@@ -65,13 +75,13 @@ std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& 
   for (size_t i = 0; i < models.size(); ++i) {
     const auto& model = models[i].model;
     const auto name = folders[i].string();
-    const auto sequences = encode_all(models[i], text, length);
+    const auto items = encode_all(models[i], text, length);
     const auto tell = [&](size_t done) {
-      console.progress(concat("analysing ", name, ": ", done, " of ", io::counted(sequences.ids.size(), "sequence")),
+      console.progress(concat("analysing ", name, ": ", done, " of ", io::counted(items.list.size(), "sequence")),
                        false);
     };
-    auto json = analysis::analyze(model, sequences.ids, options.metrics, name, text.name, tell);
-    json["cut_sequences"] = sequences.cut;
+    auto json = analysis::analyze(model, items.list, options.analysis, name, text.name, tell);
+    json["cut_sequences"] = items.cut;
     json["settings"]["length"] = length;
     json["settings"]["limit"] = options.limit;
     json["refined_attention"] = model::to_json(model->current_config().refined_attention);
@@ -184,7 +194,7 @@ void add_analyze_command(CLI::App& app) {
         io::at_least(0));
   flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all", io::at_least(0));
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
-  add_flags(*command, state->options.metrics);
+  add_flags(*command, state->options.analysis);
   flags("heads", state->heads, "show every head, not only the mean over heads");
   flags("name", state->name, "the record in the run folder is analysis/NAME.json; by default the text's name");
   command->add_option("--output", state->output, "write the JSON there too")->type_name("FILE.json");

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "saobp/analysis/metrics.h"
+#include "saobp/analysis/analyze.h"
 #include "saobp/cli/console.h"
 #include "saobp/data/text_input.h"
 #include "saobp/io/json.h"
@@ -16,7 +16,7 @@ struct AnalyzeOptions {
   int64_t length = 0;  // 0: 128, or the shortest position table of the models where that is shorter
   int64_t limit = 0;
   std::string tokenizer;  // empty: in the model's folder
-  analysis::MetricOptions metrics;
+  analysis::AnalysisOptions analysis;
 };
 
 struct AnalysisText {
@@ -25,7 +25,7 @@ struct AnalysisText {
 };
 AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options);
 
-// The records of models on one text (analysis/accumulator.h), all with the same settings. UsageError, before anything
+// The records of models on one text (analysis/analyze.h), all with the same settings. UsageError, before anything
 // is measured, for a length that does not suit all of them.
 std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& folders, const AnalysisText& text,
                                       const AnalyzeOptions& options, Console& console);

@@ -20,9 +20,14 @@ namespace saobp::model {
 
 using TensorList = std::vector<std::pair<std::string, torch::Tensor>>;
 
-// Called once a layer with what its attention sees: query and key [B, H, L, C/H], and the options of the call.
-using AttentionProbe = std::function<void(int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
-                                          const attention::AttentionOptions& options)>;
+// What a layer's attention is given: query, key and value [B, H, L, C/H], and the options of the call, without dropout.
+struct AttentionCall {
+  int64_t layer;  // from 0
+  const torch::Tensor &query, &key, &value;
+  const attention::AttentionOptions& options;
+};
+// Called once a layer.
+using AttentionProbe = std::function<void(const AttentionCall& call)>;
 
 // Rows of tokens as a model takes them.
 struct Inputs {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
 
 #include "saobp/io/error.h"
 #include "saobp/io/words.h"
@@ -11,15 +10,22 @@
 namespace saobp::report {
 namespace {
 
-Layers read_layers(const io::Json& matrix, const char* measure, const std::string& source) {
-  const auto layers = io::get_or<Layers>(matrix, measure, {}, source);
+// Numbers of layers and heads; null stands for one that is not defined.
+Layers read_layers(const io::Json& json, const std::string& measure, const std::string& source) {
+  Layers layers;
+  const auto where = concat(source, ": \"", measure, '"');
+  for (const auto& heads : io::convert<std::vector<io::Json>>(json, where)) {
+    auto& layer = layers.emplace_back();
+    for (const auto& value : io::convert<std::vector<io::Json>>(heads, where))
+      layer.push_back(value.is_null() ? NAN : io::convert<double>(value, where));
+  }
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     if (layers[layer].empty()) fail(source, ": \"", measure, "\" has a layer without heads");
     if (layers[layer].size() != layers[0].size())
       fail(source, ": \"", measure, "\" has ", io::counted(layers[layer].size(), "head"), " in layer ", layer, " and ",
            layers[0].size(), " in layer 0");
     for (double value : layers[layer])
-      if (!std::isfinite(value)) fail(source, ": \"", measure, "\" holds ", value, "; finite numbers were expected");
+      if (std::isinf(value)) fail(source, ": \"", measure, "\" holds ", value, "; finite numbers were expected");
   }
   return layers;
 }
@@ -46,57 +52,93 @@ std::string attention_of(const io::Json& json, const std::string& source) {
                      : io::listed(layers, "and") + " in layers 0 to " + std::to_string(layers.size() - 1));
 }
 
-void require_one_size(const AnalysisRecord& record) {
-  const Layers& first = record.measured();
-  for (const auto& measure : measures())
-    for (const auto* matrix : {&record.raw, &record.refined}) {
-      const Layers &layers = matrix->*measure.layers, &of_raw = record.raw.*measure.layers;
-      if (layers.empty() && of_raw.empty()) continue;
-      const size_t heads = layers.empty() ? 0 : layers[0].size();
-      if (layers.size() != first.size() || heads != first[0].size())
-        fail(record.source, ": \"", measure.name, "\" of ", matrix == &record.raw ? "A" : "B", " has ",
-             io::counted(layers.size(), "layer"), " of ", io::counted(heads, "head"), "; ", first.size(), " of ",
-             first[0].size(), " were expected");
+// Measures of whole layers have one value each, the others one for each head.
+void require_one_size(AnalysisRecord& record) {
+  std::string first;
+  for (const auto& [letter, matrix] : {std::pair("A", &record.raw), std::pair("B", &record.refined)})
+    for (const auto& [name, layers] : matrix->all()) {
+      if (first.empty()) first = name, record.layers = layers.size();
+      record.heads = std::max(record.heads, layers[0].size());
+      if (layers.size() != record.layers || (layers[0].size() != 1 && layers[0].size() != record.heads))
+        fail(record.source, ": \"", name, "\" of ", letter, " has ", io::counted(layers.size(), "layer"), " of ",
+             io::counted(layers[0].size(), "head"), "; ", record.layers, " of ", record.heads, " were expected");
     }
+  if (first.empty()) fail(record.source, ": no measure in \"matrices\"");
+}
+
+// What older analyses have, which do not describe their measures.
+const std::vector<Measure>& first_measures() {
+  static const std::vector<Measure> all = {
+      {"attention_entropy", "entropy", "nats", "mean row entropy of the matrix"},
+      {"gtd", "GTD", "", "global token dependency: the share of chains of hops in all dependency"},
+      {"indirect_entropy", "indirect", "nats", "mean row entropy of the matrix of indirect attention G"},
+      {"sparsity", "sparsity", "", "share of the entries below a threshold"}};
+  return all;
+}
+
+// Those that one of the matrices has.
+std::vector<Measure> read_measures(const io::Json& json, const AnalysisRecord& record) {
+  std::vector<Measure> described, found;
+  const auto all = io::get_or<io::Json>(json, "measures", io::Json::object(), record.source);
+  for (const auto& [name, text] : all.items()) {
+    const auto where = concat(record.source, ": \"measures\": \"", name, '"');
+    described.push_back({name, io::require<std::string>(text, "heading", where),
+                         io::require<std::string>(text, "unit", where),
+                         io::require<std::string>(text, "definition", where)});
+  }
+  for (const auto& measure : described.empty() ? first_measures() : described)
+    if (!record.raw.of(measure.name).empty() || !record.refined.of(measure.name).empty()) found.push_back(measure);
+  return found;
 }
 
 }  // namespace
 
 double mean(const std::vector<double>& heads) {
-  return static_cast<double>(std::accumulate(heads.begin(), heads.end(), 0.0L) /
-                             static_cast<long double>(heads.size()));
+  long double sum = 0;
+  size_t count = 0;
+  for (double value : heads)
+    if (!std::isnan(value)) sum += value, ++count;
+  return count == 0 ? NAN : static_cast<double>(sum / static_cast<long double>(count));
 }
 
 double mean(const Layers& layers) {
-  long double sum = 0;
-  for (const auto& heads : layers) sum += mean(heads);
-  return static_cast<double>(sum / static_cast<long double>(layers.size()));
+  std::vector<double> means;
+  for (const auto& heads : layers) means.push_back(mean(heads));
+  return mean(means);
 }
 
-const std::vector<Measure>& measures() {
-  static const std::vector<Measure> all = {{"attention_entropy", "entropy", &MatrixMeasures::attention_entropy},
-                                           {"gtd", "GTD", &MatrixMeasures::gtd},
-                                           {"indirect_entropy", "indirect", &MatrixMeasures::indirect_entropy},
-                                           {"sparsity", "sparsity", &MatrixMeasures::sparsity}};
-  return all;
+const Layers& MatrixMeasures::of(const std::string& measure) const {
+  static const Layers none;
+  const auto found = layers_.find(measure);
+  return found == layers_.end() ? none : found->second;
 }
 
-const Layers& AnalysisRecord::measured() const {
-  for (const auto& measure : measures())
-    if (!(raw.*measure.layers).empty()) return raw.*measure.layers;
-  fail(source, ": no known measure in \"matrices\"");
+void MatrixMeasures::set(const std::string& measure, Layers layers) {
+  if (!layers.empty()) layers_[measure] = std::move(layers);
 }
 
-bool AnalysisRecord::is_unrefined() const {
-  return std::all_of(measures().begin(), measures().end(),
-                     [&](const auto& measure) { return raw.*measure.layers == refined.*measure.layers; });
+bool MatrixMeasures::operator==(const MatrixMeasures& other) const {
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  const auto same_layer = [&](const auto& a, const auto& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+  };
+  return std::equal(layers_.begin(), layers_.end(), other.layers_.begin(), other.layers_.end(),
+                    [&](const auto& a, const auto& b) {
+                      return a.first == b.first &&
+                             std::equal(a.second.begin(), a.second.end(), b.second.begin(), b.second.end(), same_layer);
+                    });
 }
+
+bool AnalysisRecord::is_unrefined() const { return raw == refined; }
 
 MatrixMeasures read_matrix(const io::Json& json, const char* key, const char* which, const std::string& source) {
   const auto matrix =
       io::require<io::Json>(io::require<io::Json>(json, key, source), which, concat(source, ": \"", key, '"'));
   MatrixMeasures found;
-  for (const auto& measure : measures()) found.*measure.layers = read_layers(matrix, measure.name, source);
+  if (!matrix.is_object())
+    fail(source, ": \"", key, "\": \"", which, "\" is ", io::type_name(matrix), "; an object was expected");
+  for (const auto& [name, layers] : matrix.items())
+    if (!layers.is_null()) found.set(name, read_layers(layers, name, source));
   return found;
 }
 
@@ -125,6 +167,7 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.raw = read_matrix(json, "matrices", "A", source);
   out.refined = read_matrix(json, "matrices", "B", source);
   require_one_size(out);
+  out.measures = read_measures(json, out);
   return out;
 }
 

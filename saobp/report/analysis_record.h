@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,13 +13,28 @@ namespace saobp::report {
 
 using Layers = std::vector<std::vector<double>>;  // [layer][head]
 
-// Over heads, and over layers of their means; in long double, in which no sum of doubles overflows.
+// Over heads, and over layers of their means, those that are no number left out, NaN where that leaves none; in long
+// double, in which no sum of doubles overflows.
 double mean(const std::vector<double>& heads);
 double mean(const Layers& layers);
 
-// Of A or of B; an empty one was not measured.
-struct MatrixMeasures {
-  Layers attention_entropy, gtd, indirect_entropy, sparsity;
+// Of A or of B, by the name of the measure. NaN: not defined for that head.
+class MatrixMeasures {
+ public:
+  const Layers& of(const std::string& measure) const;  // empty: it was not taken
+  void set(const std::string& measure, Layers layers);
+  bool operator==(const MatrixMeasures& other) const;
+  const std::map<std::string, Layers>& all() const { return layers_; }
+
+ private:
+  std::map<std::string, Layers> layers_;  // none of them is empty
+};
+
+struct Measure {
+  std::string name;        // in the JSON
+  std::string heading;     // of a column
+  std::string unit;        // "" for a pure number
+  std::string definition;  // a sentence without its dot
 };
 
 struct AnalysisRecord {
@@ -31,20 +47,13 @@ struct AnalysisRecord {
   io::Json settings;
   double gtd_discount = 0.9;
   int64_t gtd_hops = 4;
-  double idempotent_gtd = 0;  // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
+  double idempotent_gtd = 0;      // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
+  std::vector<Measure> measures;  // of attention, in the order of a table's columns
   MatrixMeasures raw, refined;
+  size_t layers = 0, heads = 0;
 
-  const Layers& measured() const;  // the first measure that there is, of A
-  bool is_unrefined() const;       // nothing is refined: B is A
+  bool is_unrefined() const;  // nothing is refined: B is A
 };
-
-struct Measure {
-  const char* name;     // in the JSON
-  const char* heading;  // of a column
-  Layers MatrixMeasures::* layers;
-};
-// In the order of a table's columns.
-const std::vector<Measure>& measures();
 
 // matrices.A or B of an analysis, or of a line of metrics.jsonl that looked at the attention (`key`: "attention").
 MatrixMeasures read_matrix(const io::Json& json, const char* key, const char* which, const std::string& source);

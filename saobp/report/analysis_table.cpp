@@ -12,12 +12,25 @@
 namespace saobp::report {
 namespace {
 
-// Those measures that the analysis has.
+constexpr size_t kColumns = 5;  // of A and of B side by side, in 120 characters
+
+// What a table shows: where nobody named measures, those that tell most.
 std::vector<Measure> columns_of(const AnalysisRecord& record) {
+  static const std::vector<std::string> kFirst = {"attention_entropy", "gtd", "indirect_entropy", "sparsity",
+                                                  "top_key_share"};
+  if (!io::get_or<std::string>(record.settings, "measures", "", record.source).empty()) return record.measures;
   std::vector<Measure> columns;
-  for (const auto& measure : measures())
-    if (!(record.raw.*measure.layers).empty()) columns.push_back(measure);
+  for (const auto& measure : record.measures)
+    if (std::find(kFirst.begin(), kFirst.end(), measure.name) != kFirst.end()) columns.push_back(measure);
   return columns;
+}
+
+// Calls show(columns) for as many as fit at a time.
+template <class Show>
+void in_blocks(const std::vector<Measure>& columns, size_t most, Show&& show) {
+  for (size_t first = 0; first < columns.size(); first += most)
+    show(std::vector<Measure>(columns.begin() + static_cast<ptrdiff_t>(first),
+                              columns.begin() + static_cast<ptrdiff_t>(std::min(columns.size(), first + most))));
 }
 
 // Terminal columns, not bytes: the only multi-byte characters here stand in headings and labels.
@@ -31,9 +44,9 @@ std::string padded(const std::string& text, size_t width, bool right) {
 constexpr size_t kLabelWidth = 12, kCellWidth = 10;
 
 std::string cell(std::optional<double> value) {
-  if (!value) return padded("–", kCellWidth, true);
+  if (!value || std::isnan(*value)) return padded("–", kCellWidth, true);
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.4f", *value);
+  std::snprintf(buffer, sizeof buffer, std::abs(*value) < 1000 ? "%.4f" : "%.3e", *value);
   return padded(buffer, kCellWidth, true);
 }
 
@@ -41,7 +54,7 @@ std::string cell(std::optional<double> value) {
 constexpr size_t kNarrowWidth = 8;
 
 std::string narrow_cell(std::optional<double> value, bool sign = false) {
-  if (!value) return padded("–", kNarrowWidth, true);
+  if (!value || std::isnan(*value)) return padded("–", kNarrowWidth, true);
   char buffer[40];
   // A difference that rounds to zero carries no sign.
   const double shown = sign && std::abs(*value) < 0.0005 ? 0.0 : *value;
@@ -56,30 +69,38 @@ std::string without_trailing_blanks(std::string line) {
 
 std::string plain(double value) { return concat(value); }
 
-std::string footnotes(const AnalysisRecord& analysis) {
+// What each column means, with the setting that goes into it.
+std::string footnotes(const AnalysisRecord& analysis, const std::vector<Measure>& columns) {
   const auto setting = [&](const char* name) {
     return plain(io::require<double>(analysis.settings, name, analysis.source + ": \"settings\""));
   };
   char line[16];
   std::snprintf(line, sizeof line, "%.3f", analysis.idempotent_gtd);
+  size_t width = 0;
+  for (const auto& column : columns) width = std::max(width, width_of(column.heading));
   std::string out;
-  out += "entropy   mean row entropy of the matrix, nats\n";
-  out += "GTD       global token dependency, β = " + setting("gtd_discount") + ", K = " + setting("gtd_hops") + "; " +
-         line + " is the value of every idempotent matrix\n";
-  out += "          (all rows on one key, each token on itself, uniform rows): read it together with entropy\n";
-  out += "indirect  mean row entropy of the matrix of indirect attention G, nats\n";
-  out += "sparsity  share of the entries below " + setting("sparsity_threshold") + "\n";
+  for (const auto& column : columns) {
+    out += padded(column.heading, width, false) + "  " + column.definition;
+    if (column.name == "sparsity") out += " of " + setting("sparsity_threshold");
+    if (column.name == "sink_rate") out += " of " + setting("sink_threshold");
+    if (!column.unit.empty()) out += ", " + column.unit;
+    out += "\n";
+    if (column.name != "gtd") continue;
+    const std::string indent(width + 2, ' ');
+    out += indent + "(β = " + setting("gtd_discount") + ", K = " + setting("gtd_hops") + "); " + line +
+           " is the value of every idempotent matrix: all rows on one key, each token\n" + indent +
+           "on itself, uniform rows. Read it together with entropy\n";
+  }
   return out;
 }
 
 std::string sizes(const AnalysisRecord& analysis) {
-  const auto heads = analysis.measured().front().size();
   std::string cut;
   if (analysis.cut_sequences > 0)
     cut = concat(" (", analysis.cut_sequences, " of them cut at ",
                  io::require<int64_t>(analysis.settings, "length", analysis.source + ": \"settings\""), " tokens)");
   return concat(io::counted(analysis.sequences, "sequence"), cut, ", ", io::counted(analysis.tokens, "token"), "; ",
-                io::counted(analysis.measured().size(), "layer"), " of ", io::counted(heads, "head"));
+                io::counted(analysis.layers, "layer"), " of ", io::counted(analysis.heads, "head"));
 }
 
 // Behind `indent`, where there is something to say.
@@ -94,37 +115,46 @@ std::string refinement(const AnalysisRecord& analysis, const std::string& indent
 std::string metrics_table(const io::Json& json, TableDetail detail, const std::string& source) {
   const AnalysisRecord analysis = read_analysis(json, source);
   const auto columns = columns_of(analysis);
-  const size_t block = kCellWidth * columns.size();
   const MatrixMeasures* both[] = {&analysis.raw, &analysis.refined};
   const int matrices = analysis.is_unrefined() ? 1 : 2;
-  std::string out =
-      analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n" + refinement(analysis, "") + "\n";
-  if (matrices == 2)
-    out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", block, false) +
-                                   "   " + padded("  B: after refinement", block, false));
-  std::string heading = padded("layer", kLabelWidth, false);
-  for (int which = 0; which < matrices; ++which) {
-    if (which > 0) heading += "   ";
-    for (const auto& column : columns) heading += padded(column.heading, kCellWidth, true);
-  }
-  out += heading + "\n";
-
-  const auto line = [&](const std::string& label, const auto& value_of) {
-    std::string text = padded(label, kLabelWidth, false);
-    for (int which = 0; which < matrices; ++which) {
-      if (which > 0) text += "   ";
-      for (const auto& column : columns) text += cell(value_of(both[which]->*column.layers));
+  std::string out = analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n" + refinement(analysis, "");
+  in_blocks(columns, matrices == 1 ? 2 * kColumns : kColumns, [&](const std::vector<Measure>& block) {
+    const auto cells = [&](const auto& cell_of) {
+      std::string text;
+      for (int which = 0; which < matrices; ++which) {
+        if (which > 0) text += "   ";
+        for (const auto& column : block) text += cell_of(column, *both[which]);
+      }
+      return text;
+    };
+    const auto line = [&](const std::string& label, const auto& value_of) {
+      out += padded(label, kLabelWidth, false) + cells([&](const Measure& column, const MatrixMeasures& matrix) {
+               const Layers& layers = matrix.of(column.name);
+               return cell(layers.empty() ? std::optional<double>() : value_of(layers));
+             }) +
+             "\n";
+    };
+    out += "\n";
+    if (matrices == 2) {
+      const size_t width = kCellWidth * block.size();
+      out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", width, false) +
+                                     "   " + padded("  B: after refinement", width, false));
     }
-    out += text + "\n";
-  };
-  for (size_t layer = 0; layer < analysis.measured().size(); ++layer) {
-    line(concat(layer), [&](const Layers& layers) { return mean(layers[layer]); });
-    if (detail == TableDetail::heads)
-      for (size_t head = 0; head < analysis.measured()[layer].size(); ++head)
-        line(concat("  head ", head), [&](const Layers& layers) { return layers[layer][head]; });
-  }
-  line("mean", [](const Layers& layers) { return mean(layers); });
-  out += "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(analysis);
+    out +=
+        padded("layer", kLabelWidth, false) +
+        cells([&](const Measure& column, const MatrixMeasures&) { return padded(column.heading, kCellWidth, true); }) +
+        "\n";
+    for (size_t layer = 0; layer < analysis.layers; ++layer) {
+      line(concat(layer), [&](const Layers& layers) { return mean(layers[layer]); });
+      for (size_t head = 0; head < analysis.heads && detail == TableDetail::heads; ++head)
+        line(concat("  head ", head), [&](const Layers& layers) {
+          return head < layers[layer].size() ? std::optional(layers[layer][head]) : std::nullopt;
+        });
+    }
+    line("mean", [](const Layers& layers) { return mean(layers); });
+  });
+  out +=
+      "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(analysis, columns);
   return out;
 }
 
@@ -140,16 +170,16 @@ std::optional<double> head_value(const Layers& layers, size_t layer, size_t head
   if (layer >= layers.size() || head >= layers[layer].size()) return {};
   return layers[layer][head];
 }
-std::optional<double> whole_value(const Layers& layers, size_t, size_t) { return mean(layers); }
+std::optional<double> whole_value(const Layers& layers, size_t, size_t) {
+  return layers.empty() ? std::nullopt : std::optional(mean(layers));
+}
 
-// One matrix of two analyses: first, second and difference for each measure that both have.
+// One matrix of two analyses: first, second and difference for each of these measures.
 std::string compare_matrix(const AnalysisRecord& first, const AnalysisRecord& second,
-                           MatrixMeasures AnalysisRecord::* which, TableDetail detail) {
-  std::vector<Measure> shared;
+                           MatrixMeasures AnalysisRecord::* which, const std::vector<Measure>& shared,
+                           TableDetail detail) {
   std::string names = padded("", kLabelWidth, false), heading = padded("layer", kLabelWidth, false);
-  for (const auto& measure : columns_of(first)) {
-    if ((second.raw.*measure.layers).empty()) continue;
-    shared.push_back(measure);
+  for (const auto& measure : shared) {
     names += padded("  " + padded(measure.heading, kNarrowWidth, true), 3 * kNarrowWidth + 2, false);
     heading += "  ";
     for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += padded(part, kNarrowWidth, true);
@@ -158,16 +188,15 @@ std::string compare_matrix(const AnalysisRecord& first, const AnalysisRecord& se
   const auto line = [&](const std::string& label, ValueOf value_of, size_t layer, size_t head) {
     out += padded(label, kLabelWidth, false);
     for (const auto& measure : shared) {
-      const auto left = value_of(first.*which.*measure.layers, layer, head);
-      const auto right = value_of(second.*which.*measure.layers, layer, head);
+      const auto left = value_of((first.*which).of(measure.name), layer, head);
+      const auto right = value_of((second.*which).of(measure.name), layer, head);
       std::optional<double> difference;
       if (left && right) difference = *right - *left;
       out += "  " + narrow_cell(left) + narrow_cell(right) + narrow_cell(difference, true);
     }
     out += "\n";
   };
-  const size_t layers = std::max(first.measured().size(), second.measured().size());
-  const size_t heads = std::max(first.measured().front().size(), second.measured().front().size());
+  const size_t layers = std::max(first.layers, second.layers), heads = std::max(first.heads, second.heads);
   for (size_t layer = 0; layer < layers; ++layer) {
     line(concat(layer), layer_value, layer, 0);
     if (detail == TableDetail::heads)
@@ -190,10 +219,15 @@ std::string comparison_table(const io::Json& first_json, const io::Json& second_
                     refinement(first, "    ") + "(2) " + second.model + " on " + second.text + "\n    " +
                     sizes(second) + "\n" + refinement(second, "    ");
   if (first.text != second.text) out += "Mind that the texts differ.\n";
-  out += "\nA: before refinement\n" + compare_matrix(first, second, &AnalysisRecord::raw, detail);
-  out +=
-      "\nB: after refinement (what the layers use)\n" + compare_matrix(first, second, &AnalysisRecord::refined, detail);
-  out += "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(first);
+  std::vector<Measure> shared;
+  for (const auto& measure : columns_of(first))
+    if (!second.raw.of(measure.name).empty()) shared.push_back(measure);
+  in_blocks(shared, 4, [&](const std::vector<Measure>& block) {
+    out += "\nA: before refinement\n" + compare_matrix(first, second, &AnalysisRecord::raw, block, detail);
+    out += "\nB: after refinement (what the layers use)\n" +
+           compare_matrix(first, second, &AnalysisRecord::refined, block, detail);
+  });
+  out += "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(first, shared);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "saobp/report/figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -13,12 +14,8 @@ namespace {
 using Look = Series::Look;
 
 bool same_measurements(const AnalysisRecord& a, const AnalysisRecord& b) {
-  const auto same = [](const MatrixMeasures& x, const MatrixMeasures& y) {
-    return x.attention_entropy == y.attention_entropy && x.gtd == y.gtd && x.indirect_entropy == y.indirect_entropy &&
-           x.sparsity == y.sparsity;
-  };
   return a.sequences == b.sequences && a.tokens == b.tokens && a.gtd_discount == b.gtd_discount &&
-         a.gtd_hops == b.gtd_hops && same(a.raw, b.raw) && same(a.refined, b.refined);
+         a.gtd_hops == b.gtd_hops && a.raw == b.raw && a.refined == b.refined;
 }
 
 // Whatever a run has in `part` it has in `whole`.
@@ -64,8 +61,8 @@ struct LayerMetric {
   const char* id;
   const char* title;
   const char* y_title;
-  Layers MatrixMeasures::* values;
-  double least;  // smallest range of the axis
+  const char* values;  // a measure
+  double least;        // smallest range of the axis
 };
 
 // Means over heads as a line, each head as a dot; the runs stand a little apart so that their dots can be told.
@@ -85,18 +82,20 @@ Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group,
   size_t layers = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     const AnalysisRecord* analysis = group.of_run[i];
-    if (!analysis || (analysis->refined.*metric.values).empty()) continue;
+    if (!analysis || analysis->refined.of(metric.values).empty()) continue;
     const int run = static_cast<int>(i);
     const double apart = 0.05 * (static_cast<double>(i) - (static_cast<double>(runs.size()) - 1) / 2);
     const auto add = [&](const Layers& values, const std::string& what, Look look) {
       Series line{runs[i].name + ", " + what, run, look, {}}, dots{"", run, Look::dots, {}};
       for (size_t layer = 0; layer < values.size(); ++layer) {
         const double x = static_cast<double>(layer) + apart;
+        if (std::isnan(mean(values[layer]))) continue;
         line.points.push_back({x, mean(values[layer]),
                                concat(runs[i].name, ", ", what, ", layer ", layer, ": ", fixed(mean(values[layer]), 4),
                                       " (mean of heads)")});
         extent.add(line.points.back().y);
         for (size_t head = 0; head < values[layer].size() && look == Look::marked; ++head) {
+          if (std::isnan(values[layer][head])) continue;
           dots.points.push_back({x, values[layer][head],
                                  concat(runs[i].name, ", ", what, ", layer ", layer, ", head ", head, ": ",
                                         fixed(values[layer][head], 4))});
@@ -112,10 +111,10 @@ Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group,
       legend += legend_entry(run, look, runs[i].name + ", " + what);
     };
     if (analysis->is_unrefined()) {
-      add(analysis->refined.*metric.values, "A = B", Look::marked);
+      add(analysis->refined.of(metric.values), "A = B", Look::marked);
     } else {
-      add(analysis->raw.*metric.values, "A", Look::hollow);
-      add(analysis->refined.*metric.values, "B", Look::marked);
+      add(analysis->raw.of(metric.values), "A", Look::hollow);
+      add(analysis->refined.of(metric.values), "B", Look::marked);
     }
   }
   chart.series.insert(chart.series.end(), front.begin(), front.end());
@@ -145,7 +144,7 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
   std::string out = "<div class='pair'>\n";
   const std::string reading = " Lines: mean over heads; dots: single heads of B. Layers count from 0.";
   {
-    const LayerMetric metric{"entropy-", "Attention entropy by layer", "nats", &MatrixMeasures::attention_entropy, 0.2};
+    const LayerMetric metric{"entropy-", "Attention entropy by layer", "nats", "attention_entropy", 0.2};
     Extent extent;
     std::string legend;
     Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);
@@ -160,8 +159,7 @@ std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup
                         reading);
     }
   }
-  const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", &MatrixMeasures::gtd,
-                           0.05};
+  const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", "gtd", 0.05};
   Extent extent;
   std::string legend;
   Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);

@@ -55,6 +55,7 @@ std::string escape(std::string_view text) {
 }
 
 std::string fixed(double value, int digits) {
+  if (std::isnan(value)) return "–";
   if (!std::isfinite(value)) return "not finite";
   char buffer[340];
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);

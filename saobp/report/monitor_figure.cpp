@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "saobp/report/figure_parts.h"
 #include "saobp/report/figures.h"
@@ -12,28 +13,29 @@ using Look = Series::Look;
 
 double lowest(const Layers& layers) {
   double least = layers.front().front();
-  for (const auto& heads : layers) least = std::min(least, *std::min_element(heads.begin(), heads.end()));
+  for (const auto& heads : layers)
+    for (double value : heads) least = std::fmin(least, value);  // which leaves out what is no number
   return least;
 }
 
 // Entropy or GTD of all runs over the steps.
 struct MonitorChart {
-  Layers MatrixMeasures::* values;
+  const char* values;  // a measure
   bool with_lowest;
   Chart chart;
   Extent extent, steps;
   std::string legend;
 
   // The matrix that the layer uses, and A where that was not measured.
-  char letter(const RunInput& run) const { return (run.monitored.front().refined.*values).empty() ? 'A' : 'B'; }
+  char letter(const RunInput& run) const { return run.monitored.front().refined.of(values).empty() ? 'A' : 'B'; }
 
   void add(const RunInput& run, int index) {
     if (run.monitored.empty()) return;
     const char which = letter(run);
     std::vector<Point> means, lows;
     for (const auto& point : run.monitored) {
-      const Layers& layers = (which == 'A' ? point.raw : point.refined).*values;
-      if (layers.empty()) continue;
+      const Layers& layers = (which == 'A' ? point.raw : point.refined).of(values);
+      if (layers.empty() || std::isnan(mean(layers))) continue;
       const auto step = static_cast<double>(point.step);
       means.push_back({step, mean(layers), ""});
       lows.push_back({step, lowest(layers), ""});
@@ -69,11 +71,11 @@ struct MonitorChart {
 }  // namespace
 
 std::string monitor_figure(const std::vector<RunInput>& runs) {
-  MonitorChart entropy{&MatrixMeasures::attention_entropy, true, {}, {}, {}, ""};
+  MonitorChart entropy{"attention_entropy", true, {}, {}, {}, ""};
   entropy.chart.id = "monitored-entropy";
   entropy.chart.title = "Attention entropy while training";
   entropy.chart.y_title = "nats";
-  MonitorChart gtd{&MatrixMeasures::gtd, false, {}, {}, {}, ""};
+  MonitorChart gtd{"gtd", false, {}, {}, {}, ""};
   gtd.chart.id = "monitored-gtd";
   gtd.chart.title = "Global token dependency while training";
   gtd.chart.y_title = "GTD, between 0 and 1";

@@ -172,21 +172,21 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
         if (known.insert(key).second && !value.is_structured()) others.push_back(key);
   for (const auto& key : others) out += row(runs, key, [&](size_t i) { return final_value(runs[i], key, -2); });
 
-  const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, Layers MatrixMeasures::* metric,
+  const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, const char* metric,
                                 bool refined) {
     out += row(runs, label, [&](size_t i) -> std::optional<std::string> {
       const AnalysisRecord* analysis = group.of_run[i];
       if (!analysis) return {};
-      const Layers& layers = (refined ? analysis->refined : analysis->raw).*metric;
+      const Layers& layers = (refined ? analysis->refined : analysis->raw).of(metric);
       return layers.empty() ? std::nullopt : std::optional(fixed(mean(layers), 4));
     });
   };
   for (const auto& group : groups) {
     const std::string tail = groups.size() > 1 ? " (" + group.name + ")" : "";
-    analysis_row(group, "Attention entropy of A, nats" + tail, &MatrixMeasures::attention_entropy, false);
-    analysis_row(group, "Attention entropy of B, nats" + tail, &MatrixMeasures::attention_entropy, true);
-    analysis_row(group, "GTD of A" + tail, &MatrixMeasures::gtd, false);
-    analysis_row(group, "GTD of B" + tail, &MatrixMeasures::gtd, true);
+    analysis_row(group, "Attention entropy of A, nats" + tail, "attention_entropy", false);
+    analysis_row(group, "Attention entropy of B, nats" + tail, "attention_entropy", true);
+    analysis_row(group, "GTD of A" + tail, "gtd", false);
+    analysis_row(group, "GTD of B" + tail, "gtd", true);
   }
   return out + "</tbody></table></div>\n";
 }
@@ -194,16 +194,16 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
 std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
   struct Metric {
     const char* label;
-    Layers MatrixMeasures::* values;
+    const char* values;  // a measure
   };
-  constexpr Metric kMetrics[] = {{"Attention entropy, nats", &MatrixMeasures::attention_entropy},
-                                 {"GTD", &MatrixMeasures::gtd},
-                                 {"Indirect entropy, nats", &MatrixMeasures::indirect_entropy},
-                                 {"Sparsity, share of entries", &MatrixMeasures::sparsity}};
+  constexpr Metric kMetrics[] = {{"Attention entropy, nats", "attention_entropy"},
+                                 {"GTD", "gtd"},
+                                 {"Indirect entropy, nats", "indirect_entropy"},
+                                 {"Sparsity, share of entries", "sparsity"}};
   size_t layers = 0;
   for (const AnalysisRecord* analysis : group.of_run)
     for (const auto& metric : kMetrics)
-      if (analysis) layers = std::max(layers, (analysis->refined.*metric.values).size());
+      if (analysis) layers = std::max(layers, analysis->refined.of(metric.values).size());
   if (layers == 0) return "";
 
   std::string out =
@@ -223,10 +223,10 @@ std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& 
       const AnalysisRecord* analysis = group.of_run[i];
       if (!analysis) continue;
       if (analysis->is_unrefined()) {
-        line(runs[i].name + ", A = B", analysis->refined.*metric.values);
+        line(runs[i].name + ", A = B", analysis->refined.of(metric.values));
       } else {
-        line(runs[i].name + ", A", analysis->raw.*metric.values);
-        line(runs[i].name + ", B", analysis->refined.*metric.values);
+        line(runs[i].name + ", A", analysis->raw.of(metric.values));
+        line(runs[i].name + ", B", analysis->refined.of(metric.values));
       }
     }
   }

@@ -41,11 +41,11 @@ RegularizersImpl::RegularizersImpl(const RegularizerOptions& options, const mode
 model::AttentionProbe RegularizersImpl::probe() {
   if (options_.entropy_reg == 0) return {};
   collected_.reset();
-  return [this](int64_t layer, const torch::Tensor& query, const torch::Tensor& key,
-                const attention::AttentionOptions& attention) {
-    const int64_t heads = query.size(1);
-    const auto term = entropy_penalty(query, key, thresholds_.slice(0, layer * heads, (layer + 1) * heads),
-                                      attention.key_mask, attention.causal, options_.entropy_reg_tolerance);
+  return [this](const model::AttentionCall& call) {
+    const int64_t heads = call.query.size(1);
+    const auto term =
+        entropy_penalty(call.query, call.key, thresholds_.slice(0, call.layer * heads, (call.layer + 1) * heads),
+                        call.options.key_mask, call.options.causal, options_.entropy_reg_tolerance);
     collected_ = collected_.defined() ? collected_ + term : term;
   };
 }

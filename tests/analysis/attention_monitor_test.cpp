@@ -51,7 +51,9 @@ TEST(AttentionMonitor, AgreesWithTheExactAnalysisOfAModel) {
     auto bert = model::make_model(tiny_config(variant, refines ? 0.5 : 0), 3);
     const auto state = monitor(bert, {make_batch(kSequences)});
     const auto json = state.to_json(40);
-    const auto exact = analyze(bert, kSequences, {}, "model", "text")["matrices"];
+    std::vector<AnalysisItem> items;
+    for (const auto& ids : kSequences) items.push_back({{ids, {}, {}}, {}});
+    const auto exact = analyze(bert, items, {}, "model", "text")["matrices"];
     EXPECT_EQ(json["step"], 40);
     EXPECT_EQ(json["monitored_sequences"], 3);
     for (const char* matrix : {"A", "B"}) {

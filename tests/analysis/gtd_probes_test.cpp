@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "saobp/analysis/metrics.h"
 #include "saobp/model/libtorch.h"
+#include "tests/analysis/tools.h"
 #include "tests/tools.h"
 
 namespace saobp::analysis {
@@ -14,6 +14,7 @@ namespace {
 using attention::AttentionOptions;
 using attention::from_variant;
 using attention::Variant;
+using testing::value;
 using tests::error_of;
 
 constexpr int64_t kLength = 24, kReal = 19, kChannels = 8;
@@ -22,7 +23,7 @@ struct Case {
   std::string name;
   AttentionOptions options;
   double sharpness = 2;  // of the scores; 0: uniform attention
-  MetricOptions metrics = {};
+  MeasureOptions metrics = {};
 };
 
 std::vector<Case> cases() {
@@ -57,11 +58,11 @@ std::vector<Case> cases() {
 }
 
 // One sequence, of which the last tokens are padding, `copies` times: each copy gets probes of its own.
-struct Sequence {
+struct QueryKeys {
   torch::Tensor query, key, mask;  // [copies, 2, L, D], [copies, L]
 };
 
-Sequence make_sequence(int64_t copies, double sharpness, int64_t length = kLength, int64_t real = kReal) {
+QueryKeys make_sequence(int64_t copies, double sharpness, int64_t length = kLength, int64_t real = kReal) {
   torch::manual_seed(5);
   const auto draw = [&] {
     return torch::randn({1, 2, length, kChannels}, torch::kDouble).expand({copies, -1, -1, -1});
@@ -72,7 +73,7 @@ Sequence make_sequence(int64_t copies, double sharpness, int64_t length = kLengt
 }
 
 // A and B of the first copy, cut to the real tokens.
-std::pair<torch::Tensor, torch::Tensor> exact_matrices(const Sequence& sequence, AttentionOptions options) {
+std::pair<torch::Tensor, torch::Tensor> exact_matrices(const QueryKeys& sequence, AttentionOptions options) {
   options.key_mask = sequence.mask.slice(0, 0, 1);
   const auto [a, b] =
       attention::attention_matrices(sequence.query.slice(0, 0, 1), sequence.key.slice(0, 0, 1), options);
@@ -82,13 +83,13 @@ std::pair<torch::Tensor, torch::Tensor> exact_matrices(const Sequence& sequence,
 }
 
 void expect_entropy(const torch::Tensor& found, const torch::Tensor& matrices) {
-  const auto exact = attention_entropy(matrices);
+  const auto exact = value("attention_entropy", matrices);
   for (int64_t head = 0; head < 2; ++head) EXPECT_NEAR(found[0][head].item<double>(), exact[head], 1e-10);
 }
 
 // Estimates of many seeds against the exact value.
-void expect_honest(const ProbedAttention& found, const torch::Tensor& matrices, const MetricOptions& metrics) {
-  const auto exact = gtd(matrices, metrics);
+void expect_honest(const ProbedAttention& found, const torch::Tensor& matrices, const MeasureOptions& metrics) {
+  const auto exact = value("gtd", matrices, metrics);
   for (int64_t head = 0; head < 2; ++head) {
     const auto values = found.gtd.select(1, head), errors = found.gtd_standard_error.select(1, head);
     const double seeds = static_cast<double>(values.size(0)), spread = values.std().item<double>();
@@ -125,7 +126,7 @@ TEST(GtdProbes, FewProbesAreNotBiased) {
   AttentionOptions options;
   options.key_mask = sequence.mask;
   const auto found = probe_attention(sequence.query, sequence.key, options, {}, 4, 1).first.gtd;
-  const auto exact = gtd(exact_matrices(sequence, {}).first, {});
+  const auto exact = value("gtd", exact_matrices(sequence, {}).first);
   for (int64_t head = 0; head < 2; ++head) {
     const auto values = found.select(1, head);
     EXPECT_NEAR(values.mean().item<double>(), exact[head], 4 * values.std().item<double>() / std::sqrt(4000));
@@ -168,7 +169,7 @@ TEST(GtdProbes, PaddingChangesNothingButTheProbes) {
   key[0].slice(1, kReal).fill_(1e6);
   const auto b = probe_attention(sequence.query, key, options, {}, 1024, 1).second;
   for (int64_t copy : {0, 1}) {
-    const auto exact = gtd(exact_matrices(sequence, from_variant(Variant::high, 0.5)).second, {});
+    const auto exact = value("gtd", exact_matrices(sequence, from_variant(Variant::high, 0.5)).second);
     for (int64_t head = 0; head < 2; ++head)
       EXPECT_NEAR(b.gtd[copy][head].item<double>(), exact[head], 5 * b.gtd_standard_error[copy][head].item<double>());
   }

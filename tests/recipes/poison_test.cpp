@@ -142,10 +142,11 @@ TEST(Poison, AnalysesToTheSameNumbers) {
       expect_untouched(10, [&] {
         auto model = model::make_model(run.config(), 3);
         std::vector<torch::Tensor> all;
-        analysis::capture_attention(model, {1, 2, 3, 5, 8, 13, 21}, [&](int64_t, const auto& a, const auto& b) {
+        for (const auto& layer : analysis::capture(model, {{1, 2, 3, 5, 8, 13, 21}, {}, {}}).layers) {
+          const auto [a, b] = analysis::matrices_of(layer);
           for (const auto& matrix : {a, b})
-            all.push_back(analysis::indirect_attention(matrix, analysis::MetricOptions()).clone());
-        });
+            all.push_back(analysis::indirect_attention(matrix, analysis::MeasureOptions()).clone());
+        }
         return all;
       });
     }

@@ -37,8 +37,9 @@ TEST(MetricsTable, ShowsMeansOverHeadsAndLayers) {
             "0               1.5000    1.5000    1.5000    1.5000       2.0000    2.0000    2.0000    2.0000");
   EXPECT_EQ(line_with(text, "mean "),
             "mean            2.7500    2.7500    2.7500    2.7500       3.2500    3.2500    3.2500    3.2500");
-  for (const char* part : {"runs/mini on dev.txt", "5 sequences, 321 tokens; 2 layers of 2 heads",
-                           "A: before refinement", "B: after refinement", "0.856", "nats", "K = 4", "below 0.01"})
+  for (const char* part :
+       {"runs/mini on dev.txt", "5 sequences, 321 tokens; 2 layers of 2 heads", "A: before refinement",
+        "B: after refinement", "0.856", "nats", "K = 4", "a threshold of 0.01"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   EXPECT_EQ(text.find("head 0"), std::string::npos);
 }

@@ -113,7 +113,7 @@ TEST_F(Report, ReadsARunFolder) {
   ASSERT_EQ(run.analyses.size(), 1u);
   EXPECT_EQ(run.analyses[0].name, "dev");
   EXPECT_NEAR(run.analyses[0].idempotent_gtd, 5.948721 / 6.948721, 1e-12);
-  EXPECT_DOUBLE_EQ(run.analyses[0].refined.attention_entropy[1][0], 1.5);
+  EXPECT_DOUBLE_EQ(run.analyses[0].refined.of("attention_entropy")[1][0], 1.5);
   EXPECT_FALSE(run.analyses[0].is_unrefined());
   EXPECT_TRUE(run.remarks.empty());
 }
@@ -137,7 +137,7 @@ TEST_F(Report, ShowsAttentionWhileTraining) {
   const std::vector<RunInput> runs{read_run(root_ / "high"), read_run(root_ / "elemmul"), read_run(root_ / "plain")};
   ASSERT_EQ(runs[0].monitored.size(), 2u);
   EXPECT_EQ(runs[0].monitored[1].step, 30);
-  EXPECT_EQ(runs[0].monitored[1].refined.attention_entropy[1][1], 4.5);
+  EXPECT_EQ(runs[0].monitored[1].refined.of("attention_entropy")[1][1], 4.5);
   const std::string page = render_comparison_page(runs, "Runs");
   expect_balanced(page);
   EXPECT_TRUE(contains(page, "high, B, mean of all heads: from 3.000 at step 20 to 2.750 at step 30."));
@@ -362,7 +362,7 @@ TEST_F(Report, AnAnalysisThatIsNoneIsNamed) {
   json["settings"]["gtd_discount"] = 1e308;
   refused(json.dump(), "\"gtd_discount\" is 1e+308; a number above 0 and at most 1 was expected");
   json = analysis(0.5);
-  json["matrices"]["A"]["gtd"][1][0] = nullptr;
+  json["matrices"]["A"]["gtd"][1][0] = "high";
   refused(json.dump(), "gtd");
   auto text = analysis(0.5).dump();
   text.replace(text.find("2.5"), 3, "1e999");
