@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "saobp/io/error.h"
 
@@ -14,17 +17,34 @@ namespace {
 // Tokens whose activations are kept at a time, while they are measured.
 constexpr int64_t kBlockTokens = 8192;
 
-// work(0), work(1) …, each in one thread. A single one has all threads to itself.
+// work(0), work(1) …, each in one thread. A single one has all threads to itself. These are no threads of OpenMP's: in
+// a parallel region of its own MKL's LU decomposition goes wrong now and then ("parameter 6 was incorrect on entry to
+// DLASWP").
 void in_parallel(int64_t count, const std::function<void(int64_t)>& work) {
-  const int64_t threads = std::min<int64_t>(count, at::get_num_threads());
+  const int all = at::get_num_threads();
+  const int64_t threads = std::min<int64_t>(count, all);
   if (threads <= 1) {
     for (int64_t i = 0; i < count; ++i) work(i);
     return;
   }
   std::atomic<int64_t> next = 0;  // whoever is free takes the next, as sequences differ in length
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
-    for (int64_t i = next++; i < count; i = next++) work(i);
-  });
+  std::exception_ptr failure;
+  std::mutex failing;
+  const auto run = [&] {
+    at::set_num_threads(1);
+    try {
+      for (int64_t i = next++; i < count; i = next++) work(i);
+    } catch (...) {
+      const std::lock_guard lock(failing);
+      if (!failure) failure = std::current_exception();
+      next = count;
+    }
+  };
+  std::vector<std::thread> others;
+  for (int64_t i = 0; i < threads; ++i) others.emplace_back(run);
+  for (auto& other : others) other.join();
+  at::set_num_threads(all);  // which new threads begin with
+  if (failure) std::rethrow_exception(failure);
 }
 
 // "1-32", "33-64", "65-128" …
@@ -64,7 +84,8 @@ io::Json described(const std::vector<const Measure*>& measures) {
 }  // namespace
 
 io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
-                 const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done) {
+                 const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done,
+                 const std::function<void(size_t, const Measured&)>& each) {
   io::check_limits(options);
   const MeasureRequest all{find_measures(options.measures), options.buckets};
   const MeasureRequest cheap{without_spectra(all.measures), options.buckets};
@@ -92,6 +113,7 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
     for (size_t i = 0; i < block.size(); ++i) {
       const auto& item = items[static_cast<size_t>(first) + i];
       means.whole.add(measured[i].whole);
+      if (each) each(static_cast<size_t>(first) + i, measured[i].whole);
       for (const auto& [name, part] : measured[i].by_position) means.parts["position"][name].add(part);
       if (options.buckets) means.parts["length"][length_bucket(std::ssize(item.tokens.ids))].add(measured[i].whole);
       for (const auto& [group, name] : item.groups) means.parts[group][name].add(measured[i].whole);

@@ -42,9 +42,11 @@ struct AnalysisItem {
 // The record analysis/NAME.json of a run folder: what MeasureMeans gives, and {"model", "text", "settings":
 // {AnalysisOptions}, "idempotent_gtd", "measures": {MEASURE: {"heading", "unit", "definition"}}, "weights": {MEASURE:
 // [[value per head] per layer]}, "by_position", "by_length", "by_label" …: {NAME: of those alone}}. Sequences are
-// measured in parallel; figures do not depend on how many threads there are. `done` is told after each block of them.
+// measured in parallel; figures do not depend on how many threads there are. `done` is told after each block of them,
+// `each` of every sequence in their order.
 io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
                  const std::string& model_name, const std::string& text_name,
-                 const std::function<void(size_t done)>& done = {});
+                 const std::function<void(size_t done)>& done = {},
+                 const std::function<void(size_t item, const Measured& measured)>& each = {});
 
 }  // namespace saobp::analysis

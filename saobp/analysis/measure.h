@@ -16,6 +16,11 @@ namespace saobp::analysis {
 // thirty times as long; paths in a graph.
 enum class Cost { products, spectra, graph };
 
+inline const std::vector<std::string>& enum_names(Cost) {
+  static const std::vector<std::string> names = {"products", "spectra", "graph"};
+  return names;
+}
+
 // One of the four functions is there.
 struct Measure {
   std::string name;        // in files and on the command line

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -17,6 +18,14 @@ inline std::vector<double> to_vector(const at::Tensor& tensor) {
 
 inline double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// Of the numbers among them; NaN where there is none.
+inline double mean_of_defined(const std::vector<double>& values) {
+  std::vector<double> defined;
+  for (double value : values)
+    if (!std::isnan(value)) defined.push_back(value);
+  return defined.empty() ? NAN : mean(defined);
 }
 
 }  // namespace saobp::analysis

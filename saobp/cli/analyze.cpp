@@ -1,141 +1,161 @@
-#include "saobp/analysis/analyze.h"
-
-#include <limits>
-
 #include "saobp/cli/analyze.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <memory>
+#include <sstream>
+
 #include "saobp/cli/commands.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
+#include "saobp/recipes/checkpoint_model.h"
 #include "saobp/report/analysis_table.h"
+#include "saobp/report/checkpoints_table.h"
+#include "saobp/report/findings.h"
+#include "saobp/train/run_folder.h"
 
 namespace saobp::cli {
 
-AnalysisText read_analysis_text(const data::TextInput& text, const AnalyzeOptions& options) {
-  io::check_limits(options.analysis);
-  AnalysisText found{text.name(), {}};
-  text.each_document([&](std::string_view document) {
-    found.sequences.emplace_back(document);
-    return options.limit == 0 || found.sequences.size() < static_cast<size_t>(options.limit);
-  });
-  if (found.sequences.empty()) fail(text.name(), ": has no text but white space");
-  return found;
-}
+namespace fs = std::filesystem;
 
-namespace {
-
-// The length at which sequences are cut, which must suit every model.
-int64_t common_length(const std::vector<OpenedModel>& models, const std::vector<std::filesystem::path>& folders,
-                      int64_t asked) {
-  int64_t least = 1, most = std::numeric_limits<int64_t>::max();
-  std::string tables;
-  for (size_t i = 0; i < models.size(); ++i) {
-    const auto& config = models[i].model->config;
-    least = std::max<int64_t>(least, config.causal() ? 1 : 3);
-    most = std::min(most, config.max_length());
-    tables +=
-        concat(i > 0 ? ", " : "", "the position table of ", folders[i].string(), " ends at ", config.max_length());
+std::vector<io::Json> analyze_folders(const std::vector<fs::path>& folders, const recipes::AnalysisSource& source,
+                                      const recipes::AnalyzeOptions& options, Console& console,
+                                      const std::function<void(const io::Json&)>& each) {
+  std::vector<OpenedModel> opened;
+  std::vector<recipes::AnalyzedModel> models;
+  opened.reserve(folders.size());
+  for (const auto& folder : folders) {
+    opened.push_back(open_model(folder, options.tokenizer));
+    models.push_back({folder.string(), opened.back()});
   }
-  const int64_t length = asked == 0 ? std::min<int64_t>(128, most) : asked;
-  if (length < least || length > most)
-    fail_usage("--length: ", length, " was given; from ", least, " to ", most, models.size() > 1 ? " suits both" : "",
-               " was expected: ", tables);
-  return length;
-}
-
-struct Items {
-  std::vector<analysis::AnalysisItem> list;
-  int64_t cut = 0;  // of them, since they were longer
-};
-
-Items encode_all(const OpenedModel& opened, const AnalysisText& text, int64_t length) {
-  Items items;
-  for (const auto& line : text.sequences) {
-    const auto rows = pretrained::encode(opened.model->config, *opened.tokenizer, line, {}, {.max_length = length});
-    items.cut += rows.size() > 1;
-    const auto& row = rows[0];
-    if (row.ids.empty()) fail(text.name, ": sequence ", items.list.size() + 1, " has no token");
-    auto& tokens = items.list.emplace_back().tokens;
-    tokens.ids.assign(row.ids.begin(), row.ids.end());
-    tokens.types.assign(row.types.begin(), row.types.end());
-    for (const auto of : row.texts) tokens.special.push_back(of < 0);
-  }
-  return items;
-}
-
-}  // namespace
-
-std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& folders, const AnalysisText& text,
-                                      const AnalyzeOptions& options, Console& console) {
-  std::vector<OpenedModel> models;
-  for (const auto& folder : folders) models.push_back(open_model(folder, options.tokenizer));
-  const int64_t length = common_length(models, folders, options.length);
+  const int64_t length = recipes::common_length(models, source, options);
   std::vector<io::Json> records;
-  for (size_t i = 0; i < models.size(); ++i) {
-    const auto& model = models[i].model;
-    const auto name = folders[i].string();
-    const auto items = encode_all(models[i], text, length);
-    const auto tell = [&](size_t done) {
-      console.progress(concat("analysing ", name, ": ", done, " of ", io::counted(items.list.size(), "sequence")),
-                       false);
+  for (const auto& model : models) {
+    const auto tell = [&](size_t done, size_t all) {
+      console.progress(concat("analysing ", model.name, ": ", done, " of ", io::counted(all, "sequence")), false);
     };
-    auto json = analysis::analyze(model, items.list, options.analysis, name, text.name, tell);
-    json["cut_sequences"] = items.cut;
-    json["settings"]["length"] = length;
-    json["settings"]["limit"] = options.limit;
-    json["refined_attention"] = model::to_json(model->current_config().refined_attention);
-    if (attention::has_strength(model->config.refined_attention.attention))
-      json["strengths"] = model::to_json(model->strengths());
-    records.push_back(std::move(json));
+    records.push_back(recipes::analyze_model(model, source, options, length, tell, records.empty() ? each : nullptr));
   }
   return records;
 }
 
-std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name) {
-  return run / "analysis" / (name + ".json");
-}
+fs::path analysis_path(const fs::path& run, const std::string& name) { return run / "analysis" / (name + ".json"); }
 
-void save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name) {
+void save_analysis(const io::Json& json, const fs::path& run, const std::string& name) {
   io::make_folder(run / "analysis");
   io::write_json(analysis_path(run, name), json);
 }
 
 namespace {
 
+io::Json list_of_measures(std::string& out) {
+  io::Json json;
+  for (const auto& measure : analysis::all_measures()) {
+    std::string line = "  " + measure.name;
+    line.resize(std::max<size_t>(line.size(), 24), ' ');
+    out += concat(line, measure.definition, measure.unit.empty() ? "" : ", " + measure.unit,
+                  measure.cost == analysis::Cost::products ? "" : " ",
+                  std::string(static_cast<size_t>(measure.cost), '*'), "\n");
+    json[measure.name] = {
+        {"unit", measure.unit}, {"definition", measure.definition}, {"cost", io::enum_name(measure.cost)}};
+  }
+  out +=
+      "\nThose without a star take no longer than GTD and are the default; * eigenvalues and singular values of whole\n"
+      "matrices, taken of --spectrum-sequences sequences; ** paths in a graph.";
+  return {{"measures", json}};
+}
+
 struct Analyze {
-  std::string model, text, compare, output, name, text_field = "text";
+  std::string model, text, compare, output, name, text_field = "text", checkpoints;
   std::string not_kept;              // why a run folder did not take its record
   std::vector<std::string> written;  // told when the result is
-  AnalyzeOptions options;
-  bool heads = false;
+  recipes::AnalyzeOptions options;
+  recipes::TaskSourceOptions task;
+  int64_t threads = 0;
+  bool heads = false, keep_sequences = false, list = false;
   Console console;
 
   // Results go into the run folder's own analysis/, where a report finds it; other model folders are left as they are.
-  static bool is_run(const std::string& folder) {
-    return !folder.empty() && std::filesystem::exists(std::filesystem::path(folder) / "run.json");
+  static bool is_run(const std::string& folder) { return !folder.empty() && fs::exists(fs::path(folder) / "run.json"); }
+
+  // The run that keeps what is said of a model, and under which name.
+  struct Place {
+    std::string run, name;
+    fs::path path() const { return analysis_path(run, name); }
+    fs::path sequences() const { return fs::path(run) / "analysis" / (name + ".sequences.jsonl"); }
+  };
+  Place place_of(const std::string& folder) const {
+    const auto run = recipes::run_of_checkpoint(folder);
+    if (run && !checkpoints.empty()) return {run->string(), name + "." + fs::path(folder).filename().string()};
+    return {is_run(folder) ? folder : "", name};
   }
 
-  data::TextInput prepare() {
+  std::vector<fs::path> folders() const {
+    if (checkpoints.empty()) {
+      std::vector<fs::path> all = {model};
+      if (!compare.empty()) all.emplace_back(compare);
+      return all;
+    }
+    if (!compare.empty()) fail_usage("--checkpoints and --compare cannot go together");
+    auto all = train::Checkpoints(model, 1).newest_first();
+    if (all.empty()) fail(model, ": has no checkpoints; a run folder with checkpoints/ was expected");
+    std::reverse(all.begin(), all.end());
+    if (checkpoints == "all") return all;
+    std::vector<fs::path> chosen;
+    std::istringstream steps(checkpoints);
+    for (std::string text; std::getline(steps, text, ',');) {
+      int64_t step = 0;
+      if (const auto wrong = read_number(text, step); !wrong.empty())
+        fail_usage("--checkpoints: ", wrong, "; all, or steps with commas between were expected");
+      const auto found = std::find_if(all.begin(), all.end(), [&](const fs::path& folder) {
+        return std::stoll(folder.filename().string().substr(5)) == step;
+      });
+      if (found == all.end())
+        fail(model, ": has no checkpoint of step ", step, "; there are ", all.size(), ", from ",
+             all.front().filename().string(), " to ", all.back().filename().string());
+      chosen.push_back(*found);
+    }
+    return chosen;
+  }
+
+  std::unique_ptr<recipes::AnalysisSource> prepare(const std::vector<fs::path>& models) {
     if (name.starts_with('.') || name.find('/') != std::string::npos)
       fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
-    data::TextInput input(text, "--text", text_field);
-    if (name.empty()) name = text == "-" ? "stdin" : std::filesystem::path(input.name()).stem().string();
-    const auto models = files_of(model) + (compare.empty() ? Paths() : files_of(compare)) +
-                        (options.tokenizer.empty() ? Paths() : files_of(options.tokenizer));
-    prepare_output(output, "--output", input.files() + models);
-    for (const auto& folder : {model, compare})
-      if (is_run(folder)) prepare_output(analysis_path(folder, name).string(), "--name", input.files());
-    return input;
+    if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
+    io::check_limits(options.analysis);
+    analysis::find_measures(options.analysis.measures);
+    Paths inputs = files_of(model);
+    if (!compare.empty()) inputs = inputs + files_of(compare);
+    if (!options.tokenizer.empty()) inputs = inputs + files_of(options.tokenizer);
+    std::unique_ptr<recipes::AnalysisSource> source;
+    std::optional<data::TextInput> input;
+    if (task.task.empty()) {
+      input.emplace(text, "--text", text_field);
+      inputs = inputs + input->files();
+      if (name.empty()) name = text == "-" ? "stdin" : fs::path(input->name()).stem().string();
+    } else if (name.empty()) {
+      name = fs::path(task.task).stem().string() + "-" + task.split;
+    }
+    prepare_output(output, "--output", inputs);
+    for (const auto& folder : models)
+      if (const auto place = place_of(folder); !place.run.empty())
+        prepare_output(place.path().string(), "--name", input ? input->files() : Paths());
+    return input ? recipes::analysis_of_text(*input, options.limit) : recipes::analysis_of_task(task, options.limit);
   }
 
   // Into the run folder's own analysis/. A run that cannot be written to must not cost what was measured: with --output
   // it is told, and else the work has failed when all the rest is done.
-  void keep(const io::Json& json, const std::string& folder) {
-    if (!is_run(folder)) return;
+  void keep(const io::Json& json, const Place& place, const std::string& sequences) {
+    if (place.run.empty()) return;
     try {
-      save_analysis(json, folder, name);
-      written.push_back("written: " + analysis_path(folder, name).string());
+      save_analysis(json, place.run, place.name);
+      written.push_back("written: " + place.path().string());
+      if (sequences.empty()) return;
+      io::write_file(place.sequences(), sequences);
+      written.push_back("written: " + place.sequences().string());
     } catch (const UsageError&) {
       throw;
     } catch (const Error& error) {
@@ -146,22 +166,38 @@ struct Analyze {
     }
   }
 
-  void run() {
-    const auto input = prepare();
-    const auto texts = read_analysis_text(input, options);
+  std::string table_of(const std::vector<io::Json>& records) const {
     const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
-    std::vector<std::filesystem::path> folders = {model};
-    if (!compare.empty()) folders.emplace_back(compare);
-    const auto records = analyze_folders(folders, texts, options, console);
-    const std::string table = compare.empty()
-                                  ? report::metrics_table(records[0], detail, model)
-                                  : report::comparison_table(records[0], records[1], detail, model, compare);
-    const io::Json result = compare.empty() ? records[0] : io::Json{{"first", records[0]}, {"second", records[1]}};
+    if (!checkpoints.empty()) return report::checkpoints_table(records, model);
+    if (!compare.empty()) return report::comparison_table(records[0], records[1], detail, model, compare);
+    return report::metrics_table(records[0], detail, model) + "\n" + report::findings_text(records[0], model);
+  }
+
+  void run() {
+    if (list) {
+      std::string text;
+      const auto json = list_of_measures(text);
+      console.line(text);
+      console.result(json);
+      return;
+    }
+    if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+    if (model.empty())
+      fail_usage("a model is missing: a run folder, a checkpoint's folder in it, or any other model's");
+    const auto models = folders();
+    const auto source = prepare(models);
+    std::string sequences;
+    const auto line = [&](const io::Json& json) { sequences += json.dump() + "\n"; };
+    const auto records = analyze_folders(models, *source, options, console,
+                                         keep_sequences ? line : std::function<void(const io::Json&)>());
+    io::Json result = records[0];
+    if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
+    if (!checkpoints.empty()) result = {{"checkpoints", records}};
     // Files first: nobody may listen to the rest.
     if (!output.empty()) io::write_json(output, result);
-    for (size_t i = 0; i < records.size(); ++i) keep(records[i], folders[i].string());
-    console.line(table);
-    for (const auto& line : written) console.line(line);
+    for (size_t i = 0; i < records.size(); ++i) keep(records[i], place_of(models[i]), i == 0 ? sequences : "");
+    console.line(table_of(records));
+    for (const auto& each : written) console.line(each);
     if (!output.empty()) console.line("written: " + output);
     console.result(result);
     if (!not_kept.empty()) fail(not_kept);
@@ -172,37 +208,47 @@ struct Analyze {
 
 void add_analyze_command(CLI::App& app) {
   auto state = std::make_shared<Analyze>();
-  auto* command = app.add_subcommand("analyze", "Measure a model's attention on a text: entropy, GTD, sparsity");
+  auto* command = app.add_subcommand(
+      "analyze", "Measure a model's attention on a text or a task: entropy, GTD, sinks, ranks, and where it collapses");
   command
       ->add_option("model", state->model,
                    "run folder, a checkpoint's folder in it, or any other model's folder in the Hugging Face layout")
-      ->required()
       ->type_name("RUN|MODEL");
   command
       ->add_option(
           "--text", state->text,
           "text as pretrain --corpus takes it, or - for standard input; each line that is not blank, each JSON line or "
           "row of a table is one sequence")
-      ->required()
       ->type_name("FILE");
   command->add_option("--text-field", state->text_field, kTextFieldHelp)->capture_default_str()->type_name("NAME");
+  add_flags(*command, state->task);
   command->add_option("--compare", state->compare, "a second run or model, shown side by side")->type_name("OTHER");
+  command
+      ->add_option("--checkpoints", state->checkpoints,
+                   "of the run: all, or steps with commas between: each in its turn, and how measures go with the "
+                   "validation loss")
+      ->type_name("STEPS");
   FieldsToFlags flags{*command};
   flags("length", state->options.length,
-        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128, or what every "
-        "model takes if that is less",
+        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128 or the task's setting, or what "
+        "every model takes if that is less",
         io::at_least(0));
-  flags("limit", state->options.limit, "sequences that are taken, the first ones; 0: all", io::at_least(0));
+  flags("limit", state->options.limit, "sequences or examples that are taken, the first ones; 0: all", io::at_least(0));
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
   add_flags(*command, state->options.analysis);
+  flags("threads", state->threads, "threads; 0: one a core", io::between(0, 1024));
   flags("heads", state->heads, "show every head, not only the mean over heads");
+  flags("list", state->list, "show the measures and end");
+  flags("keep_sequences", state->keep_sequences,
+        "also write analysis/NAME.sequences.jsonl, a line for each sequence with its own figures");
   flags("name", state->name, "the record in the run folder is analysis/NAME.json; by default the text's name");
   command->add_option("--output", state->output, "write the JSON there too")->type_name("FILE.json");
   state->console.add_flag(*command);
   add_example(*command,
               "Examples:\n"
               "  saobp analyze runs/demo/high --text runs/demo/analysis.txt --heads\n"
-              "  saobp analyze runs/demo/original --compare runs/demo/high --text analysis.txt");
+              "  saobp analyze runs/demo/original --compare runs/demo/high --text analysis.txt\n"
+              "  saobp analyze runs/sst2 --task sst2 --data data/sst2 --measures all");
   command->callback([state] { state->run(); });
 }
 

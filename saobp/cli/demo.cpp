@@ -94,8 +94,8 @@ struct Demo {
 
     std::vector<fs::path> runs;
     for (auto variant : {attention::Variant::original, attention::Variant::high}) runs.push_back(pretrain(variant));
-    const auto texts = read_analysis_text({(folder() / "analysis.txt").string(), "--text"}, {});
-    const auto records = analyze_folders(runs, texts, {}, console);
+    const auto source = recipes::analysis_of_text({(folder() / "analysis.txt").string(), "--text"}, 0);
+    const auto records = analyze_folders(runs, *source, {}, console);
     // Under the name that `saobp analyze` would give it.
     for (size_t i = 0; i < runs.size(); ++i) save_analysis(records[i], runs[i], "analysis");
     console.line("\nAttention of both models on " + output + "/analysis.txt");

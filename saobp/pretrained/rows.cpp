@@ -69,6 +69,23 @@ model::Inputs pad(const std::vector<const Row*>& rows, int64_t pad_id, const Pad
       [](const Row* row) -> const auto& { return row->types; });
 }
 
+std::vector<Row> unpad(const model::Inputs& inputs) {
+  std::vector<Row> rows(static_cast<size_t>(inputs.ids.size(0)));
+  const auto real = [&](const torch::Tensor& values, int64_t row) {
+    const auto all =
+        inputs.attention_mask.defined() ? values[row].masked_select(inputs.attention_mask[row]) : values[row];
+    const auto kept = all.to(torch::kInt).contiguous();
+    return std::vector<int32_t>(kept.const_data_ptr<int32_t>(), kept.const_data_ptr<int32_t>() + kept.numel());
+  };
+  for (int64_t i = 0; i < inputs.ids.size(0); ++i) {
+    auto& row = rows[static_cast<size_t>(i)];
+    row.ids = real(inputs.ids, i);
+    row.types =
+        inputs.token_type_ids.defined() ? real(inputs.token_type_ids, i) : std::vector<int32_t>(row.ids.size(), 0);
+  }
+  return rows;
+}
+
 void write_floats(const torch::Tensor& tensor, const std::filesystem::path& path) {
   const auto values = tensor.to(torch::kFloat32).contiguous();
   io::write_npy(path, "<f4", values.sizes().vec(),

@@ -27,6 +27,9 @@ struct Row {
 model::Inputs pad(const std::vector<const Row*>& rows, int64_t pad_id, const Padding& padding = {});
 model::Inputs pad(const std::vector<text::Encoding>& rows, int64_t pad_id, const Padding& padding = {});
 
+// The rows again, without what fills them up.
+std::vector<Row> unpad(const model::Inputs& inputs);
+
 // Any shape, as float32 .npy.
 void write_floats(const torch::Tensor& tensor, const std::filesystem::path& path);
 

@@ -8,20 +8,6 @@
 #include "saobp/tasks/objective.h"
 
 namespace saobp::recipes {
-namespace {
-
-// The real entries of each row of a batch.
-std::vector<std::vector<int64_t>> real_rows(const torch::Tensor& values, const torch::Tensor& mask) {
-  std::vector<std::vector<int64_t>> rows;
-  for (int64_t r = 0; r < values.size(0); ++r) {
-    const auto row = (mask.defined() ? values[r].masked_select(mask[r]) : values[r]).contiguous();
-    rows.emplace_back(row.const_data_ptr<int64_t>(), row.const_data_ptr<int64_t>() + row.numel());
-  }
-  return rows;
-}
-
-}  // namespace
-
 void each_task_row(const std::string& model, const TaskRowOptions& options, const train::Reporter& reporter,
                    const std::function<void(const io::Json& row)>& use) {
   const auto task = tasks::find_task(options.task, options.preset);
@@ -39,13 +25,12 @@ void each_task_row(const std::string& model, const TaskRowOptions& options, cons
   for (const std::vector<std::string>* notes : {&std::as_const(examples.notes), &objective->notes()})
     for (const auto& each : *notes) reporter.note(task.name, each);
   for (int64_t item = 0; item < objective->items(); ++item) {
-    const auto inputs = objective->inputs(std::array{item});
-    const auto ids = real_rows(inputs.ids, inputs.attention_mask);
-    const auto types = real_rows(
-        inputs.token_type_ids.defined() ? inputs.token_type_ids : torch::zeros_like(inputs.ids), inputs.attention_mask);
+    const auto rows = pretrained::unpad(objective->inputs(std::array{item}));
     io::Json row = {{"id", examples.list[static_cast<size_t>(objective->example_of(item))].id}};
-    row["input_ids"] = choice ? io::Json(ids) : io::Json(ids[0]);
-    row["token_type_ids"] = choice ? io::Json(types) : io::Json(types[0]);
+    auto ids = io::Json::array(), types = io::Json::array();
+    for (const auto& each : rows) ids.push_back(each.ids), types.push_back(each.types);
+    row["input_ids"] = choice ? ids : ids[0];
+    row["token_type_ids"] = choice ? types : types[0];
     row["target"] = objective->target(item);
     use(row);
   }

@@ -7,15 +7,10 @@
 #include <vector>
 
 #include "saobp/io/words.h"
-#include "saobp/report/analysis_record.h"
 
 namespace saobp::report {
-namespace {
 
-constexpr size_t kColumns = 5;  // of A and of B side by side, in 120 characters
-
-// What a table shows: where nobody named measures, those that tell most.
-std::vector<Measure> columns_of(const AnalysisRecord& record) {
+std::vector<Measure> shown_measures(const AnalysisRecord& record) {
   static const std::vector<std::string> kFirst = {"attention_entropy", "gtd", "indirect_entropy", "sparsity",
                                                   "top_key_share"};
   if (!io::get_or<std::string>(record.settings, "measures", "", record.source).empty()) return record.measures;
@@ -24,6 +19,10 @@ std::vector<Measure> columns_of(const AnalysisRecord& record) {
     if (std::find(kFirst.begin(), kFirst.end(), measure.name) != kFirst.end()) columns.push_back(measure);
   return columns;
 }
+
+namespace {
+
+constexpr size_t kColumns = 5;  // of A and of B side by side, in 120 characters
 
 // Calls show(columns) for as many as fit at a time.
 template <class Show>
@@ -114,7 +113,7 @@ std::string refinement(const AnalysisRecord& analysis, const std::string& indent
 
 std::string metrics_table(const io::Json& json, TableDetail detail, const std::string& source) {
   const AnalysisRecord analysis = read_analysis(json, source);
-  const auto columns = columns_of(analysis);
+  const auto columns = shown_measures(analysis);
   const MatrixMeasures* both[] = {&analysis.raw, &analysis.refined};
   const int matrices = analysis.is_unrefined() ? 1 : 2;
   std::string out = analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n" + refinement(analysis, "");
@@ -220,7 +219,7 @@ std::string comparison_table(const io::Json& first_json, const io::Json& second_
                     sizes(second) + "\n" + refinement(second, "    ");
   if (first.text != second.text) out += "Mind that the texts differ.\n";
   std::vector<Measure> shared;
-  for (const auto& measure : columns_of(first))
+  for (const auto& measure : shown_measures(first))
     if (!second.raw.of(measure.name).empty()) shared.push_back(measure);
   in_blocks(shared, 4, [&](const std::vector<Measure>& block) {
     out += "\nA: before refinement\n" + compare_matrix(first, second, &AnalysisRecord::raw, block, detail);

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "saobp/io/json.h"
+#include "saobp/report/analysis_record.h"
 
 namespace saobp::report {
+
+// What tables show of an analysis: all measures that were asked for, or, where nobody named any, those that tell most.
+std::vector<Measure> shown_measures(const AnalysisRecord& record);
 
 enum class TableDetail { layers, heads };  // heads: one more line for each head below its layer
 

@@ -63,7 +63,7 @@ def test_what_the_help_says_of_limits_holds(saobp, verb):
     (["pretrain", "--colour", "red"], ["--colour: is no flag of saobp pretrain (saobp pretrain --help lists them)"]),
     (["analyze", "run", "--txt", "file"], ["--txt", "did you mean --text?"]),  # not: "--text is required"
     (["fill", "run", "more", "--text", "[MASK]"], ["\"more\"", "saobp fill takes no such argument"]),
-    (["analyze", "run"], ["--text is required"]),
+    (["analyze", "run"], ["--text or --task was expected"]),
     (["pretrain", "--steps", "1.5"], ["--steps: \"1.5\" was given; a whole number was expected"]),
     (["pretrain", "--steps", ""], ["--steps: \"\" was given; a whole number was expected"]),
     (["pretrain", "--steps", "0x10"], ["--steps: \"0x10\" was given; a whole number was expected"]),

@@ -1,0 +1,144 @@
+#include "saobp/recipes/analysis_source.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "saobp/io/error.h"
+#include "saobp/io/words.h"
+#include "saobp/pretrained/rows.h"
+#include "saobp/recipes/finetune.h"
+#include "saobp/tasks/objective.h"
+#include "saobp/tasks/scoring.h"
+
+namespace saobp::recipes {
+namespace {
+
+analysis::Tokens tokens_of(const auto& ids, const auto& types) {
+  analysis::Tokens tokens;
+  tokens.ids.assign(ids.begin(), ids.end());
+  if (std::any_of(types.begin(), types.end(), [](auto type) { return type != 0; }))
+    tokens.types.assign(types.begin(), types.end());
+  return tokens;
+}
+
+class TextSource final : public AnalysisSource {
+ public:
+  TextSource(const data::TextInput& text, int64_t limit) : name_(text.name()) {
+    text.each_document([&](std::string_view document) {
+      texts_.emplace_back(document);
+      return limit == 0 || std::ssize(texts_) < limit;
+    });
+    if (texts_.empty()) fail(name_, ": has no text but white space");
+  }
+
+  std::string name() const override { return name_; }
+  int64_t usual_length() const override { return 128; }
+
+  AnalysisItems items(const pretrained::Pretrained& opened, int64_t length,
+                      const std::filesystem::path&) const override {
+    AnalysisItems found;
+    for (const auto& text : texts_) {
+      const auto rows = pretrained::encode(opened.model->config, *opened.tokenizer, text, {}, {.max_length = length});
+      const auto& row = rows[0];
+      if (row.ids.empty()) fail(name_, ": sequence ", found.list.size() + 1, " has no token");
+      found.cut += rows.size() > 1;
+      auto tokens = tokens_of(row.ids, row.types);
+      for (const auto of : row.texts) tokens.special.push_back(of < 0);
+      found.list.push_back({std::move(tokens), {}});
+      found.ids.push_back(std::to_string(found.list.size()));
+    }
+    return found;
+  }
+
+ private:
+  std::string name_;
+  std::vector<std::string> texts_;
+};
+
+class TaskSource final : public AnalysisSource {
+ public:
+  TaskSource(tasks::Task task, const TaskSourceOptions& options, int64_t limit)
+      : split_(options.split),
+        task_(std::move(task)),
+        examples_(tasks::read_examples(task_, options.split, options.data)) {
+    if (limit > 0 && limit < std::ssize(examples_.list)) examples_.list.resize(static_cast<size_t>(limit));
+  }
+
+  std::string name() const override { return task_.name + " " + split_; }
+  int64_t usual_length() const override { return io::get_or<int64_t>(task_.recipe, "length", 128, task_.name); }
+
+  AnalysisItems items(const pretrained::Pretrained& opened, int64_t length,
+                      const std::filesystem::path& predictions) const override {
+    auto config = opened.model->config;
+    tasks::set_labels(task_, config);
+    const auto objective = tasks::make_objective(task_, examples_, config, *opened.tokenizer, length);
+    AnalysisItems found;
+    const auto answers = read_answers(predictions, found);
+    const auto& special = opened.tokenizer->special();
+    for (int64_t item = 0; item < objective->items(); ++item) {
+      const auto& example = examples_.list[static_cast<size_t>(objective->example_of(item))];
+      const auto rows = pretrained::unpad(objective->inputs(std::array{item}));
+      for (size_t row = 0; row < rows.size(); ++row) {
+        auto tokens = tokens_of(rows[row].ids, rows[row].types);
+        for (const auto id : tokens.ids)
+          tokens.special.push_back(id == special.cls || id == special.sep || id == special.pad || id == special.eos);
+        auto groups = groups_of(example, row);
+        if (const auto answer = answers.find(example.id); answer != answers.end())
+          groups.emplace_back("answer", answer->second ? "right" : "wrong");
+        found.cut += std::ssize(tokens.ids) == length && objective->length(item) >= length;
+        found.list.push_back({std::move(tokens), std::move(groups)});
+        found.ids.push_back(rows.size() > 1 ? concat(example.id, ", option ", row) : example.id);
+      }
+    }
+    for (const std::vector<std::string>* notes : {&examples_.notes, &objective->notes()})
+      found.notes.insert(found.notes.end(), notes->begin(), notes->end());
+    return found;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> groups_of(const tasks::Example& example, size_t row) const {
+    if (example.label < 0) return {};
+    if (task_.kind == tasks::Kind::choice)
+      return {{"option", static_cast<int64_t>(row) == example.label ? "right" : "wrong"}};
+    if (task_.kind == tasks::Kind::classification)
+      return {{"label", task_.labels[static_cast<size_t>(example.label)].name}};
+    return {};
+  }
+
+  // Of each example by its id, whether its prediction is right; of numbers nothing is.
+  std::map<std::string, bool> read_answers(const std::filesystem::path& path, AnalysisItems& found) const {
+    if (path.empty() || task_.kind == tasks::Kind::regression || !examples_.labelled) return {};
+    const auto predictions = tasks::read_predictions(path);
+    std::map<std::string, bool> right;
+    const bool span = task_.kind == tasks::Kind::span;
+    const auto exact = span ? tasks::score_of_sample(task_, predictions, "exact_match") : nullptr;
+    for (size_t i = 0; i < predictions.size(); ++i) {
+      const auto& p = predictions[i];
+      const std::array place{static_cast<int64_t>(i)};
+      right[p.id] = span ? exact(place) > 0.5 : p.gold == p.prediction;
+    }
+    found.notes.push_back(concat("right and wrong answers are those of ", path.string()));
+    return right;
+  }
+
+  std::string split_;
+  tasks::Task task_;
+  tasks::Examples examples_;
+};
+
+}  // namespace
+
+std::unique_ptr<AnalysisSource> analysis_of_text(const data::TextInput& text, int64_t limit) {
+  return std::make_unique<TextSource>(text, limit);
+}
+
+std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit) {
+  if (options.data.empty()) fail_usage("--data is missing: the folder with the files of ", options.task);
+  auto task = tasks::find_task(options.task, options.preset);
+  if (task.kind == tasks::Kind::language || task.kind == tasks::Kind::similarity)
+    fail_usage("--task: ", task.name, " has no rows of its own; --text was expected");
+  return std::make_unique<TaskSource>(std::move(task), options, limit);
+}
+
+}  // namespace saobp::recipes

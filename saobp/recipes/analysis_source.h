@@ -1,0 +1,59 @@
+// What a model's attention is looked at on: the texts of a file, or the examples of a task as the model is fed them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "saobp/analysis/analyze.h"
+#include "saobp/data/text_input.h"
+#include "saobp/pretrained/model_folder.h"
+#include "saobp/tasks/examples.h"
+
+namespace saobp::recipes {
+
+// Of one model.
+struct AnalysisItems {
+  std::vector<analysis::AnalysisItem> list;
+  std::vector<std::string> ids;  // of each: its number, or that of its example
+  int64_t cut = 0;               // of them, since they were longer
+  std::vector<std::string> notes;
+};
+
+class AnalysisSource {
+ public:
+  virtual ~AnalysisSource() = default;
+  virtual std::string name() const = 0;
+  // Tokens at which sequences are cut where nobody says so.
+  virtual int64_t usual_length() const = 0;
+  // Error naming the sequence that has no token. `predictions`: the model's predictions of a task, or nothing.
+  virtual AnalysisItems items(const pretrained::Pretrained& opened, int64_t length,
+                              const std::filesystem::path& predictions) const = 0;
+};
+
+// The first `limit` documents of a text (0: all): of plain text every line with anything but white space. Error for a
+// text without any, and for what cannot be read (data/text_input.h).
+std::unique_ptr<AnalysisSource> analysis_of_text(const data::TextInput& text, int64_t limit);
+
+struct TaskSourceOptions {
+  std::string task;
+  std::string preset;
+  std::string data;
+  std::string split = "dev";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("task", self.task, "look at a task's examples (see saobp tasks list), each row as the model is fed it");
+    visit("preset", self.preset, "of the task's settings");
+    visit("data", self.data, "the task's published files, or a folder of such folders");
+    visit("split", self.split, "train, dev or test");
+  }
+};
+
+// The rows of the first `limit` examples (0: all), grouped by what is known of them: "label" (of a choice "option":
+// right or wrong), and where there are predictions "answer": right or wrong.
+std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit);
+
+}  // namespace saobp::recipes

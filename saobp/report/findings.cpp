@@ -1,0 +1,203 @@
+#include "saobp/report/findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <sstream>
+
+#include "saobp/io/words.h"
+#include "saobp/report/html.h"
+
+namespace saobp::report {
+namespace {
+
+struct Head {
+  size_t layer = 0, head = 0;
+  double value = NAN;
+};
+
+std::string named(const Head& at) { return concat("layer ", at.layer, " head ", at.head); }
+
+// Heads with a number, the largest first.
+std::vector<Head> ranked(const Layers& layers) {
+  std::vector<Head> all;
+  for (size_t layer = 0; layer < layers.size(); ++layer)
+    for (size_t head = 0; head < layers[layer].size(); ++head)
+      if (!std::isnan(layers[layer][head])) all.push_back({layer, head, layers[layer][head]});
+  std::stable_sort(all.begin(), all.end(), [](const Head& a, const Head& b) { return a.value > b.value; });
+  return all;
+}
+
+std::string percent(double share) { return fixed(100 * share, share < 0.1 ? 1 : 0) + " %"; }
+
+class Writer {
+ public:
+  Writer(const AnalysisRecord& analysis, const io::Json& json) : analysis_(analysis), json_(json) {
+    threshold_ = io::get_or<double>(analysis.settings, "sink_threshold", 0.3, analysis.source);
+  }
+
+  std::vector<std::string> write() {
+    sinks();
+    if (!sinks_.empty()) kind_of_sinks();
+    gtd();
+    states();
+    refinement();
+    return std::move(out_);
+  }
+
+ private:
+  const Layers& used(const char* measure) const { return analysis_.refined.of(measure); }
+
+  // ± the standard error of the mean over sequences, where it is known.
+  std::string error_of(const char* measure, const Head& at) const {
+    const io::Json* place = &json_;
+    for (const char* key : {"standard_errors", "B", measure}) {
+      const auto next = place->is_object() ? place->find(key) : place->end();
+      if (next == place->end()) return "";
+      place = &*next;
+    }
+    if (!place->is_array() || at.layer >= place->size() || !place->at(at.layer).is_array() ||
+        at.head >= place->at(at.layer).size() || !place->at(at.layer).at(at.head).is_number())
+      return "";
+    return " ± " + fixed(100 * place->at(at.layer).at(at.head).get<double>(), 1);
+  }
+
+  double at(const char* measure, const Head& head) const {
+    const Layers& layers = used(measure);
+    return layers.empty() ? NAN : layers[head.layer][head.head];
+  }
+
+  void sinks() {
+    const auto all = ranked(used("top_key_share"));
+    if (all.empty()) return;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(sinks_),
+                 [&](const Head& h) { return h.value > threshold_; });
+    const auto& top = all.front();
+    const std::string most = concat(named(top), ", where one key gets ", percent(top.value),
+                                    error_of("top_key_share", top), " of all attention");
+    if (sinks_.empty()) {
+      out_.push_back(concat("No head has collapsed onto a key: none gives more than ", percent(threshold_),
+                            " of its attention to one. The closest is ", most, "."));
+      return;
+    }
+    std::vector<size_t> layers;
+    for (const auto& sink : sinks_) layers.push_back(sink.layer);
+    std::sort(layers.begin(), layers.end());
+    layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+    std::vector<std::string> names;
+    for (size_t layer : layers) names.push_back(std::to_string(layer));
+    out_.push_back(concat(sinks_.size(), " of ", io::counted(all.size(), "head"), " give more than ",
+                          percent(threshold_), " of their attention to one key (",
+                          layers.size() == 1 ? "layer " : "layers ", io::listed(names, "and"), "). The strongest is ",
+                          most, where_it_lies(top), "."));
+  }
+
+  std::string where_it_lies(const Head& top) const {
+    const double first = at("first_token_share", top), special = at("special_token_share", top);
+    if (first > 0.8 * top.value) return concat("; ", percent(first), " lies on the first token");
+    if (special > 0.8 * top.value) return concat("; ", percent(special), " lies on special tokens");
+    return "";
+  }
+
+  void kind_of_sinks() {
+    double sum = 0, count = 0;
+    const char* measure = used("sink_output_norm").empty() ? "sink_value_norm" : "sink_output_norm";
+    for (const auto& sink : sinks_)
+      if (const double norm = at(measure, sink); !std::isnan(norm)) sum += norm, ++count;
+    if (count == 0) return;
+    const double norm = sum / count;
+    std::string kind = "an ordinary value: what these heads do is to pass that token on";
+    if (norm < 0.5)
+      kind =
+          "almost nothing: such a sink is how a head switches itself off (no-op), and taking it away takes the switch "
+          "away";
+    else if (norm > 1.5)
+      kind = "more than other tokens: such a sink hands one vector to all (broadcast)";
+    out_.push_back(concat("What these keys pass on is ", fixed(norm, 2), " of the mean length, ", kind, "."));
+  }
+
+  void gtd() {
+    const auto all = ranked(used("gtd"));
+    if (all.empty()) return;
+    const double line = analysis_.idempotent_gtd;
+    const auto above = std::count_if(all.begin(), all.end(), [&](const Head& h) { return h.value > line; });
+    std::string text = concat("GTD is ", fixed(mean(used("gtd")), 3), " on average");
+    if (above == 0) {
+      out_.push_back(
+          text + concat("; no head lies above ", fixed(line, 3), ", the value of attention that is its own square."));
+      return;
+    }
+    // Where GTD is high since attention has collapsed, heads that stand above the line are those with a sink.
+    int64_t both = 0;
+    for (const auto& h : all)
+      both += h.value > line && std::any_of(sinks_.begin(), sinks_.end(),
+                                            [&](const Head& s) { return s.layer == h.layer && s.head == h.head; });
+    text += concat("; ", io::counted(above, "head"), above == 1 ? " lies" : " lie", " above ", fixed(line, 3),
+                   ", the value of attention that is its own square");
+    if (both > 0) text += concat(", ", both == above ? "all" : std::to_string(both), " of them with a sink");
+    out_.push_back(text + ". Higher is not better: it falls when a sink goes.");
+  }
+
+  void states() {
+    const auto* found = json_.contains("states") ? &json_.at("states") : nullptr;
+    if (found == nullptr || !found->contains("states_cosine")) return;
+    const auto& cosines = found->at("states_cosine");
+    if (!cosines.is_array() || cosines.empty() || !cosines.back().is_number()) return;
+    const auto last = cosines.back().get<double>();
+    out_.push_back(concat("Hidden states of two tokens have a mean cosine of ", fixed(last, 2),
+                          " behind the last layer: ",
+                          last > 0.9   ? "they have collapsed towards one direction (rank collapse)"
+                          : last > 0.6 ? "they share much of one direction"
+                                       : "they have kept apart",
+                          "."));
+  }
+
+  void refinement() {
+    if (analysis_.is_unrefined()) return;
+    std::vector<std::string> parts;
+    const auto change = [&](const char* measure, const char* what, int digits) {
+      const Layers &before = analysis_.raw.of(measure), &after = analysis_.refined.of(measure);
+      if (before.empty() || after.empty()) return;
+      parts.push_back(concat(what, " from ", fixed(mean(before), digits), " to ", fixed(mean(after), digits)));
+    };
+    change("attention_entropy", "entropy", 2);
+    change("top_key_share", "the share of the top key", 3);
+    change("gtd", "GTD", 3);
+    if (!parts.empty())
+      out_.push_back(concat("Refinement changes ", io::listed(parts, "and"), ", on average over heads."));
+  }
+
+  const AnalysisRecord& analysis_;
+  const io::Json& json_;
+  double threshold_;
+  std::vector<Head> sinks_;
+  std::vector<std::string> out_;
+};
+
+}  // namespace
+
+std::vector<std::string> findings(const AnalysisRecord& analysis, const io::Json& json) {
+  return Writer(analysis, json).write();
+}
+
+std::string findings_text(const io::Json& json, const std::string& source) {
+  const auto analysis = read_analysis(json, source);
+  constexpr size_t kWidth = 110;
+  std::string out =
+      concat("What this says (", io::counted(analysis.sequences, "sequence"), "; ± is the standard error)\n");
+  for (const auto& sentence : findings(analysis, json)) {
+    std::istringstream words(sentence);
+    std::string line = "–";
+    for (std::string word; words >> word;) {
+      if (static_cast<size_t>(io::code_points(line) + io::code_points(word)) + 1 > kWidth) {
+        out += line + "\n";
+        line = " ";
+      }
+      line += " " + word;
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+}  // namespace saobp::report
