@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "saobp/analysis/long_attention.h"
 #include "saobp/io/error.h"
 
 namespace saobp::analysis {
@@ -95,6 +96,7 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
   const auto has_spectra = [&](int64_t i) { return (i + 1) * with_spectra / count > i * with_spectra / count; };
 
   AllMeans means;
+  int64_t long_sequences = 0;
   for (int64_t first = 0; first < count;) {
     std::vector<Captured> block;
     for (int64_t tokens = 0; first + std::ssize(block) < count;) {
@@ -104,7 +106,18 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
       block.push_back(capture(model, sequence, model_name));
     }
     std::vector<MeasuredSequence> measured(block.size());
+    const auto is_long = [&](int64_t i) {
+      return std::ssize(items[static_cast<size_t>(first + i)].tokens.ids) > options.dense_length;
+    };
+    for (int64_t i = 0; i < std::ssize(block); ++i)  // each with all threads, which the operator shares
+      if (is_long(i)) {
+        ++long_sequences;
+        measured[static_cast<size_t>(i)] =
+            measure_long(block[static_cast<size_t>(i)], items[static_cast<size_t>(first + i)].tokens,
+                         model->config.causal(), cheap, options.measure, options.probes);
+      }
     in_parallel(std::ssize(block), [&](int64_t i) {
+      if (is_long(i)) return;
       const auto& tokens = items[static_cast<size_t>(first + i)].tokens;
       const auto& request = has_spectra(first + i) ? all : cheap;
       measured[static_cast<size_t>(i)] =
@@ -123,6 +136,7 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
   }
   io::Json json = {{"model", model_name}, {"text", text_name}, {"settings", io::fields_to_json(options)}};
   json.update(means.to_json());
+  if (long_sequences > 0) json["long_sequences"] = long_sequences;
   json["idempotent_gtd"] = idempotent_gtd(options.measure);
   json["measures"] = described(all.measures);
   json["weights"] = measure_weights(model, all.measures);

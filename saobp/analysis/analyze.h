@@ -17,6 +17,8 @@ struct AnalysisOptions {
   std::string measures;  // find_measures()
   bool buckets = false;
   int64_t spectrum_sequences = 64;
+  int64_t dense_length = 2048;
+  int64_t probes = 64;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -30,6 +32,11 @@ struct AnalysisOptions {
         "sequences whose eigenvalues and singular values are taken, spread evenly over all, as these take up to thirty "
         "times as long as the rest; 0: all",
         io::at_least(0));
+    visit("dense_length", self.dense_length,
+          "longest sequence whose matrices are made; of longer ones entropies and shares of tokens are measured from "
+          "the operator and GTD from random vectors, in memory that grows with the length alone",
+          io::at_least(1));
+    visit("probes", self.probes, "random vectors for GTD of long sequences", io::between(2, 16384));
   }
 };
 
@@ -41,9 +48,9 @@ struct AnalysisItem {
 
 // The record analysis/NAME.json of a run folder: what MeasureMeans gives, and {"model", "text", "settings":
 // {AnalysisOptions}, "idempotent_gtd", "measures": {MEASURE: {"heading", "unit", "definition"}}, "weights": {MEASURE:
-// [[value per head] per layer]}, "by_position", "by_length", "by_label" …: {NAME: of those alone}}. Sequences are
-// measured in parallel; figures do not depend on how many threads there are. `done` is told after each block of them,
-// `each` of every sequence in their order.
+// [[value per head] per layer]}, "long_sequences": how many were (long_attention.h), "by_position", "by_length",
+// "by_label" …: {NAME: of those alone}}. Sequences are measured in parallel; figures do not depend on how many threads
+// there are. `done` is told after each block of them, `each` of every sequence in their order.
 io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
                  const std::string& model_name, const std::string& text_name,
                  const std::function<void(size_t done)>& done = {},

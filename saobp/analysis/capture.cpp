@@ -42,10 +42,6 @@ Captured capture(const model::Model& model, const Tokens& tokens, const std::str
   return captured;
 }
 
-bool is_refined(const attention::AttentionOptions& options) {
-  return options.elemmul || options.strengths.has_value() || options.strength != 0;
-}
-
 Matrices matrices_of(const Captured::Layer& layer) {
   const torch::NoGradGuard no_grad;
   const auto [a, b] = attention::attention_matrices(layer.query, layer.key, layer.options);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "saobp/analysis/refinement.h"
 #include "saobp/analysis/sequence.h"
 #include "saobp/model/model.h"
 
@@ -29,8 +30,5 @@ struct Matrices {
   torch::Tensor before, after;
 };
 Matrices matrices_of(const Captured::Layer& layer);
-
-// Whether refinement changes anything: else B is A.
-bool is_refined(const attention::AttentionOptions& options);
 
 }  // namespace saobp::analysis

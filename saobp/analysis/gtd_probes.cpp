@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "saobp/analysis/refinement.h"
+
 namespace saobp::analysis {
 namespace {
 
@@ -31,19 +33,6 @@ at::Tensor real_tokens(const at::Tensor& query, const at::Tensor& key, const Att
 AttentionOptions without_dropout(AttentionOptions options) {
   options.dropout = 0;
   return options;
-}
-
-// The options under which B is the A of these.
-AttentionOptions unrefined(const AttentionOptions& options) {
-  AttentionOptions plain;
-  plain.causal = options.causal || options.leaky_causal;
-  plain.key_mask = options.key_mask;
-  plain.query_mask = options.query_mask;
-  return plain;
-}
-
-bool refines(const AttentionOptions& options) {
-  return options.elemmul || options.strengths.has_value() || options.strength != 0;
 }
 
 // The squared norms of what a matrix M and its G make of every probe, ‖M x‖² and ‖G x‖²: [B, H, probes] in float64.
@@ -148,7 +137,7 @@ std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& qu
   };
   a.entropy = prober.mean_of_rows(statistics.entropy_a);
   prober.estimate(exact_norm(prober.norms(unrefined(options)), statistics.squared_norm_a), a);
-  if (!refines(options)) return {a, a};
+  if (!is_refined(options)) return {a, a};
   auto norms = prober.norms(options);
   if (options.elemmul) {  // whose B has no statistics: ‖B‖² too is left to the probes
     prober.estimate(norms, b);

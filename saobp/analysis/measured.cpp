@@ -93,14 +93,16 @@ MeasuredSequence measure(const model::Model& model, const Captured& captured, co
     rest.messages = torch::Tensor();
     if (out.whole.refined) take(after, depth_after, &Measured::after);
   }
-  for (const auto* measure : request.measures) {
-    if (measure->states == nullptr) continue;
-    for (const auto& states : captured.states) {
-      SeenStates seen(states);
-      out.whole.states[measure->name].push_back(measure->states(seen).item<double>());
-    }
-  }
+  measure_states(captured, request, out.whole);
   return out;
+}
+
+void measure_states(const Captured& captured, const MeasureRequest& request, Measured& into) {
+  for (const auto& states : captured.states) {
+    SeenStates seen(states);
+    for (const auto* measure : request.measures)
+      if (measure->states != nullptr) into.states[measure->name].push_back(measure->states(seen).item<double>());
+  }
 }
 
 std::map<std::string, Layers> measure_weights(const model::Model& model, const std::vector<const Measure*>& measures) {
@@ -140,6 +142,16 @@ void MeasureMeans::add(const Measured& sequence) {
     add_to(after_, name, sequence.refined ? sequence.after.at(name) : values);
     ++measured_[name];
   }
+  for (const auto& [matrix, measures] : sequence.estimate_errors)
+    for (const auto& [name, layers] : measures) {
+      auto& sums = estimate_variances_[matrix][name];
+      sums.resize(layers.size());
+      for (size_t layer = 0; layer < layers.size(); ++layer) {
+        sums[layer].resize(layers[layer].size());
+        for (size_t head = 0; head < layers[layer].size(); ++head)
+          sums[layer][head] += layers[layer][head] * layers[layer][head];
+      }
+    }
   for (const auto& [name, values] : sequence.states) {
     Layers places;
     for (double value : values) places.push_back({value});
@@ -205,6 +217,14 @@ io::Json MeasureMeans::to_json() const {
     json["states_standard_errors"] = flat("standard_errors");
     if (states.contains("undefined")) json["undefined"].update(states["undefined"]);
   }
+  for (const auto& [matrix, measures] : estimate_variances_)
+    for (const auto& [name, layers] : measures)
+      for (const auto& variances : layers) {
+        auto errors = io::Json::array();
+        for (double variance : variances)
+          errors.push_back(in_short(std::sqrt(variance) / static_cast<double>(measured_.at(name))));
+        json["estimate_errors"][matrix][name].push_back(errors);
+      }
   for (const auto& [name, count] : measured_)
     if (count != sequences_) json["measured_sequences"][name] = count;
   return json;

@@ -21,6 +21,8 @@ struct Measured {
   bool refined = false;                         // else "after" is empty: B is A
   std::map<std::string, Layers> before, after;  // by measure: of A and of B. NaN: not defined
   std::map<std::string, std::vector<double>> states;
+  // By matrix ("A", "B") and measure: standard errors of values that are estimates (long_attention.h).
+  std::map<std::string, std::map<std::string, Layers>> estimate_errors;
 };
 
 struct MeasuredSequence {
@@ -38,6 +40,9 @@ struct MeasureRequest {
 MeasuredSequence measure(const model::Model& model, const Captured& captured, const Tokens& tokens,
                          const MeasureRequest& request, const MeasureOptions& options);
 
+// The measures of hidden states among them.
+void measure_states(const Captured& captured, const MeasureRequest& request, Measured& into);
+
 // The measures of weights, by name.
 std::map<std::string, Layers> measure_weights(const model::Model& model, const std::vector<const Measure*>& measures);
 
@@ -51,8 +56,9 @@ class MeasureMeans {
 
   // {"sequences", "tokens", "matrices": {"A": {MEASURE: [[value per head] per layer]}, "B"}, "standard_errors": {"A",
   // "B"}, "states": {MEASURE: [value per place]}, "states_standard_errors", "undefined": {"A": {MEASURE: values that
-  // were left out}, …}, "measured_sequences": {MEASURE: their number, where it is not that of all}}. A standard error
-  // is that of the mean over sequences. A mean of nothing and an error of less than two values are null.
+  // were left out}, …}, "measured_sequences": {MEASURE: their number, where it is not that of all}, "estimate_errors":
+  // {"A", "B"}, of means of estimates}. A standard error is that of the mean over sequences. A mean of nothing and an
+  // error of less than two values are null.
   io::Json to_json() const;
 
  private:
@@ -67,6 +73,7 @@ class MeasureMeans {
 
   Sums before_, after_, states_;
   std::map<std::string, int64_t> measured_;
+  std::map<std::string, std::map<std::string, Layers>> estimate_variances_;  // sums over sequences
   int64_t sequences_ = 0, tokens_ = 0;
 };
 

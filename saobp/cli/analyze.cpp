@@ -12,9 +12,13 @@
 #include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
 #include "saobp/recipes/checkpoint_model.h"
+#include "saobp/recipes/importance.h"
+#include "saobp/recipes/matrices.h"
+#include "saobp/recipes/what_if.h"
 #include "saobp/report/analysis_table.h"
 #include "saobp/report/checkpoints_table.h"
 #include "saobp/report/findings.h"
+#include "saobp/report/study_tables.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::cli {
@@ -70,11 +74,16 @@ io::Json list_of_measures(std::string& out) {
 
 struct Analyze {
   std::string model, text, compare, output, name, text_field = "text", checkpoints;
+  std::string matrices, sequence_ids, draw, what_if;
+  int64_t study_sequences = 32;
+  bool importance = false;
+  recipes::MatrixType matrix_type = recipes::MatrixType::f16;
   std::string not_kept;              // why a run folder did not take its record
   std::vector<std::string> written;  // told when the result is
   recipes::AnalyzeOptions options;
   recipes::TaskSourceOptions task;
   int64_t threads = 0;
+  std::string drawing;
   bool heads = false, keep_sequences = false, list = false;
   Console console;
 
@@ -126,6 +135,7 @@ struct Analyze {
       fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
     if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
     io::check_limits(options.analysis);
+    if (!what_if.empty()) recipes::parse_what_if(what_if);
     analysis::find_measures(options.analysis.measures);
     Paths inputs = files_of(model);
     if (!compare.empty()) inputs = inputs + files_of(compare);
@@ -140,6 +150,7 @@ struct Analyze {
       name = fs::path(task.task).stem().string() + "-" + task.split;
     }
     prepare_output(output, "--output", inputs);
+    prepare_output(matrices, "--matrices", inputs);
     for (const auto& folder : models)
       if (const auto place = place_of(folder); !place.run.empty())
         prepare_output(place.path().string(), "--name", input ? input->files() : Paths());
@@ -166,11 +177,42 @@ struct Analyze {
     }
   }
 
+  // What --matrices and --draw ask for, of the first model.
+  void look(const fs::path& folder, const recipes::AnalysisSource& source) {
+    if (matrices.empty() && draw.empty()) {
+      if (!sequence_ids.empty()) fail_usage("--sequences goes with --matrices or --draw");
+      return;
+    }
+    const auto opened = open_model(folder, options.tokenizer);
+    const recipes::AnalyzedModel of{folder.string(), opened};
+    const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
+    const auto chosen = recipes::chosen_sequences(items, sequence_ids);
+    if (!draw.empty()) drawing = recipes::drawn_head(of, items, chosen.front(), draw);
+    if (matrices.empty()) return;
+    recipes::write_matrices(matrices, of, items, chosen, options.analysis.measure, matrix_type);
+    written.push_back("written: " + matrices);
+  }
+
+  // What --what-if and --importance ask for, into the record of the first model.
+  void study(const fs::path& folder, const recipes::AnalysisSource& source, io::Json& record) {
+    const auto tell = [&](const std::string& what) { console.progress(what, false); };
+    if (!what_if.empty()) {
+      const auto what = recipes::parse_what_if(what_if);
+      record["what_if"] = recipes::what_if(folder, source, options, what, study_sequences, tell);
+    }
+    if (!importance) return;
+    const auto opened = open_model(folder, options.tokenizer);
+    const recipes::AnalyzedModel of{folder.string(), opened};
+    const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
+    record["importance"] = recipes::importance(of, items, study_sequences, tell);
+  }
+
   std::string table_of(const std::vector<io::Json>& records) const {
     const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
     if (!checkpoints.empty()) return report::checkpoints_table(records, model);
     if (!compare.empty()) return report::comparison_table(records[0], records[1], detail, model, compare);
-    return report::metrics_table(records[0], detail, model) + "\n" + report::findings_text(records[0], model);
+    return report::metrics_table(records[0], detail, model) + report::study_tables(records[0], model) + "\n" +
+           report::findings_text(records[0], model);
   }
 
   void run() {
@@ -186,16 +228,19 @@ struct Analyze {
       fail_usage("a model is missing: a run folder, a checkpoint's folder in it, or any other model's");
     const auto models = folders();
     const auto source = prepare(models);
+    look(models.front(), *source);
     std::string sequences;
     const auto line = [&](const io::Json& json) { sequences += json.dump() + "\n"; };
-    const auto records = analyze_folders(models, *source, options, console,
-                                         keep_sequences ? line : std::function<void(const io::Json&)>());
+    auto records = analyze_folders(models, *source, options, console,
+                                   keep_sequences ? line : std::function<void(const io::Json&)>());
+    study(models.front(), *source, records.front());
     io::Json result = records[0];
     if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
     if (!checkpoints.empty()) result = {{"checkpoints", records}};
     // Files first: nobody may listen to the rest.
     if (!output.empty()) io::write_json(output, result);
     for (size_t i = 0; i < records.size(); ++i) keep(records[i], place_of(models[i]), i == 0 ? sequences : "");
+    if (!drawing.empty()) console.line(drawing);
     console.line(table_of(records));
     for (const auto& each : written) console.line(each);
     if (!output.empty()) console.line("written: " + output);
@@ -241,6 +286,21 @@ void add_analyze_command(CLI::App& app) {
   flags("list", state->list, "show the measures and end");
   flags("keep_sequences", state->keep_sequences,
         "also write analysis/NAME.sequences.jsonl, a line for each sequence with its own figures");
+  flags.add("--what-if", state->what_if,
+            "what refinement would change, at inference alone: high:0.005..0.4 (eight strengths), low:0.1, elemmul, "
+            "commas between");
+  flags("importance", state->importance,
+        "what becomes of the model's answers when one head looks at the same keys whatever the query, head by head");
+  flags("study_sequences", state->study_sequences, "that --what-if and --importance take, the first ones",
+        io::at_least(1));
+  command
+      ->add_option("--matrices", state->matrices,
+                   "write A, B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], tokens_0 …")
+      ->type_name("FILE.npz");
+  flags.add("--matrix-type", state->matrix_type, "of their numbers");
+  flags.add("--sequences", state->sequence_ids,
+            "which, with commas between: their numbers from 1, or the ids of a task's examples; by default the first");
+  flags.add("--draw", state->draw, "draw one head's map of the first of them: LAYER.HEAD, from 0.0");
   flags("name", state->name, "the record in the run folder is analysis/NAME.json; by default the text's name");
   command->add_option("--output", state->output, "write the JSON there too")->type_name("FILE.json");
   state->console.add_flag(*command);

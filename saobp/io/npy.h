@@ -15,6 +15,9 @@ namespace saobp::io {
 void write_npy(const fs::path& path, const std::string& descr, const std::vector<int64_t>& shape,
                std::span<const std::byte> bytes);
 
+// What stands before the bytes.
+std::string npy_header(const std::string& descr, const std::vector<int64_t>& shape);
+
 // The numbers of a flat array of int32 or int64, as write_npy and numpy.save write it. `source` is what errors name:
 // bytes that are no such array, a shape of other than one dimension, more or fewer bytes than it says.
 std::vector<int64_t> parse_npy_integers(std::string_view bytes, const std::string& source);

@@ -211,11 +211,13 @@ torch::Tensor BackboneImpl::run_layers(torch::Tensor hidden, const torch::Tensor
     if (attention_mask.defined()) options.key_mask = attention_mask;
     const uint64_t seed = derive_seed(dropout_seed, i + 1);
     const auto attend = [&](const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value) {
-      if (probe) probe({static_cast<int64_t>(i), query, key, value, options});
+      const AttentionCall call{static_cast<int64_t>(i), query, key, value, options};
+      if (probe) probe(call);
       auto own = options;
       own.dropout = is_training() ? config.attention_probs_dropout_prob : 0.0;
       own.seed = static_cast<int64_t>(derive_seed(seed, 0));
-      return attention::refined_attention(query, key, value, own);
+      auto output = attention::refined_attention(query, key, value, own);
+      return change_attention ? change_attention(call, std::move(output)) : output;
     };
     hidden = layers[i]->forward(hidden, attend, seed, i + 1 == layers.size() ? places : torch::Tensor());
     if (watch) watch("layer " + std::to_string(i), hidden);

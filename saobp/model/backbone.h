@@ -73,6 +73,8 @@ struct BackboneImpl : torch::nn::Module {
   double strength_scale = 1;  // what λ is multiplied with, while training warms it up
   // Where it is set, called with "the embeddings", "layer 0" … and their values [B, L, C] (overflow.h).
   std::function<void(const std::string& what, const torch::Tensor& values)> watch;
+  // Where it is set, called with each layer's attention and what came of it [B, H, L, C/H]; what it gives back goes on.
+  std::function<torch::Tensor(const AttentionCall& call, torch::Tensor output)> change_attention;
   // What a family does not have is undefined.
   torch::Tensor word_embeddings, position_embeddings, token_type_embeddings;  // [·, E]
   torch::Tensor projection_weight, projection_bias;                           // [C, E], [C], where E is not C

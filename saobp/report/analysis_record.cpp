@@ -152,6 +152,7 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.sequences = io::require<int64_t>(json, "sequences", source);
   out.tokens = io::require<int64_t>(json, "tokens", source);
   out.cut_sequences = io::get_or<int64_t>(json, "cut_sequences", 0, source);
+  out.long_sequences = io::get_or<int64_t>(json, "long_sequences", 0, source);
   out.settings = io::require<io::Json>(json, "settings", source);
   const auto settings = source + ": \"settings\"";
   out.gtd_discount = io::require<double>(out.settings, "gtd_discount", settings);

@@ -43,7 +43,7 @@ struct AnalysisRecord {
   std::string model;      // "" where an older version wrote it
   std::string text;       // what was analysed
   std::string attention;  // how it was refined, for people; empty where the analysis does not say
-  int64_t sequences = 0, tokens = 0, cut_sequences = 0;
+  int64_t sequences = 0, tokens = 0, cut_sequences = 0, long_sequences = 0;
   io::Json settings;
   double gtd_discount = 0.9;
   int64_t gtd_hops = 4;

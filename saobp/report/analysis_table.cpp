@@ -98,6 +98,10 @@ std::string sizes(const AnalysisRecord& analysis) {
   if (analysis.cut_sequences > 0)
     cut = concat(" (", analysis.cut_sequences, " of them cut at ",
                  io::require<int64_t>(analysis.settings, "length", analysis.source + ": \"settings\""), " tokens)");
+  if (analysis.long_sequences > 0)
+    cut += concat(" (", analysis.long_sequences, " of them longer than ",
+                  io::require<int64_t>(analysis.settings, "dense_length", analysis.source + ": \"settings\""),
+                  ": of these only entropy, shares of tokens and, from random vectors, GTD)");
   return concat(io::counted(analysis.sequences, "sequence"), cut, ", ", io::counted(analysis.tokens, "token"), "; ",
                 io::counted(analysis.layers, "layer"), " of ", io::counted(analysis.heads, "head"));
 }

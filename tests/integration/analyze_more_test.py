@@ -56,6 +56,7 @@ def test_checkpoints_follow_a_run(tmp_path, saobp, setting):
     assert "over 4 checkpoints" in shown and "Pearson's r" in shown
     two = saobp("analyze", "run", "--checkpoints", "2,8", "--text", "text.txt", "--limit", 3, "--json").json
     assert two["checkpoints"] == [done.json["checkpoints"][0], done.json["checkpoints"][3]]
+    one_line(saobp("analyze", "run", "--checkpoints", "some", "--text", "text.txt", code=2), "some", "all, or steps")
     one_line(saobp("analyze", "run", "--checkpoints", "3", "--text", "text.txt", code=1), "no checkpoint of step 3", "step-000008")
     saobp(*setting, "--steps", 4, "--checkpoint-every", 2, "--output", "short")
     shown = saobp("analyze", "short", "--checkpoints", "all", "--text", "text.txt", "--limit", 3).out
@@ -101,7 +102,6 @@ def test_nonsense(tmp_path, saobp, model):
     one_line(saobp("analyze", model, "--task", "wikitext", "--data", "data", code=2), "wikitext")
     one_line(saobp("analyze", model, *text, "--measures", "gdt", code=2), "gdt", "did you mean gtd")
     one_line(saobp("analyze", model, *text, "--measures", "", "--sink-threshold", 2, code=2), "--sink-threshold")
-    one_line(saobp("analyze", model, *text, "--checkpoints", "some", code=2), "some", "all, or steps")
     one_line(saobp("analyze", model, *text, "--checkpoints", "all", code=1), "no checkpoints")
     (tmp_path / "blank.txt").write_text("\n \n")
     one_line(saobp("analyze", model, "--text", "blank.txt", code=1), "no text but white space")

@@ -1,0 +1,129 @@
+#include "saobp/recipes/what_if.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+#include "saobp/io/error.h"
+#include "saobp/io/words.h"
+#include "saobp/recipes/questions.h"
+
+namespace saobp::recipes {
+namespace {
+
+constexpr int kStrengths = 8;
+
+double strength_of(const std::string& text, const std::string& whole) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || !(value > 0) ||
+      value > attention::kMaxStrength)
+    fail_usage("--what-if: \"", whole, "\" was given, and \"", text, "\" is no strength above 0 and at most ",
+               attention::kMaxStrength, "; high:0.005..0.4, low:0.1 or elemmul were expected, commas between");
+  return value;
+}
+
+// The mean over sequences and its standard error.
+struct Series {
+  std::vector<double> values;
+  io::Json mean() const {
+    double sum = 0;
+    for (double value : values) sum += value;
+    return number(sum / static_cast<double>(values.size()));
+  }
+  io::Json error() const {
+    const auto n = static_cast<double>(values.size());
+    double sum = 0, squares = 0;
+    for (double value : values) sum += value;
+    for (double value : values) squares += (value - sum / n) * (value - sum / n);
+    return number(std::sqrt(squares / (n * (n - 1))));
+  }
+  static io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
+};
+
+}  // namespace
+
+std::vector<WhatIf> parse_what_if(const std::string& text) {
+  std::vector<WhatIf> all;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const auto colon = part.find(':');
+    const auto variant = io::parse_enum<attention::Variant>(part.substr(0, colon), "--what-if");
+    if (!attention::has_strength(variant)) {
+      if (colon != std::string::npos || variant == attention::Variant::original)
+        fail_usage("--what-if: \"", part, "\" was given; high or low with strengths, or elemmul without, was expected");
+      all.push_back({variant, 0});
+      continue;
+    }
+    const auto strengths = colon == std::string::npos ? "0.005..0.4" : part.substr(colon + 1);
+    const auto dots = strengths.find("..");
+    const double low = strength_of(strengths.substr(0, dots), part);
+    if (dots == std::string::npos) {
+      all.push_back({variant, low});
+      continue;
+    }
+    const double high = strength_of(strengths.substr(dots + 2), part);
+    if (high <= low)
+      fail_usage("--what-if: \"", part, "\" was given; a range from a smaller strength to a larger was expected");
+    for (int i = 0; i < kStrengths; ++i) {
+      const double strength = low * std::pow(high / low, static_cast<double>(i) / (kStrengths - 1));
+      all.push_back({variant, std::strtod(io::in_short(strength).c_str(), nullptr)});
+    }
+  }
+  if (all.empty()) fail_usage("--what-if: nothing was given; high:0.005..0.4 or the like was expected");
+  return all;
+}
+
+io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& source, const AnalyzeOptions& options,
+                 const std::vector<WhatIf>& what, int64_t sequences,
+                 const std::function<void(const std::string&)>& tell) {
+  auto rows = io::Json::array();
+  std::vector<Answer> before;
+  std::vector<Question> questions;
+  for (size_t i = 0; i <= what.size(); ++i) {
+    const auto change = [&](model::ModelConfig& config) {
+      if (i == 0) return;
+      auto& refined = config.refined_attention;
+      refined.attention = what[i - 1].attention, refined.strength = what[i - 1].strength;
+      refined.strengths.clear();
+    };
+    const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
+    const AnalyzedModel model{folder.string(), opened};
+    const auto& refined = opened.model->config.refined_attention;
+    io::Json row = {{"attention", io::enum_name(refined.attention)}, {"strength", refined.strength}};
+    tell(concat("what if ", io::enum_name(refined.attention), " ", io::in_short(refined.strength)));
+    auto items = source.items(opened, common_length({model}, source, options), {});
+    if (std::ssize(items.list) > sequences) items.list.resize(static_cast<size_t>(sequences));
+    if (questions.empty()) questions = questions_of(opened, items);
+    Series loss, divergence, states, pooled;
+    const bool asked = opened.model->has_language_head();
+    for (size_t q = 0; q < questions.size(); ++q) {
+      auto now = answer(*opened.model, questions[q]);
+      if (i == 0) before.push_back(now);
+      const auto changed = change_of(before[q], now);
+      loss.values.push_back(asked ? now.loss : NAN), divergence.values.push_back(changed.divergence);
+      states.values.push_back(changed.states_cosine), pooled.values.push_back(changed.pooled_cosine);
+    }
+    for (const auto& [name, series] : {std::pair("loss", &loss), std::pair("divergence", &divergence),
+                                       std::pair("states_cosine", &states), std::pair("pooled_cosine", &pooled)}) {
+      row[name] = series->mean();
+      row["standard_errors"][name] = series->error();
+    }
+    auto measuring = options.analysis;
+    measuring.measures = "attention_entropy,normalized_entropy,sink_rate,top_key_share,gtd";
+    measuring.buckets = false;
+    const auto record = analysis::analyze(opened.model, items.list, measuring, model.name, source.name());
+    for (const auto& [name, layers] : record.at("matrices").at("B").items()) {
+      Series heads;
+      for (const auto& layer : layers)
+        for (const auto& value : layer)
+          if (value.is_number()) heads.values.push_back(value.get<double>());
+      row[name] = heads.mean();
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace saobp::recipes
