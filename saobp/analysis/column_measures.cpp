@@ -87,7 +87,7 @@ std::vector<Measure> column_measures() {
        .heads = sink_value_norm},
       {.name = "sink_output_norm",
        .heading = "sink ‖vW‖",
-       .definition = "the same behind the head's part of the output projection",
+       .definition = "the same of what the head's part of the output projection makes of it",
        .heads = sink_output_norm},
       {.name = "column_entropy",
        .heading = "columns",

@@ -184,7 +184,9 @@ def test_merges_as_text_and_as_pairs(tmp_path):
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
 def test_added_tokens(kind, tmp_path, rng):
-    flags = list(itertools.product([False, True], repeat=5))  # single_word, lstrip, rstrip, normalized, special
+    # single_word, lstrip, rstrip, normalized, special: each kind takes the half with an even or an odd number of them, in which
+    # any four still meet in every way.
+    flags = [f for f in itertools.product([False, True], repeat=5) if sum(f) % 2 == (kind == "bpe")]
     for round, (single, left, right, normalized, special) in enumerate(flags):
         reference = single_character_wordpiece(True, True, None, True) if kind == "wordpiece" and round == 0 else (
             byte_level_bpe() if kind == "bpe" and round == 0 else Tokenizer.from_file(str(tmp_path / "base.json")))

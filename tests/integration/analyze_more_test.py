@@ -4,7 +4,7 @@ import json
 import pytest
 
 from bad_input_test import one_line
-from conftest import write_text
+from conftest import ROOT, write_text
 from finetune_test import QUICK, model, tuned, write_choices, write_sst2  # noqa: F401 (fixtures)
 
 
@@ -108,3 +108,9 @@ def test_nonsense(tmp_path, saobp, model):
     (tmp_path / "one.txt").write_text("tom\n")
     got = saobp("analyze", model, "--text", "one.txt", "--measures", "all", "--json").json
     assert got["sequences"] == 1 and got["standard_errors"]["B"]["gtd"][0][0] is None
+
+
+def test_every_measure_is_defined_in_the_documentation(saobp):
+    page = (ROOT / "docs/method.md").read_text()
+    missing = [name for name in saobp("analyze", "--list", "--json").json["measures"] if f"`{name}`" not in page]
+    assert not missing
