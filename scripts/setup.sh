@@ -60,7 +60,7 @@ missing_packages() {
 
 install_packages() {
   local -a wanted=("${PACKAGES[@]}") missing=() as_root=()
-  [[ "${with_tests}" == false ]] || wanted+=(libbenchmark-dev clang-14 libclang-rt-14-dev doxygen)
+  [[ "${with_tests}" == false ]] || wanted+=(libbenchmark-dev clang-14 libclang-rt-14-dev doxygen chromium)
   if [[ "${need_venv}" == true ]] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     wanted+=(python3 python3-venv)
   fi
@@ -132,6 +132,7 @@ make_venv() {
     changed=true
   fi
   [[ -n "${libtorch}" ]] || install_requirements requirements.sha256 requirements.txt
+  install_requirements requirements-page.sha256 requirements-page-nodeps.txt
   [[ "${with_parquet}" == false ]] || install_requirements requirements-parquet.sha256 requirements-parquet.txt
   if [[ "${with_tests}" == true ]]; then
     install_requirements requirements-test.sha256 requirements-test.txt requirements-test-nodeps.txt

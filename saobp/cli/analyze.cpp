@@ -13,6 +13,7 @@
 #include "saobp/io/file.h"
 #include "saobp/recipes/checkpoint_model.h"
 #include "saobp/recipes/importance.h"
+#include "saobp/recipes/maps.h"
 #include "saobp/recipes/matrices.h"
 #include "saobp/recipes/what_if.h"
 #include "saobp/report/analysis_table.h"
@@ -76,7 +77,7 @@ struct Analyze {
   std::string model, text, compare, output, name, text_field = "text", checkpoints;
   std::string matrices, sequence_ids, draw, what_if;
   int64_t study_sequences = 32;
-  bool importance = false;
+  bool importance = false, maps = false;
   recipes::MatrixType matrix_type = recipes::MatrixType::f16;
   std::string not_kept;              // why a run folder did not take its record
   std::vector<std::string> written;  // told when the result is
@@ -179,8 +180,8 @@ struct Analyze {
 
   // What --matrices and --draw ask for, of the first model.
   void look(const fs::path& folder, const recipes::AnalysisSource& source) {
-    if (matrices.empty() && draw.empty()) {
-      if (!sequence_ids.empty()) fail_usage("--sequences goes with --matrices or --draw");
+    if (matrices.empty() && draw.empty() && !maps) {
+      if (!sequence_ids.empty()) fail_usage("--sequences goes with --maps, --matrices or --draw");
       return;
     }
     const auto opened = open_model(folder, options.tokenizer);
@@ -188,6 +189,16 @@ struct Analyze {
     const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
     const auto chosen = recipes::chosen_sequences(items, sequence_ids);
     if (!draw.empty()) drawing = recipes::drawn_head(of, items, chosen.front(), draw);
+    if (maps) {
+      if (const auto place = place_of(folder.string()); !place.run.empty()) {
+        io::make_folder(fs::path(place.run) / "analysis");
+        const auto path = fs::path(place.run) / "analysis" / (place.name + ".maps.json");
+        io::write_json(path, recipes::maps_of(of, source, items, chosen));
+        written.push_back("written: " + path.string());
+      } else {
+        fail_usage("--maps: ", folder.string(), " is no run folder, which keeps them");
+      }
+    }
     if (matrices.empty()) return;
     recipes::write_matrices(matrices, of, items, chosen, options.analysis.measure, matrix_type);
     written.push_back("written: " + matrices);
@@ -297,6 +308,8 @@ void add_analyze_command(CLI::App& app) {
       ->add_option("--matrices", state->matrices,
                    "write A, B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], tokens_0 …")
       ->type_name("FILE.npz");
+  flags("maps", state->maps,
+        "write the maps of some sequences into the run, analysis/NAME.maps.json, where a report finds them");
   flags.add("--matrix-type", state->matrix_type, "of their numbers");
   flags.add("--sequences", state->sequence_ids,
             "which, with commas between: their numbers from 1, or the ids of a task's examples; by default the first");

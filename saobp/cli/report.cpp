@@ -31,7 +31,7 @@ void add_report_command(CLI::App& app) {
   auto state = std::make_shared<Report>();
   auto* command = app.add_subcommand("report", "Make one HTML page of runs: loss curves, entropy and GTD by layer");
   command->add_option("runs", state->runs, "run folders")->required()->type_name("RUN");
-  command->add_option("--output", state->output, "the page; by default report.html in the first run")
+  command->add_option("-o,--output", state->output, "the page; by default report.html in the first run")
       ->type_name("FILE.html");
   FieldsToFlags{*command}("title", state->title, "of the page");
   state->console.add_flag(*command);

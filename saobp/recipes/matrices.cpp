@@ -12,16 +12,6 @@
 namespace saobp::recipes {
 namespace {
 
-// As the vocabulary spells them.
-std::vector<std::string> tokens_of(const pretrained::Pretrained& opened, const analysis::AnalysisItem& item) {
-  std::vector<std::string> tokens;
-  for (const auto id : item.tokens.ids) {
-    const auto narrow = static_cast<int32_t>(id);
-    tokens.push_back(opened.tokenizer->has_token(narrow) ? opened.tokenizer->token(narrow) : concat('[', id, ']'));
-  }
-  return tokens;
-}
-
 std::u32string code_points_of(const std::string& text) {
   std::u32string points;
   for (size_t at = 0; at < text.size();) {
@@ -39,6 +29,15 @@ void add(io::NpzFile& file, const std::string& name, const torch::Tensor& values
 }
 
 }  // namespace
+
+std::vector<std::string> spelled(const pretrained::Pretrained& opened, const analysis::AnalysisItem& item) {
+  std::vector<std::string> tokens;
+  for (const auto id : item.tokens.ids) {
+    const auto narrow = static_cast<int32_t>(id);
+    tokens.push_back(opened.tokenizer->has_token(narrow) ? opened.tokenizer->token(narrow) : concat('[', id, ']'));
+  }
+  return tokens;
+}
 
 std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids) {
   if (ids.empty()) return {0};
@@ -75,7 +74,7 @@ void write_matrices(const std::filesystem::path& path, const AnalyzedModel& mode
     add(file, concat("B_", n), torch::stack(after));
     add(file, concat("G_", n), torch::stack(indirect));
     std::vector<std::u32string> tokens;
-    for (const auto& token : tokens_of(model.opened, item)) tokens.push_back(code_points_of(token));
+    for (const auto& token : spelled(model.opened, item)) tokens.push_back(code_points_of(token));
     file.add(concat("tokens_", n), tokens);
     ids.push_back(code_points_of(items.ids[chosen[n]]));
   }
@@ -123,7 +122,7 @@ std::string drawn_head(const AnalyzedModel& model, const AnalysisItems& items, s
   const auto captured = analysis::capture(model.opened.model, item.tokens, model.name);
   const auto& seen = captured.layers[static_cast<size_t>(layer)];
   const auto [a, b] = analysis::matrices_of(seen);
-  const auto tokens = tokens_of(model.opened, item);
+  const auto tokens = spelled(model.opened, item);
   const auto title = concat("sequence ", items.ids[chosen], ", layer ", layer, " head ", of_layer);
   if (!analysis::is_refined(seen.options)) return drawn(a[of_layer], tokens, title);
   return drawn(a[of_layer], tokens, title + ", A: before refinement") + "\n" +

@@ -16,6 +16,9 @@ inline const std::vector<std::string>& enum_names(MatrixType) {
   return names;
 }
 
+// The tokens as the vocabulary spells them; [ID] for an id without a token.
+std::vector<std::string> spelled(const pretrained::Pretrained& opened, const analysis::AnalysisItem& item);
+
 // The places of sequences among items, from their ids with commas between ("1,3", or those of a task's examples). "" is
 // the first one alone. Error naming one that there is not.
 std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids);

@@ -169,6 +169,7 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.refined = read_matrix(json, "matrices", "B", source);
   require_one_size(out);
   out.measures = read_measures(json, out);
+  out.json = json;
   return out;
 }
 

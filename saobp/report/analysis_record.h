@@ -49,6 +49,7 @@ struct AnalysisRecord {
   int64_t gtd_hops = 4;
   double idempotent_gtd = 0;      // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
   std::vector<Measure> measures;  // of attention, in the order of a table's columns
+  io::Json json;                  // as it was read
   MatrixMeasures raw, refined;
   size_t layers = 0, heads = 0;
 

@@ -9,12 +9,17 @@
 #include "saobp/report/differences.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
+#include "saobp/report/interactive.h"
+#include "saobp/report/page_parts.h"
 #include "saobp/report/style.h"
 #include "saobp/report/tables.h"
 #include "saobp/report/tasks_section.h"
 
 namespace saobp::report {
 namespace {
+
+// A page goes by mail and opens on a telephone: so many bytes at most, of which tables and static charts take some.
+constexpr size_t kLargestPage = 8'000'000, kRestOfPage = 1'000'000;
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
@@ -80,8 +85,9 @@ std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGr
   return out + layer_table(runs, group) + "</section>\n";
 }
 
-std::string remarks(const std::vector<RunInput>& runs) {
+std::string remarks(const std::vector<RunInput>& runs, const std::vector<std::string>& more) {
   std::string items;
+  for (const auto& remark : more) items += "<li>" + escape(remark) + "</li>\n";
   for (const auto& run : runs)
     for (const auto& remark : run.remarks) items += "<li>" + escape(run.name + ": " + remark) + "</li>\n";
   return items.empty() ? "" : "<section><h2>Remarks</h2>\n<ul>" + items + "</ul></section>\n";
@@ -104,22 +110,26 @@ std::string lead(const std::vector<RunInput>& runs) {
 std::string render_comparison_page(const std::vector<RunInput>& runs, const std::string& title) {
   if (runs.empty()) fail_usage("report: no run was given; at least one run folder was expected");
   const auto groups = analysis_groups(runs);
+  const auto interactive = interactive_parts(runs, kLargestPage - kRestOfPage);
   std::string page = "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>\n";
   page += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
   // The page loads nothing, and a browser holds it to that.
-  page += "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
-  page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + "</style></head>\n<body><main>\n";
+  page +=
+      "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
+      "'unsafe-inline'; img-src data: blob:\">\n";
+  page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + page_part("page.css") +
+          "</style></head>\n<body><main>\n";
   page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
           "</header>\n";
-  page += tasks_section(runs);
+  page += tasks_section(runs) + interactive.sections;
   page += "<section><h2>Training</h2>\n" + warnings(runs) + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
   page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
   for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
   const bool of_tasks = std::any_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
   if (groups.empty() && !of_tasks)
     page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
-  page += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n" + remarks(runs);
-  return page + "</main></body></html>\n";
+  page += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n" + remarks(runs, interactive.remarks);
+  return page + "</main>\n" + interactive.scripts + "</body></html>\n";
 }
 
 void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& output,

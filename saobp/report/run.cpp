@@ -125,6 +125,36 @@ void read_first_record(const fs::path& suite, RunInput& run) {
                                records.front().parent_path().lexically_relative(suite).string(), "."));
 }
 
+// Maps (recipes/maps.h) whose sizes agree, so that a page can rely on them.
+Json checked_maps(const Json& json, const std::string& source) {
+  const auto layers = io::require<int64_t>(json, "layers", source), heads = io::require<int64_t>(json, "heads", source);
+  for (const char* key : {"model", "text"}) io::require<std::string>(json, key, source);
+  for (const auto& sequence : io::require<std::vector<Json>>(json, "sequences", source)) {
+    const auto where = concat(source, ": sequence \"", io::require<std::string>(sequence, "id", source), '"');
+    const auto length = io::require<std::vector<std::string>>(sequence, "tokens", where).size();
+    for (const char* key : {"special", "words", "types"})
+      if (io::require<std::vector<int64_t>>(sequence, key, where).size() != length)
+        fail(where, ": \"", key, "\" is not of the length of its tokens, ", length);
+    const auto norms = io::require<std::vector<std::vector<std::vector<double>>>>(sequence, "norms", where);
+    if (std::ssize(norms) != layers)
+      fail(where, ": \"norms\" has ", norms.size(), " layers; ", layers, " were expected");
+    for (const char* matrix : {"A", "B"}) {
+      if (matrix[0] == 'A' && !sequence.contains("A")) continue;
+      const auto part = io::require<Json>(sequence, matrix, where);
+      const auto scale = io::require<std::vector<std::vector<double>>>(part, "scale", where);
+      const auto bytes = io::require<std::vector<std::vector<std::string>>>(part, "bytes", where);
+      bool fits = std::ssize(scale) == layers && std::ssize(bytes) == layers;
+      for (size_t layer = 0; fits && layer < bytes.size(); ++layer) {
+        fits = std::ssize(scale[layer]) == heads && std::ssize(bytes[layer]) == heads;
+        for (const auto& text : bytes[layer]) fits &= text.size() == (length * length + 2) / 3 * 4;
+      }
+      if (!fits)
+        fail(where, ": \"", matrix, "\" is not of ", layers, " layers of ", heads, " heads of ", length, " tokens");
+    }
+  }
+  return json;
+}
+
 }  // namespace
 
 RunInput read_run(const fs::path& folder) {
@@ -164,7 +194,19 @@ RunInput read_run(const fs::path& folder) {
     for (const auto& entry : fs::directory_iterator(analyses))
       if (entry.is_regular_file() && entry.path().extension() == ".json") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
-    for (const auto& file : files) run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
+    int64_t of_checkpoints = 0;
+    for (const auto& file : files) {
+      const auto stem = file.stem();
+      if (stem.extension() == ".maps")
+        run.maps.push_back(checked_maps(io::read_json(file), file.string()));
+      else if (stem.extension().string().starts_with(".step-"))
+        ++of_checkpoints;
+      else
+        run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
+    }
+    if (of_checkpoints > 0)
+      run.remarks.push_back(concat(io::counted(of_checkpoints, "analysis", "analyses"),
+                                   " of checkpoints are not shown; saobp analyze --checkpoints tells of them."));
   }
   if (run.analyses.empty() && run.tasks.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
   return run;

@@ -30,7 +30,8 @@ struct RunInput {
   std::vector<MonitorPoint> monitored;
   std::vector<ScoreCurve> score_curves;  // what fine-tuning logged beside losses
   std::vector<TaskRecord> tasks;         // by name
-  std::vector<AnalysisRecord> analyses;  // by name
+  std::vector<AnalysisRecord> analyses;  // by name, those of checkpoints aside
+  std::vector<io::Json> maps;            // analysis/*.maps.json, checked
   std::vector<std::string> remarks;      // what was missing or damaged, one plain sentence each
 };
 

@@ -47,7 +47,7 @@ def test_one_head_is_drawn(tmp_path, saobp, model):
     one_line(saobp("analyze", model, "--text", "lines.txt", "--draw", "9.0", code=2), "9.0", "0.0 to 1.3")
     one_line(saobp("analyze", model, "--text", "lines.txt", "--draw", "1", code=2), "LAYER.HEAD")
     one_line(saobp("analyze", model, "--text", "lines.txt", "--draw", "1.0", "--sequences", "7", code=2), "7", 'from "1" to "1"')
-    one_line(saobp("analyze", model, "--text", "lines.txt", "--sequences", "1", code=2), "--matrices or --draw")
+    one_line(saobp("analyze", model, "--text", "lines.txt", "--sequences", "1", code=2), "--maps, --matrices or --draw")
 
 
 def test_what_if(tmp_path, saobp, setting):

@@ -1,0 +1,90 @@
+#include "saobp/recipes/maps.h"
+
+#include <cmath>
+
+#include "saobp/analysis/capture.h"
+#include "saobp/io/base64.h"
+#include "saobp/recipes/matrices.h"
+
+namespace saobp::recipes {
+namespace {
+
+// [H, L, L] into the scale and the bytes of each head.
+void add(io::Json& part, const torch::Tensor& matrices) {
+  const auto scale = matrices.amax({1, 2});
+  const auto bytes = (matrices / scale.clamp_min(1e-30).view({-1, 1, 1}) * 255).round().to(torch::kByte).contiguous();
+  auto scales = io::Json::array(), texts = io::Json::array();
+  const auto size = static_cast<size_t>(matrices.size(1) * matrices.size(2));
+  for (int64_t head = 0; head < matrices.size(0); ++head) {
+    scales.push_back(scale[head].item<float>());
+    const auto* first = reinterpret_cast<const std::byte*>(bytes[head].const_data_ptr<uint8_t>());
+    texts.push_back(io::base64({first, size}));
+  }
+  part["scale"].push_back(scales);
+  part["bytes"].push_back(texts);
+}
+
+// [H, L]: ‖v W_O‖ of each token, over the mean.
+io::Json norms_of(const torch::Tensor& value, const torch::Tensor& output_weight) {
+  const auto own = output_weight.t().reshape({value.size(0), value.size(2), output_weight.size(0)});
+  const auto lengths = torch::bmm(value, own).norm(2, -1);
+  const auto shares = (lengths / lengths.mean(-1, /*keepdim=*/true)).contiguous();
+  auto heads = io::Json::array();
+  for (int64_t head = 0; head < shares.size(0); ++head) {
+    auto tokens = io::Json::array();
+    for (int64_t i = 0; i < shares.size(1); ++i)
+      tokens.push_back(std::round(shares[head][i].item<double>() * 1000) / 1000);
+    heads.push_back(tokens);
+  }
+  return heads;
+}
+
+// A token begins a word unless the vocabulary marks it as going on: "##ing", or no "Ġ" before it.
+std::vector<int64_t> words_of(const std::vector<std::string>& tokens, const analysis::Tokens& of, bool byte_level) {
+  std::vector<int64_t> words;
+  int64_t word = -1;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const bool special = !of.special.empty() && of.special[i];
+    const bool before = i > 0 && !of.special.empty() && of.special[i - 1];
+    const bool goes_on =
+        byte_level ? !tokens[i].starts_with("Ġ") && !tokens[i].starts_with("Ċ") : tokens[i].starts_with("##");
+    if (i == 0 || special || before || !goes_on) ++word;
+    words.push_back(word);
+  }
+  return words;
+}
+
+}  // namespace
+
+io::Json maps_of(const AnalyzedModel& model, const AnalysisSource& source, const AnalysisItems& items,
+                 const std::vector<size_t>& chosen) {
+  const torch::NoGradGuard no_grad;
+  const auto& config = model.opened.model->config;
+  io::Json json = {{"model", model.name},
+                   {"text", source.name()},
+                   {"layers", config.num_hidden_layers},
+                   {"heads", config.num_attention_heads}};
+  for (const size_t place : chosen) {
+    const auto& item = items.list[place];
+    const auto captured = analysis::capture(model.opened.model, item.tokens, model.name);
+    const auto tokens = spelled(model.opened, item);
+    io::Json sequence = {{"id", items.ids[place]}, {"tokens", tokens}};
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      sequence["special"].push_back(!item.tokens.special.empty() && item.tokens.special[i] ? 1 : 0);
+      sequence["types"].push_back(item.tokens.types.empty() ? 0 : item.tokens.types[i]);
+    }
+    sequence["words"] = words_of(tokens, item.tokens, std::string(model.opened.tokenizer->kind()) == "bpe");
+    for (size_t layer = 0; layer < captured.layers.size(); ++layer) {
+      const auto& seen = captured.layers[layer];
+      const auto [a, b] = analysis::matrices_of(seen);
+      if (analysis::is_refined(seen.options)) add(sequence["A"], a);
+      add(sequence["B"], b);
+      const auto weight = model.opened.model->layers[layer]->weight(model::kOutput);
+      sequence["norms"].push_back(norms_of(seen.value[0].to(torch::kFloat), weight.to(torch::kFloat)));
+    }
+    json["sequences"].push_back(sequence);
+  }
+  return json;
+}
+
+}  // namespace saobp::recipes

@@ -1,0 +1,76 @@
+'use strict';
+// What the parts of the page share: its data, small elements, colours, and matrices out of text.
+const DATA = JSON.parse(document.getElementById('data').textContent);
+
+// element('p', {class: 'fine', text: '…'}, [children])
+function element(name, attributes = {}, children = []) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === 'text') made.textContent = value;
+    else if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
+    else if (value !== false && value !== null) made.setAttribute(key, value === true ? '' : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// A labelled <select>; options are [value, text].
+function choice(label, options, chosen, changed) {
+  const select = element('select', {'aria-label': label, onchange: () => changed(select.value)},
+    options.map(([value, text]) => element('option', {value, text, selected: String(value) === String(chosen)})));
+  return element('label', {class: 'choice'}, [element('span', {text: label}), select]);
+}
+
+function tick(label, on, changed) {
+  const box = element('input', {type: 'checkbox', onchange: () => changed(box.checked)});
+  box.checked = on;
+  return element('label', {class: 'choice'}, [box, element('span', {text: label})]);
+}
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+const runColour = index => colour(`--run-${index % 6}`);
+
+// Bytes of a map [L · L] as entries: byte / 255 · scale.
+function matrixOf(text, scale) {
+  const bytes = atob(text);
+  const values = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; ++i) values[i] = bytes.charCodeAt(i) / 255 * scale;
+  return values;
+}
+
+// Row-major products of square matrices.
+function product(a, b, n) {
+  const out = new Float32Array(n * n);
+  for (let i = 0; i < n; ++i)
+    for (let k = 0; k < n; ++k) {
+      const left = a[i * n + k];
+      if (left === 0) continue;
+      for (let j = 0; j < n; ++j) out[i * n + j] += left * b[k * n + j];
+    }
+  return out;
+}
+
+// G = Σ β^(t−1) A^t for t = 2 … K.
+function indirect(a, n, discount, hops) {
+  const sum = new Float32Array(n * n);
+  let power = a, factor = 1;
+  for (let t = 2; t <= hops; ++t) {
+    power = product(power, a, n);
+    factor *= discount;
+    for (let i = 0; i < sum.length; ++i) sum[i] += factor * power[i];
+  }
+  return sum;
+}
+
+const shown = value => value === null || Number.isNaN(value) ? '–' : Math.abs(value) < 0.001 && value !== 0 ? value.toExponential(1) : value.toFixed(3);
+
+// A table that a screen reader, and everyone else, can read in the place of a chart.
+function dataTable(caption, head, rows) {
+  return element('details', {class: 'data'}, [element('summary', {text: `${caption}: as a table`}),
+    element('div', {class: 'scroll', tabindex: '0'}, [element('table', {}, [
+      element('thead', {}, [element('tr', {}, head.map(text => element('th', {scope: 'col', text})))]),
+      element('tbody', {}, rows.map(row => element('tr', {}, row.map((cell, i) =>
+        i === 0 ? element('th', {scope: 'row', text: cell}) : element('td', {class: 'number', text: typeof cell === 'number' || cell === null ? shown(cell) : cell})))))])])]);
+}

@@ -1,0 +1,190 @@
+'use strict';
+// Attention maps on a canvas: run, sequence, layer, head; before, after, difference, G; tokens or words; tokens picked in the
+// map; and the chains of hops between two tokens.
+const MAPS = DATA.runs.flatMap((run, index) => run.maps.map(map => ({run: run.name, index, map})));
+
+function mapState() {
+  return {of: 0, sequence: 0, layer: 0, head: 0, view: 'B', words: false, hideSpecial: false, filter: 'all', picked: [], weighted: false};
+}
+const state = mapState();
+
+const current = () => MAPS[state.of];
+const sequenceOf = () => current().map.sequences[state.sequence];
+
+// One head's matrix of one view, from the bytes.
+function headMatrix(sequence, layer, head, view, n) {
+  const read = which => {
+    const part = sequence[which] || sequence.B;
+    return matrixOf(part.bytes[layer][head], part.scale[layer][head]);
+  };
+  if (view === 'difference') {
+    const before = read('A'), after = read('B');
+    return after.map((value, i) => value - before[i]);
+  }
+  if (view === 'G') return indirect(read('B'), n, 0.9, 4);
+  return read(view);
+}
+
+// What of the matrix is shown: tokens or words, without special ones, and of a pair from question to passage. Of a word the
+// columns of its pieces are added up and their rows averaged.
+function shownPart(sequence, values) {
+  const n = sequence.tokens.length;
+  const kept = [...Array(n).keys()].filter(i => !(state.hideSpecial && sequence.special[i]));
+  const groups = new Map();
+  for (const i of kept) {
+    const key = state.words ? `w${sequence.words[i]}` : i;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(i);
+  }
+  const all = [...groups.values()];
+  const rows = all.filter(g => state.filter === 'all' || sequence.types[g[0]] === 0);
+  const columns = all.filter(g => state.filter === 'all' || sequence.types[g[0]] === 1);
+  const cells = new Float32Array(rows.length * columns.length);
+  rows.forEach((row, r) => columns.forEach((column, c) => {
+    let sum = 0;
+    for (const i of row) for (const j of column) sum += values[i * n + j];
+    cells[r * columns.length + c] = sum / row.length;
+  }));
+  const label = group => group.map(i => sequence.tokens[i].replace(/^##/, '').replace(/^Ġ/, '')).join('');
+  return {rows, columns, cells, rowLabels: rows.map(label), columnLabels: columns.map(label)};
+}
+
+// Light to dark, or blue over white to red for differences; the same numbers in every theme.
+function shade(value, most, signed) {
+  const share = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
+  if (!signed) return [255 - 255 * share, 255 - 188 * share, 255 - 77 * share];
+  return value < 0 ? [255 - 255 * share, 255 - 141 * share, 255 - 77 * share] : [255 - 42 * share, 255 - 161 * share, 255 - 255 * share];
+}
+
+function paint(canvas, cells, rows, columns, signed) {
+  canvas.width = Math.max(1, columns);
+  canvas.height = Math.max(1, rows);
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(canvas.width, canvas.height);
+  let most = 0;
+  for (const value of cells) most = Math.max(most, Math.abs(value));
+  cells.forEach((value, i) => {
+    const [r, g, b] = shade(value, most, signed);
+    image.data.set([Math.round(r), Math.round(g), Math.round(b), 255], 4 * i);
+  });
+  context.putImageData(image, 0, 0);
+  return most;
+}
+
+function drawThumbnails() {
+  const sequence = sequenceOf(), map = current().map, n = sequence.tokens.length;
+  const grid = document.getElementById('map-heads');
+  grid.style.gridTemplateColumns = `repeat(${map.heads}, minmax(0, 1fr))`;
+  grid.replaceChildren();
+  const view = state.view === 'G' ? 'B' : state.view;  // of all heads at once G would take long
+  for (let layer = 0; layer < map.layers; ++layer)
+    for (let head = 0; head < map.heads; ++head) {
+      const canvas = element('canvas', {});
+      paint(canvas, headMatrix(sequence, layer, head, view, n), n, n, view === 'difference');
+      const here = layer === state.layer && head === state.head;
+      grid.append(element('button', {class: here ? 'thumb here' : 'thumb', 'aria-label': `layer ${layer} head ${head}`, 'aria-pressed': String(here),
+        title: `layer ${layer} head ${head}`, onclick: () => { state.layer = layer; state.head = head; drawMaps(); }}, [canvas]));
+    }
+}
+
+function drawMap() {
+  const sequence = sequenceOf(), n = sequence.tokens.length;
+  const values = headMatrix(sequence, state.layer, state.head, state.view, n);
+  const part = shownPart(sequence, values), signed = state.view === 'difference';
+  const canvas = document.getElementById('map'), most = paint(canvas, part.cells, part.rows.length, part.columns.length, signed);
+  canvas.setAttribute('aria-label', `${state.view} of layer ${state.layer} head ${state.head}: ${part.rows.length} rows, ${part.columns.length} columns, largest entry ${shown(most)}`);
+  const place = event => {
+    const box = canvas.getBoundingClientRect();
+    return [Math.min(part.rows.length - 1, Math.floor((event.clientY - box.top) / box.height * part.rows.length)),
+      Math.min(part.columns.length - 1, Math.floor((event.clientX - box.left) / box.width * part.columns.length))];
+  };
+  const hover = document.getElementById('map-hover');
+  hover.textContent = `Largest entry ${shown(most)}. Rows look, columns are looked at; point at an entry, click a row to pick its token.`;
+  canvas.onmousemove = event => {
+    const [r, c] = place(event);
+    hover.textContent = `${part.rowLabels[r]} (${part.rows[r][0]}) → ${part.columnLabels[c]} (${part.columns[c][0]}): ${shown(part.cells[r * part.columns.length + c])}`;
+  };
+  canvas.onclick = event => pick(part.rows[place(event)[0]][0]);
+  drawPicked(part);
+  drawPaths(sequence, n);
+}
+
+function pick(token) {
+  state.picked = state.picked.includes(token) ? state.picked.filter(t => t !== token) : [...state.picked, token];
+  drawMap();
+}
+
+// Tokens as buttons; those picked share out what they look at, the mean over them.
+function drawPicked(part) {
+  const picked = part.rows.map((group, r) => group.some(i => state.picked.includes(i)) ? r : -1).filter(r => r >= 0);
+  const share = part.columns.map((_, c) => picked.reduce((sum, r) => sum + part.cells[r * part.columns.length + c], 0) / Math.max(1, picked.length));
+  const most = Math.max(1e-9, ...share.map(Math.abs));
+  document.getElementById('map-tokens').replaceChildren(...part.rows.map((group, r) => {
+    const column = part.columns.findIndex(g => g[0] === group[0]);
+    const value = picked.length && column >= 0 ? share[column] : 0;
+    return element('button', {class: 'token', 'aria-pressed': String(picked.includes(r)), onclick: () => pick(group[0]), text: part.rowLabels[r],
+      style: `--share: ${Math.max(0, value / most).toFixed(3)}`, title: picked.length ? `${shown(value)} of what the picked tokens look at` : 'pick'});
+  }));
+}
+
+// The chains of two to four hops from one token to another that carry most: products of entries of B, or of entries weighted
+// by what the token passes on, ‖v W_O‖. Kept to the keys that a step could matter through.
+function bestPaths(values, n, from, to, hops, count) {
+  let beams = [{path: [from], mass: 1}];
+  for (let hop = 1; hop <= hops; ++hop) {
+    const next = [];
+    for (const beam of beams) {
+      const row = beam.path[beam.path.length - 1] * n;
+      if (hop === hops) next.push({path: [...beam.path, to], mass: beam.mass * values[row + to]});
+      else for (let k = 0; k < n; ++k) if (values[row + k] > 0) next.push({path: [...beam.path, k], mass: beam.mass * values[row + k]});
+    }
+    beams = hop === hops ? next : next.sort((a, b) => b.mass - a.mass).slice(0, 4000);
+  }
+  return beams.filter(b => b.mass > 0).sort((a, b) => b.mass - a.mass).slice(0, count);
+}
+
+function drawPaths(sequence, n) {
+  const out = document.getElementById('map-paths');
+  if (state.picked.length < 2) {
+    out.replaceChildren(element('p', {class: 'fine', text: 'Pick two tokens to see the chains of hops from the first to the second.'}));
+    return;
+  }
+  const [from, to] = state.picked.slice(-2);
+  const values = headMatrix(sequence, state.layer, state.head, 'B', n);
+  if (state.weighted) {
+    const norms = sequence.norms[state.layer][state.head];
+    for (let i = 0; i < n; ++i) for (let k = 0; k < n; ++k) values[i * n + k] *= norms[k];
+  }
+  const rows = [];
+  for (const hops of [2, 3, 4])
+    for (const {path, mass} of bestPaths(values, n, from, to, hops, 3))
+      rows.push([path.map(i => sequence.tokens[i]).join(' → '), String(hops), shown(mass)]);
+  out.replaceChildren(
+    tick('weighted by what each token passes on, ‖v W_O‖', state.weighted, on => { state.weighted = on; drawMap(); }),
+    element('table', {}, [element('thead', {}, [element('tr', {}, ['chain in this head', 'hops', 'mass'].map(text => element('th', {scope: 'col', text})))]),
+      element('tbody', {}, rows.map(row => element('tr', {}, row.map(text => element('td', {text})))))]));
+}
+
+function drawMaps() {
+  const {map} = current(), sequence = sequenceOf();
+  state.layer = Math.min(state.layer, map.layers - 1);
+  state.head = Math.min(state.head, map.heads - 1);
+  const refined = Boolean(sequence.A);
+  if (!refined && (state.view === 'A' || state.view === 'difference')) state.view = 'B';
+  const redraw = (key, read = Number) => value => { state[key] = read(value); drawMaps(); };
+  const numbers = count => [...Array(count).keys()].map(i => [i, String(i)]);
+  const pairs = sequence.types.some(type => type === 1);
+  document.getElementById('map-controls').replaceChildren(
+    choice('run', MAPS.map((m, i) => [i, `${m.run}: ${m.map.text}`]), state.of, value => { state.of = Number(value); state.sequence = 0; state.picked = []; drawMaps(); }),
+    choice('sequence', map.sequences.map((s, i) => [i, `${s.id}: ${s.tokens.slice(1, 7).join(' ')} …`]), state.sequence, value => { state.sequence = Number(value); state.picked = []; drawMaps(); }),
+    choice('layer', numbers(map.layers), state.layer, redraw('layer')),
+    choice('head', numbers(map.heads), state.head, redraw('head')),
+    choice('matrix', refined ? [['A', 'A: before refinement'], ['B', 'B: after refinement'], ['difference', 'B − A'], ['G', 'G: indirect']] : [['B', 'A = B'], ['G', 'G: indirect']], state.view, redraw('view', String)),
+    tick('words', state.words, redraw('words', Boolean)),
+    tick('hide special tokens', state.hideSpecial, redraw('hideSpecial', Boolean)),
+    ...(pairs ? [choice('show', [['all', 'all tokens'], ['pair', 'first text → second']], state.filter, redraw('filter', String))] : []));
+  drawThumbnails();
+  drawMap();
+}
+
+if (MAPS.length) drawMaps();

@@ -1,0 +1,121 @@
+"""The report's page in a browser: nothing is loaded, nothing goes wrong, charts have their data, pickers do what they say."""
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from browser import Page
+from conftest import write_text
+
+
+@pytest.fixture
+def runs(tmp_path, saobp, setting):
+    write_text(tmp_path / "lines.txt", documents=3)
+    for name, *more in (("plain", "--attention", "original"), ("high", "--attention", "high", "--strength", 0.9)):
+        saobp(*setting, *more, "--steps", 20, "--learning-rate", 1e-2, "--output", name)
+        saobp("analyze", name, "--text", "lines.txt", "--length", 16, "--measures", "all", "--maps", "--sequences", "1,2", "--what-if",
+              "high:0.1..2,elemmul")
+    saobp("report", "plain", "high", "-o", "page.html")
+    return tmp_path
+
+
+def opened(runs, **how):
+    page = Page(runs / "page.html", **how)
+    page.wait(lambda: page.value("document.documentElement.dataset.ready") == "yes", "the charts")
+    return page
+
+
+def shade(values, signed=False):
+    """As the page colours entries, on the scale of the largest."""
+    share = np.abs(values) / np.abs(values).max()
+    return np.floor(np.stack([255 - 255 * share, 255 - 188 * share, 255 - 77 * share], -1) + 0.5)
+
+
+def pixels(page):
+    return np.array(page.value("(() => { const c = document.getElementById('map'); return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data) })()")).reshape(-1, 4)[:, :3]
+
+
+def test_nothing_is_loaded_and_nothing_goes_wrong(runs):
+    size = (runs / "page.html").stat().st_size
+    assert size < 8_000_000
+    text = (runs / "page.html").read_text()
+    assert "http://" not in text and "https://" not in text
+    for width, dark in ((1400, False), (400, False), (1400, True), (2000, False)):
+        with opened(runs, width=width, dark=dark) as page:
+            assert page.value("document.documentElement.scrollWidth") <= width
+            assert page.errors == [] and all(url.startswith(("file:", "blob:", "data:")) for url in page.requests)
+
+
+def test_charts_have_their_data(runs):
+    with opened(runs) as page:
+        record = json.loads((runs / "high/analysis/lines.json").read_text())["matrices"]["B"]
+        traces = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').map(t => ({name: t.name, x: Array.from(t.x), y: Array.from(t.y)}))")
+        assert [t["name"] for t in traces] == ["plain: lines", "high: lines"]
+        assert traces[1]["x"] == [v for layer in record["attention_entropy"] for v in layer]
+        assert traces[1]["y"] == [v for layer in record["gtd"] for v in layer]
+        what_if = json.loads((runs / "plain/analysis/lines.json").read_text())["what_if"]
+        curves = page.value("Array.from(document.querySelectorAll('#what-if-charts .chart')).map(c => c.data.map(t => ({name: t.name, y: Array.from(t.y)})))")
+        assert len(curves) == 6
+        losses = next(t["y"] for t in curves[0] if t["name"] == "plain, high")
+        assert losses == [row["loss"] for row in what_if if row["attention"] == "high"]
+        # Another measure, by the picker.
+        page.value("(() => { const s = document.querySelector('#heads-controls select'); s.value = 'sparsity'; s.dispatchEvent(new Event('change')); })()")
+        x = page.value("Array.from(document.getElementById('heads-chart').data.filter(t => t.type === 'scatter')[1].x)")
+        assert x == [v for layer in record["sparsity"] for v in layer]
+        assert page.errors == []
+
+
+def test_maps_are_the_matrices(runs):
+    maps = json.loads((runs / "high/analysis/lines.maps.json").read_text())
+    sequence = maps["sequences"][1]
+    n = len(sequence["tokens"])
+    read = lambda part, layer, head: np.frombuffer(base64.b64decode(part["bytes"][layer][head]), np.uint8).reshape(n, n) / 255 * part["scale"][layer][head]
+    with opened(runs) as page:
+        page.value("Object.assign(state, {of: 1, sequence: 1, layer: 1, head: 2, view: 'B'}); drawMaps()")
+        b = read(sequence["B"], 1, 2)
+        assert np.abs(pixels(page) - shade(b).reshape(-1, 3)).max() <= 1  # float32 there
+        page.value("Object.assign(state, {view: 'A'}); drawMaps()")
+        assert np.abs(pixels(page) - shade(read(sequence["A"], 1, 2)).reshape(-1, 3)).max() <= 1
+        page.value("Object.assign(state, {view: 'G'}); drawMaps()")
+        g = sum(0.9 ** (t - 1) * np.linalg.matrix_power(b, t) for t in (2, 3, 4))
+        assert np.abs(pixels(page) - shade(g).reshape(-1, 3)).max() <= 1
+        # Without special tokens, and a head by its thumbnail.
+        page.value("Object.assign(state, {view: 'B', hideSpecial: true}); drawMaps()")
+        kept = [i for i, special in enumerate(sequence["special"]) if not special]
+        assert np.abs(pixels(page) - shade(b[np.ix_(kept, kept)]).reshape(-1, 3)).max() <= 1
+        page.value("document.querySelectorAll('.thumb')[3].click()")
+        assert page.value("[state.layer, state.head]") == [0, 3]
+        assert np.abs(pixels(page) - shade(read(sequence["B"], 0, 3)[np.ix_(kept, kept)]).reshape(-1, 3)).max() <= 1
+        assert page.errors == []
+
+
+def test_a_click_on_a_head_shows_its_map_and_tokens_their_chains(runs):
+    with opened(runs) as page:
+        page.value("document.getElementById('heads-chart').emit('plotly_click', {points: [{customdata: ['high', 1, 3]}]})")
+        assert page.value("[current().run, state.layer, state.head]") == ["high", 1, 3]
+        page.value("document.querySelectorAll('.token')[2].click(); document.querySelectorAll('.token')[5].click()")
+        assert page.value("state.picked") == [2, 5]
+        rows = page.value("Array.from(document.querySelectorAll('#map-paths tbody tr')).map(r => Array.from(r.cells).map(c => c.textContent))")
+        assert [hops for _, hops, _ in rows] == ["2"] * 3 + ["3"] * 3 + ["4"] * 3
+        # The best chain of two hops, by numpy.
+        maps = json.loads((runs / "high/analysis/lines.maps.json").read_text())
+        sequence = maps["sequences"][page.value("state.sequence")]
+        n = len(sequence["tokens"])
+        part = sequence["B"]
+        b = np.frombuffer(base64.b64decode(part["bytes"][1][3]), np.uint8).reshape(n, n) / 255 * part["scale"][1][3]
+        through = (b[2] * b[:, 5]).argmax()
+        assert rows[0][0] == " → ".join(sequence["tokens"][i] for i in (2, through, 5))
+        # Three hops are not cut short by the search: all pairs in between, tried out.
+        best = (b[2][:, None] * b * b[:, 5][None]).max()
+        assert float(rows[3][2]) == pytest.approx(best, abs=6e-4 if best >= 1e-3 else best * 0.06)
+        assert page.errors == []
+
+
+def test_maps_that_are_damaged_are_named(runs, saobp):
+    path = runs / "high/analysis/lines.maps.json"
+    maps = json.loads(path.read_text())
+    maps["sequences"][0]["B"]["bytes"][1][0] = "AAAA"
+    path.write_text(json.dumps(maps))
+    done = saobp("report", "high", "-o", "other.html", code=1)
+    assert done.err.count("\n") == 1 and "lines.maps.json" in done.err and '"B" is not of 2 layers of 4 heads' in done.err
