@@ -35,10 +35,10 @@ torch::Tensor singular_values(const torch::Tensor& weight, int64_t matrices) {
 TEST(QkNorm, QueriesAndKeysHaveTheGainsLength) {
   for (const auto& config : configs(true, false)) {
     auto model = drawn(config, torch::kDouble);
-    model->hidden_states(random_ids(2, 9), [&](int64_t i, const auto& query, const auto& key, const auto&) {
+    model->hidden_states(random_ids(2, 9), [&](const AttentionCall& call) {
       // Without the gain the mean square is 1, up to ε.
-      const auto& layer = *model->layers[static_cast<size_t>(i)];
-      for (const auto& x : {query / layer.query_norm_weight, key / layer.key_norm_weight})
+      const auto& layer = *model->layers[static_cast<size_t>(call.layer)];
+      for (const auto& x : {call.query / layer.query_norm_weight, call.key / layer.key_norm_weight})
         EXPECT_LT(largest_difference(x.square().mean(-1), torch::ones({2, 2, 9})), 1e-4);
     });
     int64_t numbers = 0;

@@ -277,21 +277,42 @@ TEST(Encode, SinusoidalPositionsTurnByTheSameAngleEverywhere) {
   EXPECT_NEAR(table[3][0].item<double>(), config.initializer_range * std::sqrt(2.0) * std::sin(3.0), 1e-6);
 }
 
+TEST(Encode, WhatAttentionGivesCanBeChanged) {
+  PaddedInput in;
+  torch::NoGradGuard no_grad;
+  auto model = make_model(tiny_config(), 3);
+  model->eval();
+  const auto before = model->hidden_states(in.ids);
+  model->change_attention = [](const AttentionCall& call, torch::Tensor output) {
+    EXPECT_EQ(output.sizes(), call.query.sizes());
+    return call.layer == 1 ? output * 0 : output;
+  };
+  const auto changed = model->hidden_states(in.ids);
+  EXPECT_GT(largest_difference(before, changed), 1e-3);
+  // The same as without the values of that layer.
+  model->change_attention = {};
+  auto& layer = *model->layers[1];
+  layer.qkv_weight.slice(0, 32, 48).zero_();
+  layer.qkv_bias.slice(0, 32, 48).zero_();
+  EXPECT_LT(largest_difference(model->hidden_states(in.ids), changed), 1e-5);
+}
+
 TEST(Encode, ProbeSeesEveryLayer) {
   PaddedInput in;
   torch::NoGradGuard no_grad;
   auto model = make_model(tiny_config(Variant::low, 0.7), 3);
   model->eval();
   std::vector<int64_t> layers;
-  const auto hidden = model->hidden_states({in.ids, in.mask},
-                                           [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
-                                             layers.push_back(layer);
-                                             EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
-                                             EXPECT_EQ(key.sizes(), query.sizes());
-                                             EXPECT_FALSE(torch::equal(query, key));
-                                             EXPECT_EQ(options.strength, -0.7);
-                                             EXPECT_TRUE(options.key_mask && options.key_mask->equal(in.mask));
-                                           });
+  const auto hidden = model->hidden_states({in.ids, in.mask}, [&](const AttentionCall& call) {
+    const auto& [layer, query, key, value, options] = call;
+    EXPECT_EQ(value.sizes(), query.sizes());
+    layers.push_back(layer);
+    EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
+    EXPECT_EQ(key.sizes(), query.sizes());
+    EXPECT_FALSE(torch::equal(query, key));
+    EXPECT_EQ(options.strength, -0.7);
+    EXPECT_TRUE(options.key_mask && options.key_mask->equal(in.mask));
+  });
   EXPECT_EQ(layers, (std::vector<int64_t>{0, 1}));
   EXPECT_TRUE(same_bits(hidden, model->hidden_states({in.ids, in.mask})));
 }

@@ -161,7 +161,9 @@ TEST(Gpt2, ProbeSeesEveryLayer) {
   auto model = make_model(tiny_gpt2(Variant::low, 0.7), 3);
   model->eval();
   std::vector<int64_t> layers;
-  model->hidden_states(random_ids(2, 9), [&](int64_t layer, const auto& query, const auto& key, const auto& options) {
+  model->hidden_states(random_ids(2, 9), [&](const AttentionCall& call) {
+    const auto& [layer, query, key, value, options] = call;
+    EXPECT_EQ(value.sizes(), query.sizes());
     layers.push_back(layer);
     EXPECT_EQ(query.sizes(), (std::vector<int64_t>{2, 2, 9, 8}));
     EXPECT_EQ(key.sizes(), query.sizes());

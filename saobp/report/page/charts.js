@@ -99,7 +99,7 @@ const WHAT_IF = [['loss', 'loss, nats'], ['divergence', 'KL of predictions, nats
 function drawWhatIf() {
   const charts = document.getElementById('what-if-charts');
   charts.replaceChildren();
-  const rows = [];
+  const rows = [], drawn = [];
   for (const [key, title] of WHAT_IF) {
     const traces = [];
     for (const {run, index, record} of ANALYSES)
@@ -119,8 +119,10 @@ function drawWhatIf() {
     const look = layout(title, 'strength λ', title);
     look.xaxis.type = 'log';
     Object.assign(look, {height: 380, margin: {l: 60, r: 16, t: 44, b: 130}, legend: {orientation: 'h', yanchor: 'top', y: -0.36}});
-    Plotly.newPlot(chart, traces, look, SETTINGS);
+    drawn.push([chart, traces, look]);
   }
+  // When all of them have their places, and so their widths.
+  for (const [chart, traces, look] of drawn) Plotly.newPlot(chart, traces, look, SETTINGS);
   charts.append(dataTable('What if', ['refinement', 'measure', 'value'], rows));
 }
 
