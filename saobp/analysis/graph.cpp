@@ -1,7 +1,9 @@
 #include "saobp/analysis/graph.h"
 
 #include <ATen/ATen.h>
+#ifdef SAOBP_IGRAPH
 #include <igraph.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +14,9 @@
 #include "saobp/io/error.h"
 
 namespace saobp::analysis {
+
+#ifdef SAOBP_IGRAPH
+
 namespace {
 
 void require(igraph_error_t code) {
@@ -100,5 +105,13 @@ std::vector<Measure> graph_measures() {
        .heads = [](SeenAttention& seen) { return of_heads(seen, &GraphIndices::betweenness); }},
   };
 }
+
+#else
+
+GraphIndices graph_indices(const at::Tensor&, int64_t, double) { fail("this program was built without igraph"); }
+
+std::vector<Measure> graph_measures() { return {}; }
+
+#endif
 
 }  // namespace saobp::analysis

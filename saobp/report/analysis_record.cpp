@@ -76,6 +76,18 @@ const std::vector<Measure>& first_measures() {
   return all;
 }
 
+// The numbers of --what-if, each a number or null, so that tables and pages can rely on them.
+void check_what_if(const io::Json& json, const std::string& source) {
+  for (const auto& row : io::get_or<std::vector<io::Json>>(json, "what_if", {}, source)) {
+    const auto where = source + ": \"what_if\"";
+    io::require<std::string>(row, "attention", where);
+    for (const char* key : {"strength", "loss", "divergence", "states_cosine", "pooled_cosine", "attention_entropy",
+                            "sink_rate", "top_key_share", "gtd"})
+      if (const auto value = io::require<io::Json>(row, key, where); !value.is_null() && !value.is_number())
+        fail(where, ": \"", key, "\" is ", io::type_name(value), "; a number was expected");
+  }
+}
+
 // Those that one of the matrices has.
 std::vector<Measure> read_measures(const io::Json& json, const AnalysisRecord& record) {
   std::vector<Measure> described, found;
@@ -168,6 +180,7 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.raw = read_matrix(json, "matrices", "A", source);
   out.refined = read_matrix(json, "matrices", "B", source);
   require_one_size(out);
+  check_what_if(json, source);
   out.measures = read_measures(json, out);
   out.json = json;
   return out;

@@ -64,7 +64,7 @@ class Writer {
 
   double at(const char* measure, const Head& head) const {
     const Layers& layers = used(measure);
-    return layers.empty() ? NAN : layers[head.layer][head.head];
+    return layers.empty() || head.head >= layers[head.layer].size() ? NAN : layers[head.layer][head.head];
   }
 
   void sinks() {

@@ -79,12 +79,18 @@ void VocabularyTokenizer::refuse_empty(const std::string& pattern, const AddedTo
          token.content.empty() ? "" : " once normalised", "; that is not supported");
 }
 
+void VocabularyTokenizer::read_as(const AddedToken& token, const std::string& pattern) {
+  as_normalized_[token.id] = pattern;
+  is_special_[static_cast<size_t>(token.id)] = std::any_of(
+      added_.begin(), added_.end(), [&](const AddedToken& other) { return other.special && other.content == pattern; });
+}
+
 std::vector<std::string_view> VocabularyTokenizer::tokens(const std::vector<int32_t>& ids, bool skip_special) const {
   std::vector<std::string_view> found;
   found.reserve(ids.size());
   for (int32_t id : ids) {
     if (vocabulary_.is_hole(id)) continue;
-    const std::string& text = vocabulary_.token(id);
+    const std::string& text = token(id);
     if (!skip(id, skip_special)) found.push_back(text);
   }
   return found;

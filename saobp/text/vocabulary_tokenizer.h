@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -19,7 +20,12 @@ std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary, const std::
 
 class VocabularyTokenizer : public Tokenizer {
  public:
-  const std::string& token(int32_t id) const override { return vocabulary_.token(id); }
+  // An added token that is looked for in normalised text reads as it is looked for, as in the `tokenizers` package;
+  // id() knows it as it was given.
+  const std::string& token(int32_t id) const override {
+    const auto found = as_normalized_.find(id);
+    return found == as_normalized_.end() ? vocabulary_.token(id) : found->second;
+  }
   std::optional<int32_t> id(std::string_view token) const override { return vocabulary_.id(token); }
   bool has_token(int32_t id) const override { return vocabulary_.has(id); }
   bool is_added(int32_t id) const override { return vocabulary_.has(id) && is_added_[static_cast<size_t>(id)]; }
@@ -46,6 +52,7 @@ class VocabularyTokenizer : public Tokenizer {
         if (token.special != special) continue;
         std::string pattern = token.normalized ? normalize(token.content) : token.content;
         refuse_empty(pattern, token, source);
+        if (token.normalized && pattern != token.content) read_as(token, pattern);
         (token.normalized ? normalized : raw).push_back(token);
         (token.normalized ? normalized_patterns : raw_patterns).push_back(std::move(pattern));
       }
@@ -74,10 +81,13 @@ class VocabularyTokenizer : public Tokenizer {
   SpecialTokens special_;
 
  private:
+  // An added token that is normalised to something else reads as that, and is then special only if that is.
+  void read_as(const AddedToken& token, const std::string& pattern);
   static void refuse_empty(const std::string& pattern, const AddedToken& token, const std::string& source);
   PostProcessor post_processor_;
   std::vector<bool> is_special_, is_added_;  // by id
-  std::unordered_set<int32_t> extra_;        // added tokens that the model does not have
+  std::unordered_map<int32_t, std::string> as_normalized_;
+  std::unordered_set<int32_t> extra_;  // added tokens that the model does not have
 };
 
 }  // namespace saobp::text

@@ -185,12 +185,23 @@ def report_folders():
                 "settings": {"gtd_discount": 0.9, "gtd_hops": 4, "sparsity_threshold": 0.01},
                 "matrices": {"A": layers, "B": layers | {"gtd": [[0.75, 0.8], [0.9, 0.95]]}}}
     plain = analysis | {"matrices": {"A": layers, "B": layers | {"attention_entropy": []}}}
+    heads = [[0.4, 0.1], [0.2, None]]
+    many = {"top_key_share": heads, "first_token_share": heads, "sink_output_norm": heads, "rollout_entropy": [[1], [2]]}
+    full = analysis | {"matrices": {"A": layers | many, "B": layers | many}, "standard_errors": {"B": {"top_key_share": heads}},
+                       "measures": {"top_key_share": {"heading": "top key", "unit": "", "definition": "d"}}, "states": {"states_cosine": [0.1, 0.95]},
+                       "what_if": [{"attention": "high", "strength": 0.1, "loss": None, "divergence": 0.1, "states_cosine": 1, "pooled_cosine": 1,
+                                    "attention_entropy": 2, "sink_rate": 0, "top_key_share": 0.1, "gtd": 0.7}]}
+    part = {"scale": [[0.5]], "bytes": [["AAAA"]]}
+    maps = {"model": "m", "text": "t", "layers": 1, "heads": 1,
+            "sequences": [{"id": "1", "tokens": ["a"], "special": [0], "words": [0], "types": [0], "norms": [[[1]]], "A": part, "B": part}]}
     looked = {"attention_entropy": [[2.0, 2.5]], "gtd": [[0.7, 0.72]]}
     lines = [{"step": step, "loss": 10 - step / 10, "strengths": [0.1, [0.1, 0.2]]} for step in range(1, 12)]
     lines += [{"step": 8, "loss": None}, {"step": 9, "validation_loss": 9.5},
               {"step": 10, "attention": {"A": looked, "B": looked}}, {"step": 12, "validation_loss": 9.0}]
     log = "".join(json.dumps(line) + "\n" for line in lines)
-    record, analysis, plain = map(text_of, (record, analysis, plain))
+    record, analysis, plain, full, maps = map(text_of, (record, analysis, plain, full, maps))
+    yield joined(log, record, full, analysis, maps)
+    yield joined("", record, full, "", maps)
     yield joined(log, record, analysis, plain)
     yield joined(log, record, analysis)
     yield joined(log[:-20], record)
