@@ -59,6 +59,9 @@ target_link_libraries(saobp_library PRIVATE ZLIB::ZLIB zstd::libzstd_shared ICU:
 if(TARGET parquet)
   target_link_libraries(saobp_library PRIVATE parquet)
 endif()
+if(SAOBP_IGRAPH)
+  target_link_libraries(saobp_library PRIVATE igraph)
+endif()
 target_link_libraries(saobp_library PUBLIC torch nlohmann_json::nlohmann_json)
 target_compile_features(saobp_library PUBLIC cxx_std_20)
 set_target_properties(saobp_library PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME saobp EXPORT_NAME saobp VERSION ${PROJECT_VERSION}

@@ -5,6 +5,7 @@
 #include "saobp/analysis/capture.h"
 #include "saobp/io/words.h"
 #include "saobp/recipes/questions.h"
+#include "saobp/recipes/series.h"
 
 namespace saobp::recipes {
 namespace {
@@ -41,18 +42,6 @@ class Ablation {
   model::ModelImpl& model_;
 };
 
-struct Mean {
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  void add(double value) { sum += value, squares += value * value, ++count; }
-  io::Json value() const { return number(sum / static_cast<double>(count)); }
-  io::Json error() const {
-    const auto n = static_cast<double>(count);
-    return number(std::sqrt(std::max(0.0, squares - sum * sum / n) / (n * (n - 1))));
-  }
-  static io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
-};
-
 }  // namespace
 
 io::Json importance(const AnalyzedModel& analyzed, const AnalysisItems& items_in, int64_t sequences,
@@ -62,14 +51,14 @@ io::Json importance(const AnalyzedModel& analyzed, const AnalysisItems& items_in
   auto& model = *analyzed.opened.model;
   const auto questions = questions_of(analyzed.opened, items);
   std::vector<Answer> before;
-  Mean loss;
+  Series loss;
   int64_t predictions = 0;
   for (const auto& question : questions) {
     before.push_back(answer(model, question));
     loss.add(model.has_language_head() ? before.back().loss : NAN);
     predictions += question.positions.defined() ? question.positions.size(0) : 0;
   }
-  io::Json json = {{"sequences", questions.size()}, {"predictions", predictions}, {"loss", loss.value()}};
+  io::Json json = {{"sequences", questions.size()}, {"predictions", predictions}, {"loss", loss.mean()}};
   for (const auto by : {Replacement::uniform, Replacement::mean}) {
     auto& part = json[by == Replacement::uniform ? "uniform" : "mean"];
     for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer) {
@@ -77,17 +66,17 @@ io::Json importance(const AnalyzedModel& analyzed, const AnalysisItems& items_in
       for (int64_t head = 0; head < model.config.num_attention_heads; ++head) {
         tell(concat("importance of layer ", layer, " head ", head));
         const Ablation ablation(model, layer, head, by);
-        Mean rise, divergence, cosine;
+        Series rise, divergence, cosine;
         for (size_t q = 0; q < questions.size(); ++q) {
           const auto now = answer(model, questions[q]);
           const auto change = change_of(before[q], now);
           rise.add(model.has_language_head() ? now.loss - before[q].loss : NAN);
           divergence.add(change.divergence), cosine.add(change.states_cosine);
         }
-        for (const auto& [name, mean] :
+        for (const auto& [name, series] :
              {std::pair("loss", &rise), std::pair("divergence", &divergence), std::pair("states_cosine", &cosine)}) {
-          heads[name].push_back(mean->value());
-          errors[name].push_back(mean->error());
+          heads[name].push_back(series->mean());
+          errors[name].push_back(series->error());
         }
       }
       for (const auto& [name, values] : heads.items()) part[name].push_back(values);

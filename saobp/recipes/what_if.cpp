@@ -8,6 +8,7 @@
 #include "saobp/io/error.h"
 #include "saobp/io/words.h"
 #include "saobp/recipes/questions.h"
+#include "saobp/recipes/series.h"
 
 namespace saobp::recipes {
 namespace {
@@ -23,24 +24,6 @@ double strength_of(const std::string& text, const std::string& whole) {
                attention::kMaxStrength, "; high:0.005..0.4, low:0.1 or elemmul were expected, commas between");
   return value;
 }
-
-// The mean over sequences and its standard error.
-struct Series {
-  std::vector<double> values;
-  io::Json mean() const {
-    double sum = 0;
-    for (double value : values) sum += value;
-    return number(sum / static_cast<double>(values.size()));
-  }
-  io::Json error() const {
-    const auto n = static_cast<double>(values.size());
-    double sum = 0, squares = 0;
-    for (double value : values) sum += value;
-    for (double value : values) squares += (value - sum / n) * (value - sum / n);
-    return number(std::sqrt(squares / (n * (n - 1))));
-  }
-  static io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
-};
 
 }  // namespace
 
@@ -102,8 +85,8 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
       auto now = answer(*opened.model, questions[q]);
       if (i == 0) before.push_back(now);
       const auto changed = change_of(before[q], now);
-      loss.values.push_back(asked ? now.loss : NAN), divergence.values.push_back(changed.divergence);
-      states.values.push_back(changed.states_cosine), pooled.values.push_back(changed.pooled_cosine);
+      loss.add(asked ? now.loss : NAN), divergence.add(changed.divergence);
+      states.add(changed.states_cosine), pooled.add(changed.pooled_cosine);
     }
     for (const auto& [name, series] : {std::pair("loss", &loss), std::pair("divergence", &divergence),
                                        std::pair("states_cosine", &states), std::pair("pooled_cosine", &pooled)}) {
@@ -118,7 +101,7 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
       Series heads;
       for (const auto& layer : layers)
         for (const auto& value : layer)
-          if (value.is_number()) heads.values.push_back(value.get<double>());
+          if (value.is_number()) heads.add(value.get<double>());
       row[name] = heads.mean();
     }
     rows.push_back(row);

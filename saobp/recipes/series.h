@@ -1,0 +1,36 @@
+// A number for each sequence: their mean and its standard error, as JSON.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "saobp/io/json.h"
+
+namespace saobp::recipes {
+
+class Series {
+ public:
+  void add(double value) { values_.push_back(value); }
+
+  // null of nothing, and where one of them is no number.
+  io::Json mean() const { return number(average()); }
+  // null below two.
+  io::Json error() const {
+    const auto n = static_cast<double>(values_.size());
+    double squares = 0;
+    for (double value : values_) squares += (value - average()) * (value - average());
+    return number(std::sqrt(squares / (n * (n - 1))));
+  }
+
+ private:
+  static io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
+  double average() const {
+    double sum = 0;
+    for (double value : values_) sum += value;
+    return sum / static_cast<double>(values_.size());
+  }
+
+  std::vector<double> values_;
+};
+
+}  // namespace saobp::recipes
