@@ -21,6 +21,15 @@ torch::Tensor messages_of(const torch::Tensor& matrices, const attention::Attent
   return options.causal ? make_messages(matrices, options) * share : make_messages(matrices, options, share);
 }
 
+// Nine digits, more than float32 has: what lies beyond depends on how many threads there are.
+double shortened(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return std::strtod(text, nullptr);
+}
+
+io::Json in_short(double value) { return std::isfinite(value) ? io::Json(shortened(value)) : io::Json(); }
+
 // The places of rows go in stretches that double.
 std::string stretch_name(int64_t first, int64_t last) {
   return first == last ? std::to_string(first) : concat(first, "-", last);
@@ -110,7 +119,10 @@ std::map<std::string, Layers> measure_weights(const model::Model& model, const s
   for (const auto& layer : model->layers) {
     const QueryKey spectrum(layer->weight(model::kQkv), model->config.num_attention_heads);
     for (const auto* measure : measures)
-      if (measure->weights != nullptr) found[measure->name].push_back(to_vector(measure->weights(spectrum)));
+      if (measure->weights != nullptr) {
+        auto& heads = found[measure->name].emplace_back(to_vector(measure->weights(spectrum)));
+        for (double& value : heads) value = shortened(value);
+      }
   }
   return found;
 }
@@ -159,18 +171,6 @@ void MeasureMeans::add(const Measured& sequence) {
     ++measured_[name];
   }
 }
-
-namespace {
-
-// Nine digits, more than float32 has.
-io::Json in_short(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return std::strtod(text, nullptr);
-}
-
-}  // namespace
 
 void MeasureMeans::write(const Sums& sums, const char* which, io::Json& json) {
   for (const auto& [name, layers] : sums) {

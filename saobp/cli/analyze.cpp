@@ -19,6 +19,7 @@
 #include "saobp/report/analysis_table.h"
 #include "saobp/report/checkpoints_table.h"
 #include "saobp/report/findings.h"
+#include "saobp/report/other_tables.h"
 #include "saobp/report/study_tables.h"
 #include "saobp/train/run_folder.h"
 
@@ -76,7 +77,8 @@ io::Json list_of_measures(std::string& out) {
 struct Analyze {
   std::string model, text, compare, output, name, text_field = "text", checkpoints;
   std::string matrices, sequence_ids, draw, what_if;
-  int64_t study_sequences = 32;
+  static constexpr int64_t kStudySequences = 32;
+  int64_t study_sequences = kStudySequences;
   bool importance = false, maps = false;
   recipes::MatrixType matrix_type = recipes::MatrixType::f16;
   std::string not_kept;              // why a run folder did not take its record
@@ -95,7 +97,8 @@ struct Analyze {
   struct Place {
     std::string run, name;
     fs::path path() const { return analysis_path(run, name); }
-    fs::path sequences() const { return fs::path(run) / "analysis" / (name + ".sequences.jsonl"); }
+    fs::path beside(const std::string& ending) const { return fs::path(run) / "analysis" / (name + ending); }
+    fs::path sequences() const { return beside(".sequences.jsonl"); }
   };
   Place place_of(const std::string& folder) const {
     const auto run = recipes::run_of_checkpoint(folder);
@@ -131,9 +134,59 @@ struct Analyze {
     return chosen;
   }
 
+  // A flag that would change nothing is a slip.
+  void refuse_what_does_nothing() const {
+    if (task.task.empty() && (!task.data.empty() || !task.preset.empty() || task.split != "dev"))
+      fail_usage("--data, --preset and --split go with --task");
+    const bool looks = maps || !matrices.empty() || !draw.empty();
+    const bool studies = importance || !what_if.empty();
+    if (matrix_type != recipes::MatrixType::f16 && matrices.empty()) fail_usage("--matrix-type goes with --matrices");
+    if (study_sequences != kStudySequences && !studies)
+      fail_usage("--study-sequences goes with --what-if or --importance");
+    if ((looks || studies) && (!compare.empty() || !checkpoints.empty()))
+      fail_usage(
+          "--maps, --matrices, --draw, --what-if and --importance are of one model: they do not go with --compare "
+          "or --checkpoints");
+    if (keep_sequences && place_of(model).run.empty() && checkpoints.empty())
+      fail_usage("--keep-sequences: ", model, " is no run folder, which keeps them");
+  }
+
+  // No file may be written twice.
+  void require_different(const std::vector<fs::path>& models) const {
+    std::vector<std::pair<std::string, fs::path>> files;
+    const auto add = [&](const std::string& flag, const fs::path& path) {
+      if (path.empty() || path == "-") return;
+      const auto whole = fs::weakly_canonical(path);
+      for (const auto& [other, taken] : files)
+        if (taken == whole) fail_usage(flag, ": ", path.string(), " is what ", other, " writes already");
+      files.emplace_back(flag, whole);
+    };
+    for (const auto& folder : models)
+      if (const auto place = place_of(folder); !place.run.empty()) {
+        add("the record of " + folder.string(), place.path());
+        if (maps) add("--maps", place.beside(".maps.json"));
+        if (keep_sequences && folder == models.front()) add("--keep-sequences", place.sequences());
+      }
+    add("--output", output);
+    add("--matrices", matrices);
+  }
+
+  // What an earlier analysis of the name left beside its record would no longer belong to it.
+  void remove_old(const Place& place) {
+    for (const auto& [path, kept] : {std::pair(place.beside(".maps.json"), maps), {place.sequences(), keep_sequences}})
+      if (!kept && fs::exists(path)) {
+        fs::remove(path);
+        written.push_back("removed: " + path.string() + ", which was of an earlier analysis");
+      }
+  }
+
   std::unique_ptr<recipes::AnalysisSource> prepare(const std::vector<fs::path>& models) {
     if (name.starts_with('.') || name.find('/') != std::string::npos)
       fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
+    for (const char* ending : {".maps", ".sequences"})
+      if (name.ends_with(ending) || name.find(".step-") != std::string::npos)
+        fail_usage("--name: ", name, " was given; ", ending, " and .step- belong to files beside a record");
+    refuse_what_does_nothing();
     if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
     io::check_limits(options.analysis);
     if (!what_if.empty()) recipes::parse_what_if(what_if);
@@ -150,6 +203,7 @@ struct Analyze {
     } else if (name.empty()) {
       name = fs::path(task.task).stem().string() + "-" + task.split;
     }
+    require_different(models);
     prepare_output(output, "--output", inputs);
     prepare_output(matrices, "--matrices", inputs);
     for (const auto& folder : models)
@@ -165,6 +219,7 @@ struct Analyze {
     try {
       save_analysis(json, place.run, place.name);
       written.push_back("written: " + place.path().string());
+      remove_old(place);
       if (sequences.empty()) return;
       io::write_file(place.sequences(), sequences);
       written.push_back("written: " + place.sequences().string());
@@ -192,7 +247,7 @@ struct Analyze {
     if (maps) {
       if (const auto place = place_of(folder.string()); !place.run.empty()) {
         io::make_folder(fs::path(place.run) / "analysis");
-        const auto path = fs::path(place.run) / "analysis" / (place.name + ".maps.json");
+        const auto path = place.beside(".maps.json");
         io::write_json(path, recipes::maps_of(of, source, items, chosen));
         written.push_back("written: " + path.string());
       } else {
@@ -222,8 +277,8 @@ struct Analyze {
     const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
     if (!checkpoints.empty()) return report::checkpoints_table(records, model);
     if (!compare.empty()) return report::comparison_table(records[0], records[1], detail, model, compare);
-    return report::metrics_table(records[0], detail, model) + report::study_tables(records[0], model) + "\n" +
-           report::findings_text(records[0], model);
+    return report::metrics_table(records[0], detail, model) + report::other_tables(records[0], detail, model) +
+           report::study_tables(records[0], model) + "\n" + report::findings_text(records[0], model);
   }
 
   void run() {

@@ -14,6 +14,9 @@
 namespace saobp::recipes {
 namespace {
 
+// No tokenizer makes tokens that are so long one after the other.
+constexpr size_t kBytesAToken = 1000;
+
 analysis::Tokens tokens_of(const auto& ids, const auto& types) {
   analysis::Tokens tokens;
   tokens.ids.assign(ids.begin(), ids.end());
@@ -39,10 +42,14 @@ class TextSource final : public AnalysisSource {
                       const std::filesystem::path&) const override {
     AnalysisItems found;
     for (const auto& text : texts_) {
-      const auto rows = pretrained::encode(opened.model->config, *opened.tokenizer, text, {}, {.max_length = length});
+      // Far more than fits is not taken apart: nobody looks at it.
+      size_t end = std::min(text.size(), kBytesAToken * static_cast<size_t>(length));
+      while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+      const auto rows = pretrained::encode(opened.model->config, *opened.tokenizer,
+                                           std::string_view(text).substr(0, end), {}, {.max_length = length});
       const auto& row = rows[0];
       if (row.ids.empty()) fail(name_, ": sequence ", found.list.size() + 1, " has no token");
-      found.cut += rows.size() > 1;
+      found.cut += rows.size() > 1 || end < text.size();
       auto tokens = tokens_of(row.ids, row.types);
       for (const auto of : row.texts) tokens.special.push_back(of < 0);
       found.list.push_back({std::move(tokens), {}});

@@ -97,9 +97,9 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
     measuring.measures = "attention_entropy,normalized_entropy,sink_rate,top_key_share,gtd";
     measuring.buckets = false;
     const auto record = analysis::analyze(opened.model, items.list, measuring, model.name, source.name());
-    for (const auto& [name, layers] : record.at("matrices").at("B").items()) {
-      Series heads;
-      for (const auto& layer : layers)
+    for (const char* name : {"attention_entropy", "normalized_entropy", "sink_rate", "top_key_share", "gtd"}) {
+      Series heads;  // stays empty where all sequences are too long for it
+      for (const auto& layer : record.at("matrices").at("B").value(name, io::Json::array()))
         for (const auto& value : layer)
           if (value.is_number()) heads.add(value.get<double>());
       row[name] = heads.mean();

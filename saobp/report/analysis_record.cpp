@@ -36,16 +36,18 @@ std::string attention_of(const io::Json& json, const std::string& source) {
   const auto name = io::require<std::string>(json.at("refined_attention"), "attention", source);
   if (!json.contains("strengths")) return name + " attention";
   std::vector<std::string> layers;
-  for (const auto& layer : json.at("strengths")) {
+  const auto where = source + ": \"strengths\"";
+  for (const auto& layer : io::require<std::vector<io::Json>>(json, "strengths", source)) {
     if (!layer.is_array()) {
-      layers.push_back(io::in_short(layer.get<double>()));
+      layers.push_back(io::in_short(io::convert<double>(layer, where)));
       continue;
     }
-    double sum = 0;
+    const auto of_heads = io::convert<std::vector<double>>(layer, where);
     std::string heads;
-    for (double strength : layer) sum += strength, heads += (heads.empty() ? "" : " ") + io::in_short(strength);
-    layers.push_back(concat(io::in_short(sum / static_cast<double>(layer.size())), " (", heads, ")"));
+    for (double strength : of_heads) heads += (heads.empty() ? "" : " ") + io::in_short(strength);
+    layers.push_back(concat(io::in_short(mean(of_heads)), " (", heads, ")"));
   }
+  if (layers.empty()) fail(where, " is empty; one for each layer was expected");
   const bool same = std::all_of(layers.begin(), layers.end(), [&](const auto& each) { return each == layers[0]; });
   return concat(name, " attention, λ = ",
                 same ? layers[0] + " in every layer"
@@ -63,7 +65,6 @@ void require_one_size(AnalysisRecord& record) {
         fail(record.source, ": \"", name, "\" of ", letter, " has ", io::counted(layers.size(), "layer"), " of ",
              io::counted(layers[0].size(), "head"), "; ", record.layers, " of ", record.heads, " were expected");
     }
-  if (first.empty()) fail(record.source, ": no measure in \"matrices\"");
 }
 
 // What older analyses have, which do not describe their measures.

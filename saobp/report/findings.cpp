@@ -134,7 +134,9 @@ class Writer {
                                             [&](const Head& s) { return s.layer == h.layer && s.head == h.head; });
     text += concat("; ", io::counted(above, "head"), above == 1 ? " lies" : " lie", " above ", fixed(line, 3),
                    ", the value of attention that is its own square");
-    if (both > 0) text += concat(", ", both == above ? "all" : std::to_string(both), " of them with a sink");
+    if (both > 0 && above == 1) text += ", and has a sink";
+    if (both > 0 && above > 1)
+      text += concat(", ", both == above ? "all" : std::to_string(both), " of them with a sink");
     out_.push_back(text + ". Higher is not better: it falls when a sink goes.");
   }
 
@@ -182,10 +184,12 @@ std::vector<std::string> findings(const AnalysisRecord& analysis, const io::Json
 
 std::string findings_text(const io::Json& json, const std::string& source) {
   const auto analysis = read_analysis(json, source);
+  const auto sentences = findings(analysis, json);
+  if (sentences.empty()) return "";
   constexpr size_t kWidth = 110;
   std::string out =
       concat("What this says (", io::counted(analysis.sequences, "sequence"), "; ± is the standard error)\n");
-  for (const auto& sentence : findings(analysis, json)) {
+  for (const auto& sentence : sentences) {
     std::istringstream words(sentence);
     std::string line = "–";
     for (std::string word; words >> word;) {

@@ -14,8 +14,8 @@ namespace saobp::report {
 // changed. Only of measures that the analysis has.
 std::vector<std::string> findings(const AnalysisRecord& analysis, const io::Json& json);
 
-// The same behind a heading, a paragraph each, at most 110 characters a line. Error naming `source` as read_analysis
-// has them.
+// The same behind a heading ("" where there is nothing to say), a paragraph each, at most 110 characters a line. Error
+// naming `source` as read_analysis has them.
 std::string findings_text(const io::Json& json, const std::string& source);
 
 }  // namespace saobp::report

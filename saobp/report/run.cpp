@@ -136,9 +136,14 @@ Json checked_maps(const Json& json, const std::string& source) {
       if (io::require<std::vector<int64_t>>(sequence, key, where).size() != length)
         fail(where, ": \"", key, "\" is not of the length of its tokens, ", length);
     const auto norms = io::require<std::vector<std::vector<std::vector<double>>>>(sequence, "norms", where);
-    if (std::ssize(norms) != layers)
-      fail(where, ": \"norms\" has ", norms.size(), " layers; ", layers, " were expected");
-    for (const char* matrix : {"A", "B"}) {
+    bool even = std::ssize(norms) == layers;
+    for (const auto& of_layer : norms) {
+      even &= std::ssize(of_layer) == heads;
+      for (const auto& of_head : of_layer) even &= of_head.size() == length;
+    }
+    if (!even) fail(where, ": \"norms\" is not of ", layers, " layers of ", heads, " heads of ", length, " tokens");
+    ", layers, " were expected ");
+        for (const char* matrix : {"A", "B"}) {
       if (matrix[0] == 'A' && !sequence.contains("A")) continue;
       const auto part = io::require<Json>(sequence, matrix, where);
       const auto scale = io::require<std::vector<std::vector<double>>>(part, "scale", where);
@@ -147,6 +152,8 @@ Json checked_maps(const Json& json, const std::string& source) {
       for (size_t layer = 0; fits && layer < bytes.size(); ++layer) {
         fits = std::ssize(scale[layer]) == heads && std::ssize(bytes[layer]) == heads;
         for (const auto& text : bytes[layer]) fits &= text.size() == (length * length + 2) / 3 * 4;
+        for (double largest : scale[layer])
+          if (!(largest >= 0 && largest < 2)) fail(where, ": a scale is ", largest, "; from 0 to 1 was expected");
       }
       if (!fits)
         fail(where, ": \"", matrix, "\" is not of ", layers, " layers of ", heads, " heads of ", length, " tokens");

@@ -114,3 +114,34 @@ def test_every_measure_is_defined_in_the_documentation(saobp):
     page = (ROOT / "docs/method.md").read_text()
     missing = [name for name in saobp("analyze", "--list", "--json").json["measures"] if f"`{name}`" not in page]
     assert not missing
+
+
+def test_measures_of_states_and_weights_alone(tmp_path, saobp, model):
+    write_text(tmp_path / "lines.txt", documents=2)
+    shown = saobp("analyze", model, "--text", "lines.txt", "--measures", "states_cosine,qk_scale", "--heads").out
+    assert "the embeddings" in shown and "behind layer 1" in shown and "qk_scale" in shown and "  head 3" in shown
+
+
+def test_nothing_is_written_twice_and_no_flag_is_idle(tmp_path, saobp, setting):
+    saobp(*setting, "--steps", 2, "--output", "run")
+    write_text(tmp_path / "lines.txt", documents=2)
+    ask = lambda *more: saobp("analyze", "run", "--text", "lines.txt", "--length", 16, "--measures", "gtd", *more, code=2)
+    one_line(ask("--matrices", "a.npz", "--output", "a.npz"), "a.npz", "writes already")
+    one_line(ask("--output", "run/analysis/lines.json"), "writes already")
+    one_line(ask("--maps", "--output", "run/analysis/lines.maps.json"), "--maps")
+    one_line(ask("--name", "x.maps"), "x.maps")
+    one_line(ask("--split", "test"), "--task")
+    one_line(ask("--study-sequences", 3), "--what-if")
+    one_line(ask("--matrix-type", "f32"), "--matrices")
+    one_line(ask("--compare", "run", "--maps"), "--compare")
+    done = saobp("analyze", "run", "--text", "lines.txt", "--length", 16, "--maps", "--keep-sequences")
+    assert (tmp_path / "run/analysis/lines.maps.json").exists() and done.out.count("written: ") == 3
+    done = saobp("analyze", "run", "--text", "lines.txt", "--length", 12)  # other maps would not be these
+    assert done.out.count("removed: ") == 2 and not (tmp_path / "run/analysis/lines.maps.json").exists()
+    # A line of millions of words is cut like any other.
+    (tmp_path / "long.txt").write_text("tom " * 600_000 + "\n")
+    got = saobp("analyze", "run", "--text", "long.txt", "--length", 16, "--measures", "gtd", "--json").json
+    assert got["cut_sequences"] == 1 and got["tokens"] == 16
+    # Only long sequences: what there is not is null.
+    rows = saobp("analyze", "run", "--text", "lines.txt", "--length", 16, "--dense-length", 5, "--what-if", "high:1", "--json").json["what_if"]
+    assert rows[0]["sink_rate"] is None and rows[1]["gtd"] > 0

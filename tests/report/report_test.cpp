@@ -378,6 +378,16 @@ TEST_F(Report, AnAnalysisThatIsNoneIsNamed) {
   json = analysis(0.5);
   json["matrices"]["A"]["gtd"][1][0] = "high";
   refused(json.dump(), "gtd");
+  for (const auto& strengths :
+       {Json(nullptr), Json("x"), Json::array(), Json({nullptr, 1}), Json({Json::array({"a"})})}) {
+    json = analysis(0.5);
+    json["refined_attention"] = {{"attention", "high"}};
+    json["strengths"] = strengths;
+    refused(json.dump(), "strengths");
+  }
+  json = analysis(0.5);
+  json["what_if"] = {{{"attention", "high"}, {"strength", "much"}}};
+  refused(json.dump(), "what_if");
   auto text = analysis(0.5).dump();
   text.replace(text.find("2.5"), 3, "1e999");
   refused(text, "1e999");
