@@ -142,8 +142,7 @@ Json checked_maps(const Json& json, const std::string& source) {
       for (const auto& of_head : of_layer) even &= of_head.size() == length;
     }
     if (!even) fail(where, ": \"norms\" is not of ", layers, " layers of ", heads, " heads of ", length, " tokens");
-    ", layers, " were expected ");
-        for (const char* matrix : {"A", "B"}) {
+    for (const char* matrix : {"A", "B"}) {
       if (matrix[0] == 'A' && !sequence.contains("A")) continue;
       const auto part = io::require<Json>(sequence, matrix, where);
       const auto scale = io::require<std::vector<std::vector<double>>>(part, "scale", where);
