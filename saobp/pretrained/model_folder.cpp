@@ -51,7 +51,7 @@ io::Json roles_of(const text::Tokenizer& tokenizer, bool causal) {
   const auto& special = tokenizer.special();
   io::Json roles = io::Json::object();
   const auto add = [&](const char* role, std::optional<int32_t> id) {
-    if (id) roles[role] = tokenizer.token(*id);
+    if (id) roles[role] = tokenizer.content(*id);
   };
   if (causal) {
     add("bos_token", special.end_of_text());

@@ -51,6 +51,8 @@ class Tokenizer {
   // Whether it is looked for in the text as it is written.
   virtual bool is_added(int32_t id) const = 0;
   virtual const std::string& token(int32_t id) const = 0;
+  // The same as the tokenizer was given it, by which id() finds it: an added token before it is normalised.
+  virtual const std::string& content(int32_t id) const = 0;
   virtual std::optional<int32_t> id(std::string_view token) const = 0;
   // One more than the largest id, added tokens included: what a model's embedding must hold.
   virtual int64_t vocab_size() const = 0;

@@ -26,6 +26,7 @@ class VocabularyTokenizer : public Tokenizer {
     const auto found = as_normalized_.find(id);
     return found == as_normalized_.end() ? vocabulary_.token(id) : found->second;
   }
+  const std::string& content(int32_t id) const override { return vocabulary_.token(id); }
   std::optional<int32_t> id(std::string_view token) const override { return vocabulary_.id(token); }
   bool has_token(int32_t id) const override { return vocabulary_.has(id); }
   bool is_added(int32_t id) const override { return vocabulary_.has(id) && is_added_[static_cast<size_t>(id)]; }

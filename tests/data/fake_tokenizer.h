@@ -47,6 +47,7 @@ class FakeTokenizer : public text::Tokenizer {
   }
   const text::PostProcessor& post_processor() const override { return post_processor_; }
   bool is_added(int32_t) const override { return false; }
+  const std::string& content(int32_t id) const override { return token(id); }
   bool has_token(int32_t id) const override { return id >= 0 && id < vocab_size(); }
   std::string decode(const std::vector<int32_t>& ids, bool) const override {
     std::string text;

@@ -63,7 +63,7 @@ void check_tokenizer(const text::Tokenizer& tokenizer, std::string_view text, co
   if (text.size() < 4096) check_rows(tokenizer, text, ids);
   for (int32_t id : ids) {
     require(id >= 0 && id < tokenizer.vocab_size(), "ids are below vocab_size()");
-    require(tokenizer.id(tokenizer.token(id)) == id, "a token has the id that it is found by");
+    require(tokenizer.id(tokenizer.content(id)) == id, "a token has the id that it is found by");
   }
   const std::string decoded = tokenizer.decode(ids, /*skip_special=*/false);
   require(again->decode(ids, false) == decoded, "a tokenizer that was written and read decodes alike");
