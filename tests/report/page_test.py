@@ -1,6 +1,7 @@
 """The report's page in a browser: nothing is loaded, nothing goes wrong, charts have their data, pickers do what they say."""
 import base64
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,14 +10,23 @@ from browser import Page
 from conftest import write_text
 
 
+MADE = []  # the folder in which the runs were made, once
+
+
 @pytest.fixture
 def runs(tmp_path, saobp, setting):
+    if MADE:
+        shutil.copytree(MADE[0], tmp_path, dirs_exist_ok=True)
+        return tmp_path
     write_text(tmp_path / "lines.txt", documents=3)
     for name, *more in (("plain", "--attention", "original"), ("high", "--attention", "high", "--strength", 0.9)):
         saobp(*setting, *more, "--steps", 20, "--learning-rate", 1e-2, "--output", name)
         saobp("analyze", name, "--text", "lines.txt", "--length", 16, "--measures", "all", "--maps", "--sequences", "1,2", "--what-if",
               "high:0.1..2,elemmul")
     saobp("report", "plain", "high", "-o", "page.html")
+    kept = tmp_path.parent / "page-runs"
+    shutil.copytree(tmp_path, kept)
+    MADE.append(kept)
     return tmp_path
 
 
