@@ -30,6 +30,7 @@ std::string number(double value) { return cell(fixed(value, std::abs(value) < 10
 
 std::string checkpoints_table(const std::vector<io::Json>& jsons, const std::string& run) {
   std::vector<AnalysisRecord> records;
+  records.reserve(jsons.size());
   for (const auto& json : jsons) records.push_back(read_analysis(json, run));
   std::map<int64_t, double> losses;
   for (const auto& point : read_run(run).validation_loss) losses[point.step] = point.value;

@@ -81,10 +81,12 @@ class Writer {
       return;
     }
     std::vector<size_t> layers;
+    layers.reserve(sinks_.size());
     for (const auto& sink : sinks_) layers.push_back(sink.layer);
     std::sort(layers.begin(), layers.end());
     layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
     std::vector<std::string> names;
+    names.reserve(layers.size());
     for (size_t layer : layers) names.push_back(std::to_string(layer));
     out_.push_back(concat(sinks_.size(), " of ", io::counted(all.size(), "head"), " give more than ",
                           percent(threshold_), " of their attention to one key (",

@@ -12,7 +12,7 @@
 namespace saobp::report {
 namespace {
 
-std::string padded(std::string text, size_t width) {
+std::string padded(const std::string& text, size_t width) {
   const auto length = static_cast<size_t>(io::code_points(text));
   return text + std::string(width - std::min(width, length), ' ');
 }
