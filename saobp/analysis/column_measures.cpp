@@ -51,12 +51,12 @@ at::Tensor sink_output_norm(SeenAttention& seen) {
 }
 
 at::Tensor message_lowest(SeenAttention& seen) {
-  const auto& messages = seen.layer().messages;
+  const auto messages = seen.messages();
   return messages.defined() ? messages.sum(1).amin(-1) : undefined_heads(seen);
 }
 
 at::Tensor message_spread(SeenAttention& seen) {
-  const auto& messages = seen.layer().messages;
+  const auto messages = seen.messages();
   return messages.defined() ? messages.sum(1).std(-1, /*unbiased=*/false) : undefined_heads(seen);
 }
 

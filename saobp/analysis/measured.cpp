@@ -6,20 +6,10 @@
 #include <cstdlib>
 
 #include "saobp/analysis/values.h"
-#include "saobp/attention/reference.h"
 #include "saobp/io/error.h"
 
 namespace saobp::analysis {
 namespace {
-
-// log(1 − tA), with the share that a row's length leaves of it.
-torch::Tensor messages_of(const torch::Tensor& matrices, const attention::AttentionOptions& options) {
-  if (!is_refined(options) || options.elemmul) return {};
-  const auto senders = torch::tensor(matrices.size(1) - (options.causal ? 1 : 0), matrices.options());
-  if (options.strength_length == 0 || senders.item<double>() < 1) return make_messages(matrices, options);
-  const auto share = attention::strength_shares(senders, options, matrices);
-  return options.causal ? make_messages(matrices, options) * share : make_messages(matrices, options, share);
-}
 
 // Nine digits, more than float32 has: what lies beyond depends on how many threads there are.
 double shortened(double value) {
@@ -85,10 +75,8 @@ MeasuredSequence measure(const model::Model& model, const Captured& captured, co
     const auto& layer = captured.layers[i];
     const auto [before, after] = matrices_of(layer);
     SeenAttention::Layer rest;
-    rest.value = layer.value[0];
+    rest.query = layer.query[0], rest.key = layer.key[0], rest.value = layer.value[0];
     rest.output_weight = model->layers[i]->weight(model::kOutput);
-    rest.scores = torch::matmul(layer.query[0], layer.key[0].transpose(1, 2)) /
-                  std::sqrt(static_cast<double>(layer.query.size(3)));
     const auto take = [&](const torch::Tensor& matrices, Depth& depth,
                           std::map<std::string, Layers> Measured::* which) {
       check_attention_matrices(matrices,
@@ -97,9 +85,9 @@ MeasuredSequence measure(const model::Model& model, const Captured& captured, co
       seen.set_layer(rest);
       taker.take(seen, which);
     };
-    rest.messages = messages_of(before, layer.options);
+    rest.options = &layer.options;
     take(before, depth_before, &Measured::before);
-    rest.messages = torch::Tensor();
+    rest.options = nullptr;
     if (out.whole.refined) take(after, depth_after, &Measured::after);
   }
   measure_states(captured, request, out.whole);
@@ -116,6 +104,8 @@ void measure_states(const Captured& captured, const MeasureRequest& request, Mea
 
 std::map<std::string, Layers> measure_weights(const model::Model& model, const std::vector<const Measure*>& measures) {
   std::map<std::string, Layers> found;
+  if (std::none_of(measures.begin(), measures.end(), [](const auto* measure) { return measure->weights != nullptr; }))
+    return found;  // decompositions that nobody asked for
   for (const auto& layer : model->layers) {
     const QueryKey spectrum(layer->weight(model::kQkv), model->config.num_attention_heads);
     for (const auto* measure : measures)

@@ -21,7 +21,7 @@ at::Tensor rank_90(const at::Tensor& values) {
 }
 
 at::Tensor score_max(SeenAttention& seen) {
-  const auto& scores = seen.layer().scores;
+  const auto scores = seen.scores();
   if (!scores.defined()) return at::full({seen.heads()}, NAN, at::kDouble);
   return (seen.sequence().causal() ? scores.tril() : scores).abs().amax({-2, -1});
 }

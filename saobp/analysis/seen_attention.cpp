@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "saobp/attention/reference.h"
 #include "saobp/io/error.h"
 
 namespace saobp::analysis {
@@ -114,6 +115,20 @@ const at::Tensor& SeenStates::singular_values() {
     singular_values_ = at::linalg_eigvalsh(gram).flip(0).clamp_min(0).sqrt();
   }
   return singular_values_;
+}
+
+at::Tensor SeenAttention::scores() const {
+  if (!layer_.query.defined()) return {};
+  return at::matmul(layer_.query, layer_.key.transpose(1, 2)) / std::sqrt(static_cast<double>(layer_.query.size(2)));
+}
+
+at::Tensor SeenAttention::messages() const {
+  if (layer_.options == nullptr || !is_refined(*layer_.options) || layer_.options->elemmul) return {};
+  const auto& options = *layer_.options;
+  const auto senders = at::scalar_tensor(length() - (sequence_.causal() ? 1 : 0), matrices_.options());
+  if (options.strength_length == 0 || senders.item<double>() < 1) return make_messages(matrices_, options);
+  const auto share = attention::strength_shares(senders, options, matrices_);  // that a row's length leaves of t
+  return options.causal ? make_messages(matrices_, options) * share : make_messages(matrices_, options, share);
 }
 
 const Chain& SeenAttention::chain() {

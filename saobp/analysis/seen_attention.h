@@ -10,6 +10,7 @@
 #include "saobp/analysis/depth.h"
 #include "saobp/analysis/graph.h"
 #include "saobp/analysis/measure_options.h"
+#include "saobp/analysis/refinement.h"
 #include "saobp/analysis/sequence.h"
 
 namespace saobp::analysis {
@@ -30,11 +31,11 @@ class SeenAttention {
   SeenAttention(at::Tensor matrices, Sequence& sequence, const MeasureOptions& options, Depth& depth)
       : matrices_(std::move(matrices)), sequence_(sequence), options_(options), depth_(depth) {}
 
-  // What else the layer has, for measures that need it: values [H, L, D], the output projection [C, H · D], the scores
-  // QKᵀ/√D [H, L, L]; and of A that is refined by messages these, log(1 − tA) [H, L, L]. What there is not is
-  // undefined.
+  // What else the layer has, for measures that need it: query, key and value [H, L, D] and the output projection [C, H
+  // · D]; and of A the options by which it is refined, null of B. What there is not is undefined.
   struct Layer {
-    at::Tensor value, output_weight, scores, messages;
+    at::Tensor query, key, value, output_weight;
+    const attention::AttentionOptions* options = nullptr;
   };
   void set_layer(Layer layer) { layer_ = std::move(layer); }
 
@@ -50,6 +51,8 @@ class SeenAttention {
   const at::Tensor& row_entropy();      // [H, L], nats
   const at::Tensor& received();         // [H, L]: the mean of a column, so that they sum to one
   const at::Tensor& singular_values();  // [H, L], descending
+  at::Tensor scores() const;            // QKᵀ/√D, [H, L, L]; undefined without query and key
+  at::Tensor messages() const;          // log(1 − tA), [H, L, L]; undefined where none refines this matrix
   const Chain& chain();
   const std::vector<GraphIndices>& graphs();  // of each head
   const Depth::Layer& layers_so_far();        // of the means over heads

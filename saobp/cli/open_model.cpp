@@ -36,10 +36,8 @@ OpenedModel open_model(const std::filesystem::path& folder, const std::filesyste
   return opened;
 }
 
-std::vector<int64_t> OpenedModel::encode(std::string_view text, int64_t length, bool* cut) const {
-  const auto rows = pretrained::encode(model->config, *tokenizer, text, {}, {.max_length = length});
-  if (cut != nullptr) *cut = rows.size() > 1;
-  return pretrained::ids_of(rows[0]);
+std::vector<int64_t> OpenedModel::encode(std::string_view text, int64_t length) const {
+  return pretrained::ids_of(pretrained::encode(model->config, *tokenizer, text, {}, {.max_length = length})[0]);
 }
 
 }  // namespace saobp::cli

@@ -12,8 +12,8 @@
 namespace saobp::cli {
 
 struct OpenedModel : pretrained::Pretrained {
-  // A text as the model takes it, at most `length` ids with special tokens. `cut` becomes true where there are more.
-  std::vector<int64_t> encode(std::string_view text, int64_t length, bool* cut = nullptr) const;
+  // A text as the model takes it, at most `length` ids with special tokens.
+  std::vector<int64_t> encode(std::string_view text, int64_t length) const;
 };
 
 // A run folder, the folder of one of its checkpoints (RUN/checkpoints/step-NNNNNN, with RUN's settings and tokenizer),

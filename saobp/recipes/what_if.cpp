@@ -63,6 +63,7 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
                  const std::function<void(const std::string&)>& tell) {
   auto rows = io::Json::array();
   std::vector<Answer> before;
+  AnalysisItems items;
   std::vector<Question> questions;
   for (size_t i = 0; i <= what.size(); ++i) {
     const auto change = [&](model::ModelConfig& config) {
@@ -76,9 +77,11 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
     const auto& refined = opened.model->config.refined_attention;
     io::Json row = {{"attention", io::enum_name(refined.attention)}, {"strength", refined.strength}};
     tell(concat("what if ", io::enum_name(refined.attention), " ", io::in_short(refined.strength)));
-    auto items = source.items(opened, common_length({model}, source, options), {});
-    if (std::ssize(items.list) > sequences) items.list.resize(static_cast<size_t>(sequences));
-    if (questions.empty()) questions = questions_of(opened, items);
+    if (i == 0) {  // the same tokens for all
+      items = source.items(opened, common_length({model}, source, options), {});
+      if (std::ssize(items.list) > sequences) items.list.resize(static_cast<size_t>(sequences));
+      questions = questions_of(opened, items);
+    }
     Series loss, divergence, states, pooled;
     const bool asked = opened.model->has_language_head();
     for (size_t q = 0; q < questions.size(); ++q) {
