@@ -154,16 +154,24 @@ struct Analyze {
   // No file may be written twice.
   void require_different(const std::vector<fs::path>& models) const {
     std::vector<std::pair<std::string, fs::path>> files;
+    const auto same = [](const fs::path& a, const fs::path& b) {
+      std::error_code none;
+      return fs::weakly_canonical(a, none) == fs::weakly_canonical(b, none);
+    };
     const auto add = [&](const std::string& flag, const fs::path& path) {
-      if (path.empty() || path == "-") return;
-      const auto whole = fs::weakly_canonical(path);
+      std::error_code none;
+      if (path.empty() || path == "-" || (fs::exists(path, none) && !fs::is_regular_file(path, none))) return;
+      const auto whole = fs::weakly_canonical(path, none);
       for (const auto& [other, taken] : files)
         if (taken == whole) fail_usage(flag, ": ", path.string(), " is what ", other, " writes already");
       files.emplace_back(flag, whole);
     };
     for (const auto& folder : models)
       if (const auto place = place_of(folder); !place.run.empty()) {
-        add("the record of " + folder.string(), place.path());
+        // A run compared with itself has one record, and --output of one model is the record.
+        const bool again = &folder != &models.front() && same(folder, models.front());
+        const bool both = models.size() == 1 && checkpoints.empty() && same(output, place.path());
+        if (!again && !both) add("--name of " + folder.string(), place.path());
         if (maps) add("--maps", place.beside(".maps.json"));
         if (keep_sequences && folder == models.front()) add("--keep-sequences", place.sequences());
       }

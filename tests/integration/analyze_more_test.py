@@ -127,7 +127,7 @@ def test_nothing_is_written_twice_and_no_flag_is_idle(tmp_path, saobp, setting):
     write_text(tmp_path / "lines.txt", documents=2)
     ask = lambda *more: saobp("analyze", "run", "--text", "lines.txt", "--length", 16, "--measures", "gtd", *more, code=2)
     one_line(ask("--matrices", "a.npz", "--output", "a.npz"), "a.npz", "writes already")
-    one_line(ask("--output", "run/analysis/lines.json"), "writes already")
+    one_line(ask("--compare", "run", "--output", "run/analysis/lines.json"), "writes already")
     one_line(ask("--maps", "--output", "run/analysis/lines.maps.json"), "--maps")
     one_line(ask("--name", "x.maps"), "x.maps")
     one_line(ask("--split", "test"), "--task")
