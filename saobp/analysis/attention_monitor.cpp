@@ -14,7 +14,7 @@ using Layers = std::vector<std::vector<double>>;
 
 // Sums over sequences, [heads] each.
 struct Sums {
-  torch::Tensor entropy, gtd, variance;
+  torch::Tensor entropy, gtd, variance, top;
 
   void add(const ProbedAttention& values, const torch::Tensor& used) {
     const auto add_to = [&](torch::Tensor& sum, const torch::Tensor& of_sequences) {
@@ -24,6 +24,7 @@ struct Sums {
     if (values.entropy.defined()) add_to(entropy, values.entropy);
     add_to(gtd, values.gtd);
     add_to(variance, values.gtd_standard_error.square());
+    add_to(top, values.top_key_share);
   }
 };
 
@@ -37,6 +38,7 @@ void append_means(const Sums& sums, int64_t sequences, MonitoredMatrix& matrix) 
   if (sums.entropy.defined()) matrix.attention_entropy.push_back(to_vector(sums.entropy / n));
   matrix.gtd.push_back(to_vector(sums.gtd / n));
   matrix.gtd_standard_error.push_back(to_vector(sums.variance.sqrt() / n));  // probes of sequences are independent
+  matrix.top_key_share.push_back(to_vector(sums.top / n));
 }
 
 io::Json rounded(const Layers& layers) {
@@ -53,7 +55,8 @@ io::Json rounded(const Layers& layers) {
 io::Json to_json(const MonitoredMatrix& matrix) {
   return {{"attention_entropy", rounded(matrix.attention_entropy)},
           {"gtd", rounded(matrix.gtd)},
-          {"gtd_standard_error", rounded(matrix.gtd_standard_error)}};
+          {"gtd_standard_error", rounded(matrix.gtd_standard_error)},
+          {"top_key_share", rounded(matrix.top_key_share)}};
 }
 
 }  // namespace
@@ -78,24 +81,39 @@ std::vector<std::pair<std::string, double>> MonitoredAttention::scalars() const 
       add("lowest_head_entropy", layer, *std::min_element(heads.begin(), heads.end()));
     }
     for (size_t layer = 0; layer < matrix->gtd.size(); ++layer) add("gtd", layer, mean(matrix->gtd[layer]));
+    for (size_t layer = 0; layer < matrix->top_key_share.size(); ++layer)
+      add("top_key_share", layer, mean(matrix->top_key_share[layer]));
   }
   return found;
 }
 
+namespace {
+
+// "0.124 (highest: 0.613, layer 2 head 5)": the mean over heads, and the head that is first by `before`.
+template <class Before>
+std::string mean_and_extreme(const Layers& layers, const char* word, Before before) {
+  double sum = 0;
+  size_t at_layer = 0, at_head = 0;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    sum += mean(layers[layer]);
+    for (size_t head = 0; head < layers[layer].size(); ++head)
+      if (before(layers[layer][head], layers[at_layer][at_head])) at_layer = layer, at_head = head;
+  }
+  char text[128];
+  std::snprintf(text, sizeof text, " (%s: %.3f, layer %zu head %zu)", word, layers[at_layer][at_head], at_layer,
+                at_head);
+  char value[32];
+  std::snprintf(value, sizeof value, "%.3f", sum / static_cast<double>(layers.size()));
+  return value + std::string(text);
+}
+
+}  // namespace
+
 std::string MonitoredAttention::summary() const {
   std::string text;
-  char part[128];
-  if (const auto& layers = after.attention_entropy; !layers.empty()) {
-    double sum = 0, lowest = INFINITY;
-    size_t at_layer = 0, at_head = 0;
-    for (size_t layer = 0; layer < layers.size(); ++layer) {
-      sum += mean(layers[layer]);
-      for (size_t head = 0; head < layers[layer].size(); ++head)
-        if (layers[layer][head] < lowest) lowest = layers[layer][head], at_layer = layer, at_head = head;
-    }
-    std::snprintf(part, sizeof part, "attention entropy %.3f nats (lowest: %.3f, layer %zu head %zu), ",
-                  sum / static_cast<double>(layers.size()), lowest, at_layer, at_head);
-    text = part;
+  if (!after.attention_entropy.empty()) {
+    auto entropy = mean_and_extreme(after.attention_entropy, "lowest", std::less<>());
+    text = "attention entropy " + entropy.insert(entropy.find(' '), " nats") + ", ";
   }
   double sum = 0, variance = 0, count = 0;
   for (size_t layer = 0; layer < after.gtd.size(); ++layer)
@@ -103,8 +121,9 @@ std::string MonitoredAttention::summary() const {
       sum += after.gtd[layer][head];
       variance += after.gtd_standard_error[layer][head] * after.gtd_standard_error[layer][head];
     }
-  std::snprintf(part, sizeof part, "GTD %.3f ± %.3f", sum / count, std::sqrt(variance) / count);
-  return text + part;
+  char part[128];
+  std::snprintf(part, sizeof part, "GTD %.3f ± %.3f, top key ", sum / count, std::sqrt(variance) / count);
+  return text + part + mean_and_extreme(after.top_key_share, "highest", std::greater<>());
 }
 
 std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& options, const MeasureOptions& measures,

@@ -47,7 +47,8 @@ struct MonitoredMatrix {
   std::vector<std::vector<double>> attention_entropy;  // nats; empty for B of elemmul
   std::vector<std::vector<double>> gtd;                // estimate
   std::vector<std::vector<double>>
-      gtd_standard_error;  // of the estimate: how far off the exact GTD of this batch it is
+      gtd_standard_error;                          // of the estimate: how far off the exact GTD of this batch it is
+  std::vector<std::vector<double>> top_key_share;  // of all attention, on the key that gets most
 };
 
 struct MonitoredAttention {
@@ -55,15 +56,16 @@ struct MonitoredAttention {
   int64_t sequences = 0;
 
   // {"step", "monitored_sequences", "attention": {"A": {"attention_entropy": [[value per head] per layer], "gtd",
-  // "gtd_standard_error"}, "B": {…}}}, rounded to six decimals. attention_entropy is null where there is none.
+  // "gtd_standard_error", "top_key_share"}, "B": {…}}}, rounded to six decimals. attention_entropy is null where there
+  // is none.
   io::Json to_json(int64_t step) const;
 
-  // For TensorBoard: of each matrix and layer the means over heads, attention_entropy_A/layer_0, gtd_A/layer_0 …, and
-  // the lowest entropy of a head, lowest_head_entropy_A/layer_0. Layers count from 0.
+  // For TensorBoard: of each matrix and layer the means over heads, attention_entropy_A/layer_0, gtd_A/layer_0,
+  // top_key_share_A/layer_0 …, and the lowest entropy of a head, lowest_head_entropy_A/layer_0. Layers count from 0.
   std::vector<std::pair<std::string, double>> scalars() const;
 
   // For people, of the matrix that the layers use: "attention entropy 3.214 nats (lowest: 0.871, layer 2 head 5),
-  // GTD 0.853 ± 0.002".
+  // GTD 0.853 ± 0.002, top key 0.124 (highest: 0.613, layer 2 head 5)".
   std::string summary() const;
 };
 

@@ -75,6 +75,15 @@ class Prober {
     return {at::cat(direct, -1) + 1, at::cat(indirect, -1) + b * b};
   }
 
+  // The largest share of attention that a key receives from the real tokens, [B, H].
+  at::Tensor top_key_share(const AttentionOptions& options) const {
+    const at::AutoGradMode grad(true);
+    const auto value = at::zeros_like(query_).requires_grad_();
+    const auto output = attention::refined_attention(query_, key_, value, options);
+    (output.select(-1, 0) * real_.squeeze(-1)).sum().backward();
+    return value.grad().select(-1, 0).to(at::kDouble).amax(-1) / tokens_;
+  }
+
   // Σ over the rows of one statistic [B, H, L] → [B, H].
   static at::Tensor sum_of_rows(const at::Tensor& rows) { return rows.to(at::kDouble).sum(-1); }
   at::Tensor mean_of_rows(const at::Tensor& rows) const { return sum_of_rows(rows) / tokens_; }
@@ -137,8 +146,10 @@ std::pair<ProbedAttention, ProbedAttention> probe_attention(const at::Tensor& qu
   };
   a.entropy = prober.mean_of_rows(statistics.entropy_a);
   prober.estimate(exact_norm(prober.norms(unrefined(options)), statistics.squared_norm_a), a);
+  a.top_key_share = prober.top_key_share(unrefined(options));
   if (!is_refined(options)) return {a, a};
   auto norms = prober.norms(options);
+  b.top_key_share = prober.top_key_share(options);
   if (options.elemmul) {  // whose B has no statistics: ‖B‖² too is left to the probes
     prober.estimate(norms, b);
   } else {

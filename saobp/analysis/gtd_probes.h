@@ -25,6 +25,7 @@ struct ProbedAttention {
   at::Tensor entropy;             // mean over the real rows, nats; undefined for B of elemmul
   at::Tensor gtd;                 // estimate of Eq. 13
   at::Tensor gtd_standard_error;  // of the estimate, from the spread over the probes
+  at::Tensor top_key_share;       // of all attention, on the key that gets most, exactly
 };
 
 // Thrown where `stop` says yes, which is asked between passes over the probes.

@@ -6,15 +6,18 @@
 #include <memory>
 #include <sstream>
 
+#include "saobp/cli/analysis_places.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/flags.h"
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
 #include "saobp/recipes/checkpoint_model.h"
+#include "saobp/recipes/correlations.h"
 #include "saobp/recipes/importance.h"
 #include "saobp/recipes/maps.h"
 #include "saobp/recipes/matrices.h"
+#include "saobp/recipes/run_record.h"
 #include "saobp/recipes/what_if.h"
 #include "saobp/report/analysis_table.h"
 #include "saobp/report/checkpoints_table.h"
@@ -48,13 +51,6 @@ std::vector<io::Json> analyze_folders(const std::vector<fs::path>& folders, cons
   return records;
 }
 
-fs::path analysis_path(const fs::path& run, const std::string& name) { return run / "analysis" / (name + ".json"); }
-
-void save_analysis(const io::Json& json, const fs::path& run, const std::string& name) {
-  io::make_folder(run / "analysis");
-  io::write_json(analysis_path(run, name), json);
-}
-
 namespace {
 
 io::Json list_of_measures(std::string& out) {
@@ -75,36 +71,19 @@ io::Json list_of_measures(std::string& out) {
 }
 
 struct Analyze {
-  std::string model, text, compare, output, name, text_field = "text", checkpoints;
-  std::string matrices, sequence_ids, draw, what_if;
+  std::string model, text, compare, text_field = "text", checkpoints;
+  std::string sequence_ids, draw, what_if, scores;
+  std::vector<std::string> correlate;
   static constexpr int64_t kStudySequences = 32;
   int64_t study_sequences = kStudySequences;
-  bool importance = false, maps = false;
+  bool importance = false, heads = false, list = false;
   recipes::MatrixType matrix_type = recipes::MatrixType::f16;
-  std::string not_kept;              // why a run folder did not take its record
-  std::vector<std::string> written;  // told when the result is
+  AnalysisPlaces places;
   recipes::AnalyzeOptions options;
   recipes::TaskSourceOptions task;
   int64_t threads = 0;
   std::string drawing;
-  bool heads = false, keep_sequences = false, list = false;
   Console console;
-
-  // Results go into the run folder's own analysis/, where a report finds it; other model folders are left as they are.
-  static bool is_run(const std::string& folder) { return !folder.empty() && fs::exists(fs::path(folder) / "run.json"); }
-
-  // The run that keeps what is said of a model, and under which name.
-  struct Place {
-    std::string run, name;
-    fs::path path() const { return analysis_path(run, name); }
-    fs::path beside(const std::string& ending) const { return fs::path(run) / "analysis" / (name + ending); }
-    fs::path sequences() const { return beside(".sequences.jsonl"); }
-  };
-  Place place_of(const std::string& folder) const {
-    const auto run = recipes::run_of_checkpoint(folder);
-    if (run && !checkpoints.empty()) return {run->string(), name + "." + fs::path(folder).filename().string()};
-    return {is_run(folder) ? folder : "", name};
-  }
 
   std::vector<fs::path> folders() const {
     if (checkpoints.empty()) {
@@ -123,9 +102,8 @@ struct Analyze {
       int64_t step = 0;
       if (const auto wrong = read_number(text, step); !wrong.empty())
         fail_usage("--checkpoints: ", wrong, "; all, or steps with commas between were expected");
-      const auto found = std::find_if(all.begin(), all.end(), [&](const fs::path& folder) {
-        return std::stoll(folder.filename().string().substr(5)) == step;
-      });
+      const auto found =
+          std::find_if(all.begin(), all.end(), [&](const fs::path& folder) { return step_of(folder) == step; });
       if (found == all.end())
         fail(model, ": has no checkpoint of step ", step, "; there are ", all.size(), ", from ",
              all.front().filename().string(), " to ", all.back().filename().string());
@@ -134,66 +112,35 @@ struct Analyze {
     return chosen;
   }
 
+  static std::vector<int64_t> steps_of(const std::vector<fs::path>& checkpoints) {
+    std::vector<int64_t> steps;
+    steps.reserve(checkpoints.size());
+    for (const auto& folder : checkpoints) steps.push_back(step_of(folder));
+    return steps;
+  }
+  static int64_t step_of(const fs::path& checkpoint) { return std::stoll(checkpoint.filename().string().substr(5)); }
+
   // A flag that would change nothing is a slip.
   void refuse_what_does_nothing() const {
     if (task.task.empty() && (!task.data.empty() || !task.preset.empty() || task.split != "dev"))
       fail_usage("--data, --preset and --split go with --task");
-    const bool looks = maps || !matrices.empty() || !draw.empty();
+    const bool looks = places.maps || !places.matrices.empty() || !draw.empty();
     const bool studies = importance || !what_if.empty();
-    if (matrix_type != recipes::MatrixType::f16 && matrices.empty()) fail_usage("--matrix-type goes with --matrices");
+    if (matrix_type != recipes::MatrixType::f16 && places.matrices.empty())
+      fail_usage("--matrix-type goes with --matrices");
     if (study_sequences != kStudySequences && !studies)
       fail_usage("--study-sequences goes with --what-if or --importance");
     if ((looks || studies) && (!compare.empty() || !checkpoints.empty()))
       fail_usage(
           "--maps, --matrices, --draw, --what-if and --importance are of one model: they do not go with --compare "
           "or --checkpoints");
-    if (keep_sequences && place_of(model).run.empty() && checkpoints.empty())
-      fail_usage("--keep-sequences: ", model, " is no run folder, which keeps them");
-  }
-
-  // No file may be written twice.
-  void require_different(const std::vector<fs::path>& models) const {
-    std::vector<std::pair<std::string, fs::path>> files;
-    const auto same = [](const fs::path& a, const fs::path& b) {
-      std::error_code none;
-      return fs::weakly_canonical(a, none) == fs::weakly_canonical(b, none);
-    };
-    const auto add = [&](const std::string& flag, const fs::path& path) {
-      std::error_code none;
-      if (path.empty() || path == "-" || (fs::exists(path, none) && !fs::is_regular_file(path, none))) return;
-      const auto whole = fs::weakly_canonical(path, none);
-      for (const auto& [other, taken] : files)
-        if (taken == whole) fail_usage(flag, ": ", path.string(), " is what ", other, " writes already");
-      files.emplace_back(flag, whole);
-    };
-    for (const auto& folder : models)
-      if (const auto place = place_of(folder); !place.run.empty()) {
-        // A run compared with itself has one record, and --output of one model is the record.
-        const bool again = &folder != &models.front() && same(folder, models.front());
-        const bool both = models.size() == 1 && checkpoints.empty() && same(output, place.path());
-        if (!again && !both) add("--name of " + folder.string(), place.path());
-        if (maps) add("--maps", place.beside(".maps.json"));
-        if (keep_sequences && folder == models.front()) add("--keep-sequences", place.sequences());
-      }
-    add("--output", output);
-    add("--matrices", matrices);
-  }
-
-  // What an earlier analysis of the name left beside its record would no longer belong to it.
-  void remove_old(const Place& place) {
-    for (const auto& [path, kept] : {std::pair(place.beside(".maps.json"), maps), {place.sequences(), keep_sequences}})
-      if (!kept && fs::exists(path)) {
-        fs::remove(path);
-        written.push_back("removed: " + path.string() + ", which was of an earlier analysis");
-      }
+    if (!scores.empty() && checkpoints.empty() && correlate.empty())
+      fail_usage("--scores goes with --checkpoints or --correlate");
+    if (!correlate.empty() && (!compare.empty() || !checkpoints.empty()))
+      fail_usage("--correlate is of one model: it does not go with --compare or --checkpoints, which has --scores");
   }
 
   std::unique_ptr<recipes::AnalysisSource> prepare(const std::vector<fs::path>& models) {
-    if (name.starts_with('.') || name.find('/') != std::string::npos)
-      fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
-    for (const char* ending : {".maps", ".sequences"})
-      if (name.ends_with(ending) || name.find(".step-") != std::string::npos)
-        fail_usage("--name: ", name, " was given; ", ending, " and .step- belong to files beside a record");
     refuse_what_does_nothing();
     if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
     io::check_limits(options.analysis);
@@ -207,43 +154,29 @@ struct Analyze {
     if (task.task.empty()) {
       input.emplace(text, "--text", text_field);
       inputs = inputs + input->files();
-      if (name.empty()) name = text == "-" ? "stdin" : fs::path(input->name()).stem().string();
-    } else if (name.empty()) {
-      name = fs::path(task.task).stem().string() + "-" + task.split;
+      if (places.name.empty()) places.name = text == "-" ? "stdin" : fs::path(input->name()).stem().string();
+    } else if (places.name.empty()) {
+      places.name = fs::path(task.task).stem().string() + "-" + task.split;
     }
-    require_different(models);
-    prepare_output(output, "--output", inputs);
-    prepare_output(matrices, "--matrices", inputs);
+    places.of_checkpoints = !checkpoints.empty();
+    places.check(models);
+    prepare_output(places.output, "--output", inputs);
+    prepare_output(places.matrices, "--matrices", inputs);
     for (const auto& folder : models)
-      if (const auto place = place_of(folder); !place.run.empty())
+      if (const auto place = places.place_of(folder); !place.run.empty())
         prepare_output(place.path().string(), "--name", input ? input->files() : Paths());
     return input ? recipes::analysis_of_text(*input, options.limit) : recipes::analysis_of_task(task, options.limit);
   }
 
-  // Into the run folder's own analysis/. A run that cannot be written to must not cost what was measured: with --output
-  // it is told, and else the work has failed when all the rest is done.
-  void keep(const io::Json& json, const Place& place, const std::string& sequences) {
-    if (place.run.empty()) return;
-    try {
-      save_analysis(json, place.run, place.name);
-      written.push_back("written: " + place.path().string());
-      remove_old(place);
-      if (sequences.empty()) return;
-      io::write_file(place.sequences(), sequences);
-      written.push_back("written: " + place.sequences().string());
-    } catch (const UsageError&) {
-      throw;
-    } catch (const Error& error) {
-      if (!output.empty())
-        written.push_back(concat("note: ", error.what(), "; the record is in ", output, " alone"));
-      else if (not_kept.empty())
-        not_kept = error.what();
-    }
+  io::Json describe(const fs::path& folder) const {
+    if (places.into.empty()) return nullptr;
+    return recipes::describe_model(folder.filename().string(),
+                                   open_model(folder, options.tokenizer).model->current_config());
   }
 
   // What --matrices and --draw ask for, of the first model.
   void look(const fs::path& folder, const recipes::AnalysisSource& source) {
-    if (matrices.empty() && draw.empty() && !maps) {
+    if (places.matrices.empty() && draw.empty() && !places.maps) {
       if (!sequence_ids.empty()) fail_usage("--sequences goes with --maps, --matrices or --draw");
       return;
     }
@@ -252,19 +185,15 @@ struct Analyze {
     const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
     const auto chosen = recipes::chosen_sequences(items, sequence_ids);
     if (!draw.empty()) drawing = recipes::drawn_head(of, items, chosen.front(), draw);
-    if (maps) {
-      if (const auto place = place_of(folder.string()); !place.run.empty()) {
-        io::make_folder(fs::path(place.run) / "analysis");
-        const auto path = place.beside(".maps.json");
-        io::write_json(path, recipes::maps_of(of, source, items, chosen));
-        written.push_back("written: " + path.string());
-      } else {
-        fail_usage("--maps: ", folder.string(), " is no run folder, which keeps them");
-      }
+    if (places.maps) {
+      const auto path = places.place_of(folder.string()).maps();
+      io::make_folder(path.parent_path());
+      io::write_json(path, recipes::maps_of(of, source, items, chosen));
+      places.written.push_back("written: " + path.string());
     }
-    if (matrices.empty()) return;
-    recipes::write_matrices(matrices, of, items, chosen, options.analysis.measure, matrix_type);
-    written.push_back("written: " + matrices);
+    if (places.matrices.empty()) return;
+    recipes::write_matrices(places.matrices, of, items, chosen, options.analysis.measure, matrix_type);
+    places.written.push_back("written: " + places.matrices);
   }
 
   // What --what-if and --importance ask for, into the record of the first model.
@@ -281,9 +210,30 @@ struct Analyze {
     record["importance"] = recipes::importance(of, items, study_sequences, tell);
   }
 
-  std::string table_of(const std::vector<io::Json>& records) const {
+  // What --correlate asks for, into the record.
+  void relate(const std::vector<io::Json>& lines, const recipes::KeyedNumbers& numbers, io::Json& record) const {
+    if (correlate.empty()) return;
+    record["correlations"] = io::Json::array();
+    for (const auto& with : correlate)
+      for (auto& found : recipes::correlations_with(with, record, lines, numbers))
+        record["correlations"].push_back(std::move(found));
+  }
+
+  // Of --scores, by the ids of sequences or the steps of checkpoints; of the latter, where nothing is given, the
+  // validation losses that the run has logged.
+  recipes::KeyedNumbers numbers() const {
+    if (checkpoints.empty())
+      return scores.empty() ? recipes::KeyedNumbers() : recipes::read_keyed_numbers(scores, "id");
+    const auto path = scores.empty() ? fs::path(model) / "metrics.jsonl" : fs::path(scores);
+    if (scores.empty() && !fs::exists(path)) return {};
+    auto found = recipes::read_keyed_numbers(path, "step");
+    if (scores.empty()) std::erase_if(found.names, [](const std::string& name) { return name != "validation_loss"; });
+    return found;
+  }
+
+  std::string table_of(const std::vector<io::Json>& records, const io::Json& result) const {
     const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
-    if (!checkpoints.empty()) return report::checkpoints_table(records, model);
+    if (!checkpoints.empty()) return report::checkpoints_table(records, result.at("correlations"), model);
     if (!compare.empty()) return report::comparison_table(records[0], records[1], detail, model, compare);
     return report::metrics_table(records[0], detail, model) + report::other_tables(records[0], detail, model) +
            report::study_tables(records[0], model) + "\n" + report::findings_text(records[0], model);
@@ -302,24 +252,34 @@ struct Analyze {
       fail_usage("a model is missing: a run folder, a checkpoint's folder in it, or any other model's");
     const auto models = folders();
     const auto source = prepare(models);
+    const auto known = numbers();
+    places.begin(models.front(), describe(models.front()));
     look(models.front(), *source);
-    std::string sequences;
-    const auto line = [&](const io::Json& json) { sequences += json.dump() + "\n"; };
-    auto records = analyze_folders(models, *source, options, console,
-                                   keep_sequences ? line : std::function<void(const io::Json&)>());
+    std::vector<io::Json> lines;
+    const bool want_lines = places.keep_sequences || !correlate.empty();
+    const auto line = [&](const io::Json& json) { lines.push_back(json); };
+    auto records =
+        analyze_folders(models, *source, options, console, want_lines ? line : std::function<void(const io::Json&)>());
     study(models.front(), *source, records.front());
+    relate(lines, known, records.front());
     io::Json result = records[0];
     if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
-    if (!checkpoints.empty()) result = {{"checkpoints", records}};
+    if (!checkpoints.empty())
+      result = {{"checkpoints", records},
+                {"correlations", recipes::correlations_over_checkpoints(records, steps_of(models), known)}};
     // Files first: nobody may listen to the rest.
-    if (!output.empty()) io::write_json(output, result);
-    for (size_t i = 0; i < records.size(); ++i) keep(records[i], place_of(models[i]), i == 0 ? sequences : "");
+    if (!places.output.empty()) io::write_json(places.output, result);
+    std::string sequences;
+    if (places.keep_sequences)
+      for (const auto& json : lines) sequences += json.dump() + "\n";
+    for (size_t i = 0; i < records.size(); ++i)
+      places.keep(records[i], places.place_of(models[i]), i == 0 ? sequences : "");
     if (!drawing.empty()) console.line(drawing);
-    console.line(table_of(records));
-    for (const auto& each : written) console.line(each);
-    if (!output.empty()) console.line("written: " + output);
+    console.line(table_of(records, result));
+    for (const auto& each : places.written) console.line(each);
+    if (!places.output.empty()) console.line("written: " + places.output);
     console.result(result);
-    if (!not_kept.empty()) fail(not_kept);
+    if (!places.not_kept.empty()) fail(places.not_kept);
   }
 };
 
@@ -358,8 +318,20 @@ void add_analyze_command(CLI::App& app) {
   flags("threads", state->threads, "threads; 0: one a core", io::between(0, 1024));
   flags("heads", state->heads, "show every head, not only the mean over heads");
   flags("list", state->list, "show the measures and end");
-  flags("keep_sequences", state->keep_sequences,
+  flags("keep_sequences", state->places.keep_sequences,
         "also write analysis/NAME.sequences.jsonl, a line for each sequence with its own figures");
+  command
+      ->add_option("--correlate", state->correlate,
+                   "how measures go with this, over heads and over sequences: another measure, importance (with "
+                   "--importance), answer, label or tokens of the sequences, or a number of --scores; commas between")
+      ->delimiter(',')
+      ->type_name("NAME");
+  command
+      ->add_option(
+          "--scores", state->scores,
+          "JSON lines with numbers by id (of a task's examples, as RUN/eval/*.predictions.jsonl has them), or with "
+          "--checkpoints by step, in the place of the validation loss")
+      ->type_name("FILE.jsonl");
   flags.add("--what-if", state->what_if,
             "what refinement would change, at inference alone: high:0.005..0.4 (eight strengths), low:0.1, elemmul, "
             "commas between");
@@ -368,17 +340,21 @@ void add_analyze_command(CLI::App& app) {
   flags("study_sequences", state->study_sequences, "that --what-if and --importance take, the first ones",
         io::at_least(1));
   command
-      ->add_option("--matrices", state->matrices,
+      ->add_option("--matrices", state->places.matrices,
                    "write A, B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], tokens_0 …")
       ->type_name("FILE.npz");
-  flags("maps", state->maps,
+  flags("maps", state->places.maps,
         "write the maps of some sequences into the run, analysis/NAME.maps.json, where a report finds them");
   flags.add("--matrix-type", state->matrix_type, "of their numbers");
   flags.add("--sequences", state->sequence_ids,
             "which, with commas between: their numbers from 1, or the ids of a task's examples; by default the first");
   flags.add("--draw", state->draw, "draw one head's map of the first of them: LAYER.HEAD, from 0.0");
-  flags("name", state->name, "the record in the run folder is analysis/NAME.json; by default the text's name");
-  command->add_option("--output", state->output, "write the JSON there too")->type_name("FILE.json");
+  flags("name", state->places.name, "the record in the run folder is analysis/NAME.json; by default the text's name");
+  command
+      ->add_option("--into", state->places.into,
+                   "keep the record, maps and sequences in this folder, which is made: for models that are no runs")
+      ->type_name("FOLDER");
+  command->add_option("--output", state->places.output, "write the JSON there too")->type_name("FILE.json");
   state->console.add_flag(*command);
   add_example(*command,
               "Examples:\n"

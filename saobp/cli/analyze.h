@@ -17,8 +17,4 @@ std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& 
                                       const recipes::AnalysisSource& source, const recipes::AnalyzeOptions& options,
                                       Console& console, const std::function<void(const io::Json& line)>& each = {});
 
-// run/analysis/NAME.json
-std::filesystem::path analysis_path(const std::filesystem::path& run, const std::string& name);
-void save_analysis(const io::Json& json, const std::filesystem::path& run, const std::string& name);
-
 }  // namespace saobp::cli

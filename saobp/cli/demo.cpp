@@ -1,3 +1,4 @@
+#include "saobp/cli/analysis_places.h"
 #include "saobp/cli/analyze.h"
 #include "saobp/cli/commands.h"
 #include "saobp/cli/exit_code.h"
@@ -101,7 +102,7 @@ struct Demo {
     console.line("\nAttention of both models on " + output + "/analysis.txt");
     console.line(report::comparison_table(records[0], records[1], report::TableDetail::layers, "original", "high"));
     const auto page = folder() / "report.html";
-    report::write_report(runs, page, "SAOBP demo: plain and refined attention on chains of facts");
+    report::write_report(runs, {page, {}, {}}, "SAOBP demo: plain and refined attention on chains of facts");
     console.line("report: " + page.string());
     console.result({{"report", page.string()}, {"runs", {runs[0].string(), runs[1].string()}}});
   }

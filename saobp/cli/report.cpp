@@ -10,7 +10,7 @@ namespace {
 
 struct Report {
   std::vector<std::string> runs;
-  std::string output, title = "Refined attention: runs side by side";
+  std::string output, figures, tables, title = "Refined attention: runs side by side";
   Console console;
 
   void run() {
@@ -19,9 +19,11 @@ struct Report {
     Paths inputs;
     for (const auto& folder : folders) inputs = std::move(inputs) + files_of(folder, /*analyses=*/true);
     prepare_output(path.string(), "--output", inputs);
-    report::write_report(folders, path, title);
+    const auto written = report::write_report(folders, {path, figures, tables}, title);
+    if (written.size() > 1)
+      console.line(concat("written: ", io::counted(written.size() - 1, "file"), " of figures and tables"));
     console.line("written: " + path.string());
-    console.result({{"report", path.string()}, {"runs", runs}});
+    console.result({{"report", path.string()}, {"runs", runs}, {"files", written}});
   }
 };
 
@@ -29,10 +31,14 @@ struct Report {
 
 void add_report_command(CLI::App& app) {
   auto state = std::make_shared<Report>();
-  auto* command = app.add_subcommand("report", "Make one HTML page of runs: loss curves, entropy and GTD by layer");
+  auto* command = app.add_subcommand(
+      "report", "Make one HTML page of runs: training, tasks, attention and its maps, the paper's tables");
   command->add_option("runs", state->runs, "run folders")->required()->type_name("RUN");
   command->add_option("-o,--output", state->output, "the page; by default report.html in the first run")
       ->type_name("FILE.html");
+  command->add_option("--figures", state->figures, "also write each chart as SVG there")->type_name("FOLDER");
+  command->add_option("--tables", state->tables, "also write each table there, as CSV and as Markdown")
+      ->type_name("FOLDER");
   FieldsToFlags{*command}("title", state->title, "of the page");
   state->console.add_flag(*command);
   add_example(*command, "Example:\n  saobp report runs/demo/original runs/demo/high --output runs/both.html");

@@ -1,15 +1,13 @@
 #include "saobp/report/checkpoints_table.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <map>
 
 #include "saobp/io/words.h"
 #include "saobp/report/analysis_table.h"
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/html.h"
-#include "saobp/report/run.h"
-#include "saobp/scores/correlation.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 namespace {
@@ -20,68 +18,36 @@ int64_t step_of(const std::string& folder) {
   return at == std::string::npos ? -1 : std::strtoll(folder.c_str() + at + 5, nullptr, 10);
 }
 
-std::string cell(const std::string& text) {
-  return std::string(10 - std::min<size_t>(10, static_cast<size_t>(io::code_points(text))), ' ') + text;
-}
-
-std::string number(double value) { return cell(fixed(value, std::abs(value) < 1000 ? 4 : 0)); }
+std::string number(double value) { return std::isnan(value) ? "–" : fixed(value, std::abs(value) < 1000 ? 4 : 0); }
 
 }  // namespace
 
-std::string checkpoints_table(const std::vector<io::Json>& jsons, const std::string& run) {
+std::string checkpoints_table(const std::vector<io::Json>& jsons, const io::Json& correlations,
+                              const std::string& run) {
   std::vector<AnalysisRecord> records;
   records.reserve(jsons.size());
   for (const auto& json : jsons) records.push_back(read_analysis(json, run));
-  std::map<int64_t, double> losses;
-  for (const auto& point : read_run(run).validation_loss) losses[point.step] = point.value;
+  Table table{.title = concat(run, ": ", io::counted(records.size(), "checkpoint"), " on ", records.front().text, ", ",
+                              io::counted(records.front().sequences, "sequence"),
+                              "; means over layers and heads of the matrix that layers use\n"),
+              .columns = {{"step", false}}};
   const auto columns = shown_measures(records.front());
-
-  std::string out = concat(run, ": ", io::counted(records.size(), "checkpoint"), " on ", records.front().text, ", ",
-                           io::counted(records.front().sequences, "sequence"),
-                           "; means over layers and heads of the matrix that layers use\n\nstep        ");
-  for (const auto& column : columns) out += cell(column.heading);
-  out += cell("val. loss") + "\n";
-  std::vector<std::vector<double>> values(columns.size());
-  std::vector<double> known;
+  for (const auto& column : columns) table.columns.push_back({column.heading});
   for (const auto& record : records) {
-    const auto step = step_of(record.model);
-    auto label = std::to_string(step);
-    label.resize(12, ' ');
-    out += label;
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const Layers& layers = record.refined.of(columns[i].name);
-      values[i].push_back(layers.empty() ? NAN : mean(layers));
-      out += number(values[i].back());
+    Row row{{std::to_string(step_of(record.model))}};
+    for (const auto& column : columns) {
+      const Layers& layers = record.refined.of(column.name);
+      row.cells.push_back(layers.empty() ? "–" : number(mean(layers)));
     }
-    const auto loss = losses.find(step);
-    known.push_back(loss == losses.end() ? NAN : loss->second);
-    out += number(known.back()) + "\n";
+    table.rows.push_back(std::move(row));
   }
-  const auto with_loss = std::count_if(known.begin(), known.end(), [](double loss) { return !std::isnan(loss); });
-  if (with_loss < 3)
-    return out + concat("\nNo correlation with the validation loss: ", with_loss, " of these steps ",
-                        with_loss == 1 ? "has" : "have", " one in metrics.jsonl, and three at least were expected.\n");
-  std::vector<scores::Correlation> pearson, spearman;
-  std::vector<double> p;
-  for (const auto& series : values) {
-    pearson.push_back(scores::pearson_test(series, known));
-    spearman.push_back(scores::spearman_test(series, known));
-    p.push_back(pearson.back().p);
-  }
-  const auto corrected = scores::adjusted_p(p);
-  out += concat("\nCorrelation with the validation loss over ", with_loss,
-                " checkpoints\nmeasure             Pearson's r    95 % interval  Spearman's ρ         p corrected p\n");
-  for (size_t i = 0; i < columns.size(); ++i) {
-    auto name = columns[i].name;
-    name.resize(std::max<size_t>(name.size(), 20), ' ');
-    const auto interval = concat("[", fixed(pearson[i].low, 2), ", ", fixed(pearson[i].high, 2), "]");
-    out += concat(name, " ", cell(fixed(pearson[i].r, 3)), std::string(17 - std::min<size_t>(17, interval.size()), ' '),
-                  interval, "    ", cell(fixed(spearman[i].r, 3)), cell(fixed(p[i], 4)), "  ",
-                  cell(fixed(corrected[i], 4)), "\n");
-  }
-  return out + concat("p is corrected for ", columns.size(),
-                      " measures (Benjamini–Hochberg). Checkpoints of one run follow one another: what rises with\n"
-                      "training correlates with whatever else does.\n");
+  std::string out = table_text(table);
+  if (correlations.empty())
+    return out +
+           "\nNo correlation: of three of these steps at least a validation loss in metrics.jsonl, or a number in "
+           "--scores, was expected.\n";
+  for (const auto& each : correlation_tables(correlations, "checkpoints", run)) out += "\n" + table_text(each);
+  return out;
 }
 
 }  // namespace saobp::report

@@ -5,7 +5,6 @@
 #include <map>
 #include <numeric>
 
-#include "saobp/report/figure_parts.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
@@ -57,75 +56,7 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
 
 namespace {
 
-struct LayerMetric {
-  const char* id;
-  const char* title;
-  const char* y_title;
-  const char* values;  // a measure
-  double least;        // smallest range of the axis
-};
-
-// Means over heads as a line, each head as a dot; the runs stand a little apart so that their dots can be told.
-Chart layer_chart(const std::vector<RunInput>& runs, const AnalysisGroup& group, const LayerMetric& metric,
-                  size_t group_index, Extent& extent, std::string& legend) {
-  Chart chart{.id = concat(metric.id, group_index),
-              .title = metric.title,
-              .description = "",
-              .x_title = "layer",
-              .y_title = metric.y_title,
-              .x_ticks = {},
-              .y_ticks = {},
-              .x_margin = 0.35,
-              .series = {},
-              .reference = {}};
-  std::vector<Series> front;
-  size_t layers = 0;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    const AnalysisRecord* analysis = group.of_run[i];
-    if (!analysis || analysis->refined.of(metric.values).empty()) continue;
-    const int run = static_cast<int>(i);
-    const double apart = 0.05 * (static_cast<double>(i) - (static_cast<double>(runs.size()) - 1) / 2);
-    const auto add = [&](const Layers& values, const std::string& what, Look look) {
-      Series line{runs[i].name + ", " + what, run, look, {}}, dots{"", run, Look::dots, {}};
-      for (size_t layer = 0; layer < values.size(); ++layer) {
-        const double x = static_cast<double>(layer) + apart;
-        if (std::isnan(mean(values[layer]))) continue;
-        line.points.push_back({x, mean(values[layer]),
-                               concat(runs[i].name, ", ", what, ", layer ", layer, ": ", fixed(mean(values[layer]), 4),
-                                      " (mean of heads)")});
-        extent.add(line.points.back().y);
-        for (size_t head = 0; head < values[layer].size() && look == Look::marked; ++head) {
-          if (std::isnan(values[layer][head])) continue;
-          dots.points.push_back({x, values[layer][head],
-                                 concat(runs[i].name, ", ", what, ", layer ", layer, ", head ", head, ": ",
-                                        fixed(values[layer][head], 4))});
-          extent.add(values[layer][head]);
-        }
-      }
-      layers = std::max(layers, values.size());
-      chart.description += concat(line.title, ", by layer:");
-      for (const auto& point : line.points) chart.description += " " + fixed(point.y, 3);
-      chart.description += ". ";
-      if (!dots.points.empty()) chart.series.push_back(dots);
-      front.push_back(line);
-      legend += legend_entry(run, look, runs[i].name + ", " + what);
-    };
-    if (analysis->is_unrefined()) {
-      add(analysis->refined.of(metric.values), "A = B", Look::marked);
-    } else {
-      add(analysis->raw.of(metric.values), "A", Look::hollow);
-      add(analysis->refined.of(metric.values), "B", Look::marked);
-    }
-  }
-  chart.series.insert(chart.series.end(), front.begin(), front.end());
-  // One layer has no axis to speak of: its neighbour's place stays empty.
-  for (size_t layer = 0; layer < std::max<size_t>(layers, 2); ++layer)
-    if (layers <= 12 || layer % 4 == 0) chart.x_ticks.push_back(static_cast<double>(layer));
-  if (layers > 12) chart.x_margin += static_cast<double>((layers - 1) % 4);
-  return chart;
-}
-
-// Nothing when all settings agree; a run that differs would have a line of its own.
+// The first analysis, where all of them measured GTD alike; null where they did not.
 const AnalysisRecord* common_settings(const AnalysisGroup& group) {
   const AnalysisRecord* first = nullptr;
   for (const AnalysisRecord* analysis : group.of_run) {
@@ -138,49 +69,154 @@ const AnalysisRecord* common_settings(const AnalysisGroup& group) {
   return first;
 }
 
+struct LayerMetric {
+  const char* id;
+  const char* title;
+  const char* y_title;
+  const char* measure;
+  const char* caption;
+  double least;  // smallest range of the axis
+};
+
+constexpr LayerMetric kLayerMetrics[] = {
+    {"gtd", "Global token dependency by layer", "GTD, between 0 and 1", "gtd",
+     "How much of attention goes through other tokens.", 0.05},
+    {"indirect-entropy", "Indirect entropy by layer", "nats", "indirect_entropy",
+     "How widely a token reaches in two hops and more: the entropy of the rows of G.", 0.2},
+    {"entropy", "Attention entropy by layer", "nats", "attention_entropy",
+     "How widely a token looks in one step: 0 is one key only, the logarithm of the length is all keys alike.", 0.2}};
+
+// The matrices of an analysis: B alone where nothing is refined.
+struct Which {
+  std::string name;
+  Series::Look look;
+  MatrixMeasures AnalysisRecord::* matrix;
+  bool unrefined;  // of analyses in which nothing is refined, or of the others
+};
+const std::vector<Which>& matrices() {
+  static const std::vector<Which> all = {{"A = B", Look::marked, &AnalysisRecord::refined, true},
+                                         {"A", Look::hollow, &AnalysisRecord::raw, false},
+                                         {"B", Look::marked, &AnalysisRecord::refined, false}};
+  return all;
+}
+
+const Layers& values_of(const AnalysisRecord* analysis, const Which& which, const char* measure) {
+  static const Layers none;
+  return analysis && analysis->is_unrefined() == which.unrefined ? (analysis->*which.matrix).of(measure) : none;
+}
+
+// Groups stand a little apart, so that their marks can be told.
+double apart(const SeedGroup& group, const std::vector<SeedGroup>& groups) {
+  return 0.05 * (group.colour - (static_cast<double>(groups.size()) - 1) / 2);
+}
+
+const SeedGroup& group_of(size_t run, const std::vector<SeedGroup>& groups) {
+  return *std::find_if(groups.begin(), groups.end(), [&](const SeedGroup& group) {
+    return std::find(group.runs.begin(), group.runs.end(), run) != group.runs.end();
+  });
+}
+
+// Places along an axis of layers or heads. One has no axis to speak of: its neighbour's place stays empty.
+void count_along_x(Chart& chart, size_t count) {
+  chart.x_margin = 0.35;
+  for (size_t at = 0; at < std::max<size_t>(count, 2); ++at)
+    if (count <= 12 || at % 4 == 0) chart.x_ticks.push_back(static_cast<double>(at));
+  if (count > 12) chart.x_margin += static_cast<double>((count - 1) % 4);
+}
+
+// Means over heads as a line; of a run that stands alone each head of B as a dot.
+Chart layer_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                  const AnalysisGroup& analyses, const LayerMetric& metric) {
+  Chart chart{.id = concat(metric.id, "-", analyses.name),
+              .title = metric.title,
+              .x_title = "layer",
+              .y_title = metric.y_title,
+              .caption = metric.caption};
+  size_t layers = 0;
+  for (const auto& which : matrices()) {
+    for (const auto& group : groups) {
+      if (group.runs.size() > 1 || which.look != Look::marked) continue;
+      const size_t run = group.runs.front();
+      const auto& values = values_of(analyses.of_run[run], which, metric.measure);
+      Series dots{"", group.colour, Look::dots, {}};
+      for (size_t layer = 0; layer < values.size(); ++layer)
+        for (size_t head = 0; head < values[layer].size(); ++head)
+          if (const double value = values[layer][head]; !std::isnan(value))
+            dots.points.push_back(
+                {static_cast<double>(layer) + apart(group, groups), value,
+                 concat(runs[run].name, ", ", which.name, ", layer ", layer, ", head ", head, ": ", fixed(value, 4))});
+      if (!dots.points.empty()) chart.series.push_back(std::move(dots));
+    }
+    add_curves(chart, runs, groups, which.name, which.look, [&](const RunInput& run, size_t index) {
+      const auto& values = values_of(analyses.of_run[index], which, metric.measure);
+      layers = std::max(layers, values.size());
+      std::vector<Point> points;
+      for (size_t layer = 0; layer < values.size(); ++layer)
+        if (const double value = mean(values[layer]); !std::isnan(value))
+          points.push_back(
+              {static_cast<double>(layer) + apart(group_of(index, groups), groups), value,
+               concat(run.name, ", ", which.name, ", layer ", layer, ": ", fixed(value, 4), " (mean of heads)")});
+      return points;
+    });
+  }
+  count_along_x(chart, layers);
+  chart.caption += " Lines: mean over heads; dots: single heads of B. Layers count from 0.";
+  return chart;
+}
+
+// The last layer's heads, of B.
+Chart last_heads_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                       const AnalysisGroup& analyses) {
+  Chart chart{.id = "last-heads-" + analyses.name,
+              .title = "Entropy of the last layer's heads",
+              .x_title = "head",
+              .y_title = "nats",
+              .caption =
+                  "Of B, head by head. The lines tell runs apart; heads of different runs have nothing to do "
+                  "with each other."};
+  size_t heads = 0;
+  add_curves(chart, runs, groups, "", Look::marked, [&](const RunInput& run, size_t index) {
+    std::vector<Point> points;
+    const auto* analysis = analyses.of_run[index];
+    if (!analysis || analysis->refined.of("attention_entropy").empty()) return points;
+    const auto& last = analysis->refined.of("attention_entropy").back();
+    heads = std::max(heads, last.size());
+    for (size_t head = 0; head < last.size(); ++head)
+      if (!std::isnan(last[head]))
+        points.push_back(
+            {static_cast<double>(head), last[head], concat(run.name, ", head ", head, ": ", fixed(last[head], 4))});
+    return points;
+  });
+  count_along_x(chart, heads);
+  return chart;
+}
+
 }  // namespace
 
-std::string layer_figures(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t group_index) {
-  std::string out = "<div class='pair'>\n";
-  const std::string reading = " Lines: mean over heads; dots: single heads of B. Layers count from 0.";
-  {
-    const LayerMetric metric{"entropy-", "Attention entropy by layer", "nats", "attention_entropy", 0.2};
-    Extent extent;
-    std::string legend;
-    Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);
-    if (extent.empty) {
-      out += "<p class='missing'>Attention entropy was not recorded.</p>\n";
-    } else {
-      chart.y_ticks = extent.ticks(metric.least, 5);
-      chart.y_digits = digits_for(chart.y_ticks);
-      out += figure(chart, legend,
-                    "How widely a token looks in one step: 0 is one key only, the logarithm of the length is all keys "
-                    "alike." +
-                        reading);
+std::vector<Chart> layer_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                                const AnalysisGroup& analyses) {
+  std::vector<Chart> charts;
+  for (const auto& metric : kLayerMetrics) {
+    auto chart = layer_chart(runs, groups, analyses, metric);
+    if (metric.measure == std::string("gtd")) {
+      if (const AnalysisRecord* settings = common_settings(analyses)) {
+        const std::string value = fixed(settings->idempotent_gtd, 3);
+        chart.reference = Reference{settings->idempotent_gtd, value};
+        chart.caption += " The line at " + value + " (β = " + plain_text(settings->gtd_discount) +
+                         ", K = " + std::to_string(settings->gtd_hops) +
+                         ") is the value of every matrix that is its own square: all tokens on one key, each on "
+                         "itself, or all on all alike. Above it there is a sink, and GTD falls when the sink goes: "
+                         "higher is not better, and a value near the line says which only together with the entropy.";
+      } else {
+        chart.caption += " The analyses used different hops or discounts, so these curves are not comparable.";
+      }
     }
+    if (!chart.series.empty() && fit_axes(chart, {.least = metric.least, .keep_x = true}))
+      charts.push_back(std::move(chart));
   }
-  const LayerMetric metric{"gtd-", "Global token dependency by layer", "GTD, between 0 and 1", "gtd", 0.05};
-  Extent extent;
-  std::string legend;
-  Chart chart = layer_chart(runs, group, metric, group_index, extent, legend);
-  if (extent.empty) return out + "<p class='missing'>GTD was not recorded.</p>\n</div>\n";
-  std::string caption = "How much of attention goes through other tokens.";
-  if (const AnalysisRecord* settings = common_settings(group)) {
-    const std::string value = fixed(settings->idempotent_gtd, 3);
-    extent.add(settings->idempotent_gtd);
-    chart.reference = Reference{settings->idempotent_gtd, value};
-    caption +=
-        " The line at " + value + " (β = " + plain_text(settings->gtd_discount) +
-        ", K = " + std::to_string(settings->gtd_hops) +
-        ") is the value of every matrix that is its own square: all tokens on one key, each on itself, or all on "
-        "all alike. Collapse and full spread both end there, so a value near it says which only together with "
-        "the entropy.";
-  } else {
-    caption += " The analyses used different hops or discounts, so these curves are not comparable.";
-  }
-  chart.y_ticks = extent.ticks(metric.least, 5);
-  chart.y_digits = std::max(2, digits_for(chart.y_ticks));
-  return out + figure(chart, legend, caption + reading) + "</div>\n";
+  if (auto chart = last_heads_chart(runs, groups, analyses); fit_axes(chart, {.least = 0.2, .keep_x = true}))
+    charts.push_back(std::move(chart));
+  return charts;
 }
 
 }  // namespace saobp::report

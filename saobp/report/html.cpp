@@ -69,6 +69,23 @@ std::string coordinate(double value) {
   return text == "-0" ? "0" : text;
 }
 
+std::string unique_id(const std::string& wanted, std::set<std::string>& taken) {
+  std::string id;
+  for (const char c : wanted) {
+    const bool keeps =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+    if (keeps)
+      id += c;
+    else if (!id.ends_with('-'))
+      id += '-';
+  }
+  id = id.substr(0, 100);
+  if (id.empty() || id.front() == '.') id = "x" + id;
+  auto free = id;
+  for (int number = 2; !taken.insert(free).second; ++number) free = concat(id, "-", number);
+  return free;
+}
+
 std::string plain_text(const io::Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_null()) return "none";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ std::string fixed(double value, int digits);
 using io::grouped;
 // Coordinates inside an SVG: at most two decimals, no trailing zeros.
 std::string coordinate(double value);
+// A name for an element and for a file: letters, digits, ".", "_" and "-" of `wanted`, "-" for each other stretch, and
+// a number behind it where it is taken. Adds it to `taken`.
+std::string unique_id(const std::string& wanted, std::set<std::string>& taken);
 // A value from a JSON file as plain text: strings without quotes, numbers short, null as "none", lists and objects as
 // JSON.
 std::string plain_text(const io::Json& value);

@@ -1,24 +1,56 @@
 #include "saobp/report/interactive.h"
 
-#include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "saobp/io/base64.h"
 #include "saobp/io/words.h"
 #include "saobp/report/findings.h"
 #include "saobp/report/html.h"
 #include "saobp/report/page_parts.h"
+#include "saobp/scores/correlation.h"
 
 namespace saobp::report {
 namespace {
 
 using io::Json;
 
+Json rounded(double value) { return std::isfinite(value) ? Json(std::round(value * 1e4) / 1e4) : Json(); }
+
+// Pearson's r of every pair of B's measures over the heads, "gtd|sparsity" in alphabetical order: r, the ends of its
+// interval, p, and p corrected for the number of pairs.
+Json correlations_of_heads(const AnalysisRecord& analysis) {
+  std::vector<std::pair<std::string, std::vector<double>>> measures;
+  for (const auto& [name, layers] : analysis.refined.all()) {
+    if (layers.front().size() < 2) continue;  // of whole layers
+    std::vector<double> heads;
+    for (const auto& layer : layers) heads.insert(heads.end(), layer.begin(), layer.end());
+    measures.emplace_back(name, std::move(heads));
+  }
+  std::vector<std::string> names;
+  std::vector<scores::Correlation> found;
+  std::vector<double> p;
+  for (size_t i = 0; i < measures.size(); ++i)
+    for (size_t j = i + 1; j < measures.size(); ++j) {
+      names.push_back(measures[i].first + "|" + measures[j].first);
+      found.push_back(scores::pearson_test(measures[i].second, measures[j].second));
+      p.push_back(found.back().p);
+    }
+  const auto corrected = scores::adjusted_p(p);
+  Json json = Json::object();
+  for (size_t i = 0; i < names.size(); ++i)
+    json[names[i]] = {rounded(found[i].r), rounded(found[i].low), rounded(found[i].high), rounded(found[i].p),
+                      rounded(corrected[i])};
+  return json;
+}
+
 // What the scripts read of an analysis.
 Json data_of(const AnalysisRecord& analysis) {
   Json record;
-  for (const char* key : {"measures", "matrices", "what_if", "importance", "idempotent_gtd"})
+  for (const char* key : {"measures", "matrices"})
     if (const auto found = analysis.json.find(key); found != analysis.json.end()) record[key] = *found;
   record["idempotent_gtd"] = analysis.idempotent_gtd;
+  record["correlations"] = correlations_of_heads(analysis);
   return {{"name", analysis.name}, {"record", record}};
 }
 
@@ -27,13 +59,6 @@ std::string in_script(const Json& json) {
   std::string out;
   for (const char c : json.dump(-1, ' ', false, Json::error_handler_t::replace)) c == '<' ? out += "\\u003c" : out += c;
   return out;
-}
-
-bool has_what_if(const std::vector<RunInput>& runs) {
-  return std::any_of(runs.begin(), runs.end(), [](const RunInput& run) {
-    return std::any_of(run.analyses.begin(), run.analyses.end(),
-                       [](const auto& analysis) { return analysis.json.contains("what_if"); });
-  });
 }
 
 std::string findings_section(const std::vector<RunInput>& runs) {
@@ -59,32 +84,33 @@ constexpr const char* kHeads =
     "id='heads-note'></p>\n<div "
     "id='heads-table'></div></section>\n";
 
-constexpr const char* kWhatIf =
-    "<section id='what-if'><h2>What if it were refined?</h2>\n<p>The model as it is, refined at inference alone. A "
-    "diagnosis, not a cure: how much it leans on what refinement takes away.</p>\n<div "
-    "id='what-if-charts'></div></section>\n";
-
 constexpr const char* kMaps =
     "<section id='maps'><h2>Attention maps</h2>\n<p>Rows look at columns; dark is much, on the scale of the map that "
     "is "
     "shown. Attention is not an explanation: that a head looks at a token does not say that the answer depends on "
-    "it.</p>\n<div class='controls' id='map-controls'></div>\n<div class='maps'><div><canvas id='map' role='img' "
-    "tabindex='0'></canvas><p id='map-hover' aria-live='polite'></p></div>\n<div><h3>All heads</h3><div "
+    "it.</p>\n<div class='controls' id='map-controls'></div>\n<div class='maps'><div><div class='map-place'><canvas "
+    "id='map' role='img' "
+    "tabindex='0'></canvas><div id='map-cursor'></div></div><p id='map-hover' "
+    "aria-live='polite'></p></div>\n<div><h3>All heads</h3><div "
     "id='map-heads'></div></div></div>\n<h3>Tokens</h3><div id='map-tokens'></div>\n<h3>Chains of hops</h3><div "
     "id='map-paths' class='scroll' tabindex='0'></div></section>\n";
 
 }  // namespace
 
-Interactive interactive_parts(const std::vector<RunInput>& runs, size_t room) {
+Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                              const std::vector<Chart>& charts, size_t room) {
   Interactive out;
   const auto plotly = packed_plotly();
-  Json data = {{"runs", Json::array()}};
+  Json data = {{"runs", Json::array()}, {"charts", Json::array()}};
   bool analyses = false;
   for (const auto& run : runs) {
     Json entry = {{"name", run.name}, {"analyses", Json::array()}, {"maps", Json::array()}};
     for (const auto& analysis : run.analyses) entry["analyses"].push_back(data_of(analysis)), analyses = true;
     data["runs"].push_back(entry);
   }
+  for (const auto& group : groups)
+    for (const size_t run : group.runs) data["runs"][run]["colour"] = group.colour;
+  for (const auto& chart : charts) data["charts"].push_back(chart_json(chart));
   const std::string library = plotly.empty() ? "" : io::base64(std::as_bytes(std::span(plotly)));
   size_t used = in_script(data).size() + library.size();
   bool maps = false;
@@ -110,17 +136,15 @@ Interactive interactive_parts(const std::vector<RunInput>& runs, size_t room) {
       data["runs"][i]["maps"].push_back(kept);
       maps = true;
     }
-  out.sections = findings_section(runs);
-  if (analyses && plotly.empty())
+  if (charts.empty() && !analyses && !maps) return out;
+  if (plotly.empty())
     out.remarks.push_back("Charts that one can work with are missing: plotly was not installed when saobp was built.");
+  out.sections = findings_section(runs);
   if (analyses && !plotly.empty()) out.sections += kHeads;
-  if (has_what_if(runs) && !plotly.empty()) out.sections += kWhatIf;
   if (maps) out.sections += kMaps;
-  if (!analyses && !maps) return out;
   out.scripts = "<script type='application/json' id='data'>" + in_script(data) + "</script>\n";
-  if (analyses && !plotly.empty())
-    out.scripts += "<script type='application/gzip' id='plotly'>" + library + "</script>\n";
-  for (const char* part : {"base.js", "maps.js", "charts.js"})
+  if (!plotly.empty()) out.scripts += "<script type='application/gzip' id='plotly'>" + library + "</script>\n";
+  for (const char* part : {"base.js", "figures.js", "maps.js", "heads.js"})
     out.scripts += concat("<script>", page_part(part), "</script>\n");
   return out;
 }

@@ -1,9 +1,11 @@
-// The parts of a page that a reader works with: heads as points, what-if curves, attention maps.
+// The parts of a page that a reader works with: charts, heads as points, attention maps.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "saobp/report/chart.h"
+#include "saobp/report/curves.h"
 #include "saobp/report/run.h"
 
 namespace saobp::report {
@@ -15,6 +17,7 @@ struct Interactive {
 };
 
 // Sequences' maps are taken in their order, one of each run in turn, until `room` bytes are used.
-Interactive interactive_parts(const std::vector<RunInput>& runs, size_t room);
+Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                              const std::vector<Chart>& charts, size_t room);
 
 }  // namespace saobp::report

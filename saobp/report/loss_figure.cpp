@@ -1,9 +1,9 @@
 #include "saobp/report/figures.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
-#include "saobp/report/figure_parts.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
@@ -33,66 +33,37 @@ int64_t window_for(const RunInput& run) {
 }
 
 // The losses of all runs from a step on.
-struct LossChart {
+std::optional<Chart> loss_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups, double from) {
   Chart chart;
-  Extent extent;
-  std::string legend;
-  std::vector<Series> front;
-
-  void add(const RunInput& run, int index) {
-    const double from = chart.x_ticks.front();
-    std::vector<Point> raw, smooth, validation;
-    const auto values = smoothed(run.train_loss, window_for(run));
-    for (size_t i = 0; i < values.size(); ++i) {
-      const auto step = static_cast<double>(run.train_loss[i].step);
-      if (step < from) continue;
-      raw.push_back({step, run.train_loss[i].value, ""});
-      smooth.push_back({step, values[i], ""});
-      extent.add(values[i]);
-    }
-    for (const auto& point : run.validation_loss) {
-      if (static_cast<double>(point.step) < from) continue;
-      validation.push_back(
-          {static_cast<double>(point.step), point.value,
-           concat(run.name, ", validation at step ", grouped(point.step), ": ", fixed(point.value, 4))});
-      extent.add(point.value);
-    }
-    const auto describe = [&](const char* what, const std::vector<Point>& points) {
-      chart.description +=
-          concat(run.name, ": ", what, " from ", fixed(points.front().y, 3), " at step ", coordinate(points.front().x),
-                 " to ", fixed(points.back().y, 3), " at step ", coordinate(points.back().x), ". ");
-    };
-    const Look training = smooth.size() > 1 ? Look::line : Look::marked;  // a single value is no line
-    if (!smooth.empty()) {
-      legend += legend_entry(index, training, run.name + ", training");
-      describe("smoothed training loss", smooth);
-    }
-    if (!validation.empty()) {
-      legend += legend_entry(index, Look::hollow, run.name + ", validation");
-      describe("validation loss", validation);
-    }
-    chart.series.push_back({"", index, Look::faint, thinned(raw, 400)});
-    front.push_back({run.name + ", training loss, smoothed", index, training, thinned(smooth, 400)});
-    front.push_back({run.name + ", validation loss", index, Look::hollow, validation});
-  }
-};
-
-// Empty where nothing was logged.
-std::string loss_chart(const std::vector<RunInput>& runs, const std::string& id, const std::string& title, Range steps,
-                       const std::string& caption) {
-  LossChart out;
-  out.chart.id = id;
-  out.chart.title = title;
-  out.chart.x_title = "step";
+  chart.x_title = "step";
   const bool of_tasks = std::all_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
-  out.chart.y_title = of_tasks ? "loss per example" : "nats per predicted token";
-  out.chart.x_ticks = round_ticks(steps, 5);
-  for (size_t i = 0; i < runs.size(); ++i) out.add(runs[i], static_cast<int>(i));
-  if (out.extent.empty) return "";
-  out.chart.series.insert(out.chart.series.end(), out.front.begin(), out.front.end());
-  out.chart.y_ticks = out.extent.ticks(0.1, 6);
-  out.chart.y_digits = digits_for(out.chart.y_ticks);
-  return figure(out.chart, out.legend, caption);
+  chart.y_title = of_tasks ? "loss per example" : "nats per predicted token";
+  const auto curve = [&](const std::vector<LossPoint>& logged, const std::vector<double>* values,
+                         const std::string& title) {
+    std::vector<Point> points;
+    for (size_t i = 0; i < logged.size(); ++i)
+      if (const auto step = static_cast<double>(logged[i].step); step >= from) {
+        const double value = values ? (*values)[i] : logged[i].value;
+        points.push_back(
+            {step, value,
+             title.empty() ? "" : concat(title, " at step ", grouped(logged[i].step), ": ", fixed(value, 4))});
+      }
+    return points;
+  };
+  for (const auto& group : groups)
+    if (group.runs.size() == 1) {
+      const auto& run = runs[group.runs.front()];
+      chart.series.push_back({"", group.colour, Look::faint, thinned(curve(run.train_loss, nullptr, ""), 400)});
+    }
+  add_curves(chart, runs, groups, "training loss, smoothed", Look::line, [&](const RunInput& run, size_t) {
+    const auto values = smoothed(run.train_loss, window_for(run));
+    return thinned(curve(run.train_loss, &values, ""), 400);
+  });
+  add_curves(chart, runs, groups, "validation loss", Look::hollow, [&](const RunInput& run, size_t) {
+    return curve(run.validation_loss, nullptr, run.name + ", validation");
+  });
+  if (!fit_axes(chart, {.least = 0.1})) return {};
+  return chart;
 }
 
 std::string smoothing_caption(const std::vector<RunInput>& runs) {
@@ -120,29 +91,29 @@ std::vector<double> smoothed(const std::vector<LossPoint>& points, int64_t windo
   return out;
 }
 
-std::string loss_figure(const std::vector<RunInput>& runs) {
-  double last = 0;
+std::vector<Chart> loss_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  double last = 1;
   for (const auto& run : runs)
     for (const auto* points : {&run.train_loss, &run.validation_loss})
       for (const auto& point : *points) last = std::max(last, static_cast<double>(point.step));
-  last = std::max(last, 1.0);
-  const std::string whole =
-      loss_chart(runs, "loss", "Loss", {0, last},
-                 "Lower is better." + smoothing_caption(runs) + " Marks on dashes: loss on the validation text.");
-  if (whole.empty()) return "<p class='missing'>Losses were not recorded.</p>\n";
+  auto whole = loss_chart(runs, groups, 0);
+  if (!whole) return {};
+  whole->id = "loss", whole->title = "Loss";
+  whole->caption = "Lower is better." + smoothing_caption(runs) + " Marks on dashes: loss on the validation text.";
+  whole->x_ticks = round_ticks({0, last}, 5);
+  std::vector<Chart> charts = {*whole};
   // Nothing would be seen more closely where the second half holds one value or none.
-  const auto values_from = [&](const RunInput& run, double from) {
+  const bool late = std::any_of(runs.begin(), runs.end(), [&](const RunInput& run) {
     return std::count_if(run.train_loss.begin(), run.train_loss.end(),
-                         [&](const LossPoint& point) { return static_cast<double>(point.step) >= from; });
-  };
-  const bool late =
-      std::any_of(runs.begin(), runs.end(), [&](const RunInput& run) { return values_from(run, last / 2) > 1; });
-  return "<div class='pair'>\n" + whole +
-         (late
-              ? loss_chart(runs, "late-loss", "Loss, second half", {last / 2, last},
-                           "The same curves from the middle on, with an axis of their own that does not start at zero.")
-              : "") +
-         "</div>\n";
+                         [&](const LossPoint& point) { return static_cast<double>(point.step) >= last / 2; }) > 1;
+  });
+  if (auto half = late ? loss_chart(runs, groups, last / 2) : std::nullopt) {
+    half->id = "late-loss", half->title = "Loss, second half";
+    half->caption = "The same curves from the middle on, with an axis of their own that does not start at zero.";
+    half->x_ticks = round_ticks({last / 2, last}, 5);
+    charts.push_back(*half);
+  }
+  return charts;
 }
 
 }  // namespace saobp::report

@@ -1,14 +1,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saobp/report/figure_parts.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
 namespace {
 
-using Layers = std::vector<std::vector<double>>;
 using Look = Series::Look;
 
 double lowest(const Layers& layers) {
@@ -18,74 +16,98 @@ double lowest(const Layers& layers) {
   return least;
 }
 
-// Entropy or GTD of all runs over the steps.
-struct MonitorChart {
-  const char* values;  // a measure
-  bool with_lowest;
-  Chart chart;
-  Extent extent, steps;
-  std::string legend;
+double highest(const Layers& layers) {
+  double most = layers.front().front();
+  for (const auto& heads : layers)
+    for (double value : heads) most = std::fmax(most, value);
+  return most;
+}
 
-  // The matrix that the layer uses, and A where that was not measured.
-  char letter(const RunInput& run) const { return run.monitored.front().refined.of(values).empty() ? 'A' : 'B'; }
-
-  void add(const RunInput& run, int index) {
-    if (run.monitored.empty()) return;
-    const char which = letter(run);
-    std::vector<Point> means, lows;
-    for (const auto& point : run.monitored) {
-      const Layers& layers = (which == 'A' ? point.raw : point.refined).of(values);
-      if (layers.empty() || std::isnan(mean(layers))) continue;
-      const auto step = static_cast<double>(point.step);
-      means.push_back({step, mean(layers), ""});
-      lows.push_back({step, lowest(layers), ""});
-      steps.add(step);
-      extent.add(means.back().y);
-      if (with_lowest) extent.add(lows.back().y);
-    }
-    if (means.empty()) return;
-    const std::string name = concat(run.name, ", ", which);
-    const Look look = means.size() > 1 ? Look::line : Look::marked;  // a single look is no line
-    chart.description +=
-        concat(name, ", mean of all heads: from ", fixed(means.front().y, 3), " at step ", coordinate(means.front().x),
-               " to ", fixed(means.back().y, 3), " at step ", coordinate(means.back().x), ". ");
-    legend += legend_entry(index, look, name + ", mean of all heads");
-    if (with_lowest) {
-      chart.series.push_back({name + ", lowest head", index, Look::dashed, std::move(lows)});
-      legend += legend_entry(index, Look::dashed, name + ", lowest head");
-    }
-    chart.series.push_back({name + ", mean of all heads", index, look, std::move(means)});
-  }
-
-  std::string draw(const std::vector<RunInput>& runs, double least, const std::string& caption) {
-    for (size_t i = 0; i < runs.size(); ++i) add(runs[i], static_cast<int>(i));
-    if (extent.empty) return "";
-    chart.x_title = "step";
-    chart.x_ticks = round_ticks({0, steps.high}, 5);
-    chart.y_ticks = extent.ticks(least, 5);
-    chart.y_digits = digits_for(chart.y_ticks);
-    return figure(chart, legend, caption);
-  }
+// A measure over the steps: of B, or of A where that alone was measured.
+struct Monitored {
+  const char* measure;
+  const char* id;
+  const char* title;
+  const char* y_title;
+  const char* caption;
+  double least;                      // smallest range of the axis
+  double (*extreme)(const Layers&);  // drawn as well; null: none
+  const char* of_extreme;
 };
+
+constexpr Monitored kMonitored[] = {
+    {"attention_entropy", "monitored-entropy", "Attention entropy while training", "nats",
+     "On the same validation rows at every look. A head with an entropy near 0 looks at one key: a neighbour, as heads "
+     "of position do, or the same for all tokens, which is collapse.",
+     0.2, lowest, "lowest head"},
+    {"gtd", "monitored-gtd", "Global token dependency while training", "GTD, between 0 and 1",
+     "Estimated from random vectors; its standard errors are in metrics.jsonl.", 0.05, nullptr, ""},
+    {"top_key_share", "monitored-sinks", "Sinks while training", "share of the most attended key",
+     "The share of all attention that goes to the key which most of it goes to, mean over sequences. Above 0.3 one "
+     "speaks of a sink.",
+     0.1, highest, "highest head"}};
+
+const Layers& of_run(const MonitorPoint& point, const char* measure, bool refined) {
+  return (refined ? point.refined : point.raw).of(measure);
+}
+
+std::vector<Point> over_steps(const RunInput& run, const char* measure, bool refined, double (*of)(const Layers&)) {
+  std::vector<Point> points;
+  for (const auto& point : run.monitored) {
+    const auto& layers = of_run(point, measure, refined);
+    if (layers.empty() || std::isnan(of(layers))) continue;
+    points.push_back({static_cast<double>(point.step), of(layers)});
+  }
+  return points;
+}
+
+// Learned λ of each layer, means over heads.
+Chart strengths_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  Chart chart{.id = "monitored-strengths",
+              .title = "Strength λ while training",
+              .x_title = "step",
+              .y_title = "λ",
+              .caption = "As it is learned; of heads their mean. The number is the layer."};
+  size_t layers = 0;
+  for (const auto& run : runs)
+    for (const auto& point : run.strengths_logged) layers = std::max(layers, point.strengths.size());
+  for (size_t layer = 0; layer < layers; ++layer)
+    add_curves(chart, runs, groups, concat("layer ", layer), layer == 0 ? Look::line : Look::dashed,
+               [&](const RunInput& run, size_t) {
+                 std::vector<Point> points;
+                 for (const auto& point : run.strengths_logged)
+                   if (layer < point.strengths.size()) {
+                     const double value = mean(point.strengths[layer]);
+                     points.push_back({static_cast<double>(point.step), value,
+                                       concat(run.name, ", layer ", layer, ": ", fixed(value, 4))});
+                   }
+                 return points;
+               });
+  return chart;
+}
 
 }  // namespace
 
-std::string monitor_figure(const std::vector<RunInput>& runs) {
-  MonitorChart entropy{"attention_entropy", true, {}, {}, {}, ""};
-  entropy.chart.id = "monitored-entropy";
-  entropy.chart.title = "Attention entropy while training";
-  entropy.chart.y_title = "nats";
-  MonitorChart gtd{"gtd", false, {}, {}, {}, ""};
-  gtd.chart.id = "monitored-gtd";
-  gtd.chart.title = "Global token dependency while training";
-  gtd.chart.y_title = "GTD, between 0 and 1";
-  const std::string charts =
-      entropy.draw(
-          runs, 0.2,
-          "On the same validation rows at every look. A head with an entropy near 0 looks at one key: a neighbour, "
-          "as heads of position do, or the same for all tokens, which is collapse.") +
-      gtd.draw(runs, 0.05, "Estimated from random vectors; its standard errors are in metrics.jsonl.");
-  return charts.empty() ? "" : "<div class='pair'>\n" + charts + "</div>\n";
+std::vector<Chart> monitor_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::vector<Chart> charts;
+  for (const auto& of : kMonitored) {
+    Chart chart{.id = of.id, .title = of.title, .x_title = "step", .y_title = of.y_title, .caption = of.caption};
+    for (const bool refined : {true, false}) {
+      const auto curves = [&](double (*value)(const Layers&), const std::string& what, Look look) {
+        add_curves(chart, runs, groups, what, look, [&](const RunInput& run, size_t) {
+          const bool has_refined = !run.monitored.empty() && !of_run(run.monitored.front(), of.measure, true).empty();
+          return has_refined == refined ? over_steps(run, of.measure, refined, value) : std::vector<Point>();
+        });
+      };
+      const std::string letter = refined ? "B" : "A";
+      if (of.extreme) curves(of.extreme, concat(letter, ", ", of.of_extreme), Look::dashed);
+      curves(mean, letter + ", mean of all heads", Look::line);
+    }
+    if (fit_axes(chart, {.least = of.least, .x_from_zero = true})) charts.push_back(std::move(chart));
+  }
+  if (auto chart = strengths_chart(runs, groups); fit_axes(chart, {.least = 0.02, .x_from_zero = true}))
+    charts.push_back(std::move(chart));
+  return charts;
 }
 
 }  // namespace saobp::report

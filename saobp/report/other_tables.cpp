@@ -8,44 +8,29 @@
 #include "saobp/io/error.h"
 #include "saobp/io/words.h"
 #include "saobp/report/html.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 namespace {
-
-std::string padded(const std::string& text, size_t width) {
-  const auto length = static_cast<size_t>(io::code_points(text));
-  return text + std::string(width - std::min(width, length), ' ');
-}
-
-std::string cell(double value) {
-  const auto text = fixed(value, std::abs(value) < 1000 ? 4 : 0);
-  return std::string(12 - std::min<size_t>(12, static_cast<size_t>(io::code_points(text))), ' ') + text;
-}
 
 double number(const io::Json& value, const std::string& where) {
   return value.is_null() ? NAN : io::convert<double>(value, where);
 }
 
-// Rows of labels and numbers under the names of measures, five at a time.
+// Rows of labels and numbers under the names of measures.
 std::string table(const std::string& title, const std::vector<std::string>& labels,
                   const std::map<std::string, std::vector<double>>& columns) {
-  std::string out;
-  for (auto at = columns.begin(); at != columns.end();) {
-    auto end = at;
-    out += "\n" + padded(title, 16);
-    for (int i = 0; i < 4 && end != columns.end(); ++i, ++end) out += "  " + padded(end->first, 22);
-    out.erase(out.find_last_not_of(' ') + 1);
-    out += "\n";
-    for (size_t row = 0; row < labels.size(); ++row) {
-      out += padded(labels[row], 16);
-      for (auto column = at; column != end; ++column)
-        out += "  " + padded(row < column->second.size() ? cell(column->second[row]) : "", 22);
-      out.erase(out.find_last_not_of(' ') + 1);
-      out += "\n";
+  if (columns.empty()) return "";
+  Table out{.columns = {{title, false}}};
+  for (const auto& [name, values] : columns) out.columns.push_back({name});
+  for (size_t row = 0; row < labels.size(); ++row) {
+    auto& cells = out.rows.emplace_back(Row{{labels[row]}}).cells;
+    for (const auto& [name, values] : columns) {
+      const double value = row < values.size() ? values[row] : NAN;
+      cells.push_back(std::isnan(value) ? "–" : fixed(value, std::abs(value) < 1000 ? 4 : 0));
     }
-    at = end;
   }
-  return out;
+  return "\n" + table_text(out);
 }
 
 }  // namespace

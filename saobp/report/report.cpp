@@ -6,11 +6,13 @@
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/differences.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/interactive.h"
 #include "saobp/report/page_parts.h"
+#include "saobp/report/paper_section.h"
 #include "saobp/report/style.h"
 #include "saobp/report/tables.h"
 #include "saobp/report/tasks_section.h"
@@ -28,20 +30,23 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 // What the figures can and cannot say.
-std::string caution(const std::vector<RunInput>& runs) {
+std::string caution(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   std::vector<std::string> seeds;
   for (const auto& run : runs) {
     const io::Json* seed = find_setting(run, {"seed"});
     seeds.push_back(run.name + ": " + (seed ? plain_text(*seed) : "not recorded"));
   }
-  const std::string seeds_text = "Seeds: " + joined(seeds) + ".";
-  if (runs.size() == 1)
-    return "<p class='fine'>This is one run with one seed; another seed gives other figures. " + escape(seeds_text) +
-           "</p>\n";
-  return "<p class='fine'>Each curve is one run with one seed. How much a figure varies from seed to seed was not "
-         "measured, so a "
-         "difference between runs may be chance: this page does not say that one is better. " +
-         escape(seeds_text) + "</p>\n";
+  const bool several =
+      std::any_of(groups.begin(), groups.end(), [](const SeedGroup& group) { return group.runs.size() > 1; });
+  const char* words =
+      runs.size() == 1 ? "This is one run with one seed; another seed gives other figures."
+      : several
+          ? "Runs that differ in their seed alone are one curve: their mean, with the standard deviation over seeds "
+            "around it. It says how far single runs lie apart, not how sure the mean is; saobp compare tests "
+            "differences."
+          : "Each curve is one run with one seed. How much a figure varies from seed to seed was not measured, so a "
+            "difference between runs may be chance: this page does not say that one is better.";
+  return concat("<p class='fine'>", words, " ", escape("Seeds: " + joined(seeds) + "."), "</p>\n");
 }
 
 // Before any curve of one run stands beside one of another.
@@ -58,7 +63,8 @@ std::string names_of(const AnalysisGroup& group) {
   return joined(names);
 }
 
-std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGroup& group, size_t index) {
+std::string analysis_section(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                             const AnalysisGroup& group, Figures& figures, Tables& tables) {
   std::vector<std::string> measured;
   std::set<std::pair<std::string, int64_t>> texts;
   std::set<int64_t> tokens;
@@ -80,9 +86,39 @@ std::string analysis_section(const std::vector<RunInput>& runs, const AnalysisGr
     out +=
         "<p class='mind'><strong>Mind that the same text has other tokens in each</strong> (another tokenizer, or "
         "sequences cut at another length).</p>\n";
-  out += layer_figures(runs, group, index);
+  auto charts = layer_charts(runs, groups, group);
+  for (auto& chart : head_charts(runs, groups, group)) charts.push_back(std::move(chart));
+  out += figures.put(std::move(charts));
   out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
-  return out + layer_table(runs, group) + "</section>\n";
+  auto table = layer_table(runs, group);
+  if (!table.rows.empty()) out += tables.put(std::move(table));
+  for (size_t i = 0; i < runs.size(); ++i)
+    if (const auto* analysis = group.of_run[i]; analysis && analysis->json.contains("correlations"))
+      for (auto& found : correlation_tables(analysis->json.at("correlations"), concat(group.name, "-", i),
+                                            analysis->source + ": \"correlations\"")) {
+        found.title = concat(runs[i].name, ": ", found.title);
+        out += tables.put(std::move(found));
+      }
+  return out + "</section>\n";
+}
+
+std::string what_if_section(const std::string& charts) {
+  if (charts.empty()) return "";
+  return "<section id='what-if'><h2>What if it were refined?</h2>\n<p>The model as it is, refined at inference alone. "
+         "A "
+         "diagnosis, not a cure: how much it leans on what refinement takes away.</p>\n" +
+         charts + "</section>\n";
+}
+
+std::string paper_section(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups, Tables& tables) {
+  std::string out;
+  for (auto& table : paper_comparisons(runs, groups)) out += tables.put(std::move(table));
+  return out.empty() ? ""
+                     : "<section><h2>Beside the paper</h2>\n<p>Rows of these runs above, the figures of Lee et al. "
+                       "(Findings of EMNLP 2025) in pale below: one seed, no intervals, larger corpora and many more "
+                       "steps. ± is the standard deviation over seeds, or, of one seed, the standard error over "
+                       "examples.</p>\n" +
+                           out + "</section>\n";
 }
 
 std::string remarks(const std::vector<RunInput>& runs, const std::vector<std::string>& more) {
@@ -100,6 +136,8 @@ std::string lead(const std::vector<RunInput>& runs) {
     names.push_back(run.name);
     if (const io::Json* command = find_setting(run, {"command"})) commands.insert(plain_text(*command));
   }
+  if (std::none_of(runs.begin(), runs.end(), [](const RunInput& run) { return run.trains(); }))
+    return runs.size() == 1 ? "A model: " + names.front() + "." : concat(runs.size(), " models: ", joined(names), ".");
   const std::string what = commands.size() == 1 ? "saobp " + *commands.begin() : "saobp";
   return runs.size() == 1 ? "One run of " + what + ": " + names.front() + "."
                           : concat(runs.size(), " runs of ", what, ": ", joined(names), ".");
@@ -107,33 +145,51 @@ std::string lead(const std::vector<RunInput>& runs) {
 
 }  // namespace
 
-std::string render_comparison_page(const std::vector<RunInput>& runs, const std::string& title) {
+Report make_report(const std::vector<RunInput>& runs, const std::string& title) {
   if (runs.empty()) fail_usage("report: no run was given; at least one run folder was expected");
-  const auto groups = analysis_groups(runs);
-  const auto interactive = interactive_parts(runs, kLargestPage - kRestOfPage);
+  const auto analyses = analysis_groups(runs);
+  const auto groups = seed_groups(runs);
+  Figures figures;
+  Tables tables;
+  std::string body = "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" +
+                     run_cards(runs, groups) + "</header>\n";
+  body += tasks_section(runs, groups, figures, tables);
+  const size_t findings_stand_here = body.size();
+  body += what_if_section(figures.put(what_if_charts(runs, groups)));
+  if (std::any_of(runs.begin(), runs.end(), [](const RunInput& run) { return run.trains(); })) {
+    const auto losses = figures.put(loss_charts(runs, groups));
+    body += "<section><h2>Training</h2>\n" + warnings(runs) +
+            (losses.empty() ? "<p class='missing'>Losses were not recorded.</p>\n" : losses) +
+            figures.put(monitor_charts(runs, groups)) + "</section>\n";
+    body += "<section><h2>Final figures</h2>\n" + tables.put(final_table(runs, analyses)) + caution(runs, groups) +
+            "</section>\n";
+  }
+  for (const auto& group : analyses) body += analysis_section(runs, groups, group, figures, tables);
+  if (const auto charts = figures.put(score_charts(runs, groups)); !charts.empty())
+    body += "<section><h2>Attention against scores</h2>\n" + charts + "</section>\n";
+  body += paper_section(runs, groups, tables);
+  const bool of_tasks = std::any_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
+  if (analyses.empty() && !of_tasks)
+    body += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
+  body += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n";
+
+  const size_t rest = body.size() + kRestOfPage;
+  const auto interactive = interactive_parts(runs, groups, figures.all(), kLargestPage - std::min(kLargestPage, rest));
+  body.insert(findings_stand_here, interactive.sections);
+  body += remarks(runs, interactive.remarks);
   std::string page = "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>\n";
   page += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
   // The page loads nothing, and a browser holds it to that.
   page +=
       "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
       "'unsafe-inline'; img-src data: blob:\">\n";
-  page += "<title>" + escape(title) + "</title>\n<style>" + kStyleSheet + page_part("page.css") +
-          "</style></head>\n<body><main>\n";
-  page += "<header><h1>" + escape(title) + "</h1>\n<p class='lead'>" + escape(lead(runs)) + "</p>\n" + run_cards(runs) +
-          "</header>\n";
-  page += tasks_section(runs) + interactive.sections;
-  page += "<section><h2>Training</h2>\n" + warnings(runs) + loss_figure(runs) + monitor_figure(runs) + "</section>\n";
-  page += "<section><h2>Final figures</h2>\n" + final_table(runs, groups) + caution(runs) + "</section>\n";
-  for (size_t i = 0; i < groups.size(); ++i) page += analysis_section(runs, groups[i], i);
-  const bool of_tasks = std::any_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
-  if (groups.empty() && !of_tasks)
-    page += "<section><h2>Attention</h2><p class='missing'>No analysis was recorded.</p></section>\n";
-  page += "<section><h2>Settings</h2>\n" + settings_table(runs) + "</section>\n" + remarks(runs, interactive.remarks);
-  return page + "</main>\n" + interactive.scripts + "</body></html>\n";
+  page += "<title>" + escape(title) + "</title>\n<style>" + style_sheet() + page_part("page.css") +
+          "</style></head>\n<body><main>\n" + body + "</main>\n" + interactive.scripts + "</body></html>\n";
+  return {std::move(page), figures.all(), tables.all()};
 }
 
-void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& output,
-                  const std::string& title) {
+std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& folders,
+                                                const ReportOutputs& outputs, const std::string& title) {
   std::vector<RunInput> runs;
   runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));
@@ -141,7 +197,16 @@ void write_report(const std::vector<std::filesystem::path>& folders, const std::
   for (size_t i = 0; i < runs.size(); ++i)
     for (size_t j = 0; j < runs.size(); ++j)
       if (i != j && folders[i].filename() == folders[j].filename()) runs[i].name = folders[i].string();
-  io::write_file(output, render_comparison_page(runs, title));
+  const auto report = make_report(runs, title);
+  std::vector<std::filesystem::path> written;
+  const auto add = [&](const std::vector<std::filesystem::path>& paths) {
+    written.insert(written.end(), paths.begin(), paths.end());
+  };
+  if (!outputs.figures.empty()) add(write_figures(report.charts, outputs.figures));
+  if (!outputs.tables.empty()) add(write_tables(report.tables, outputs.tables));
+  io::write_file(outputs.page, report.html);
+  written.push_back(outputs.page);
+  return written;
 }
 
 }  // namespace saobp::report

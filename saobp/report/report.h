@@ -5,16 +5,30 @@
 #include <string>
 #include <vector>
 
+#include "saobp/report/chart.h"
 #include "saobp/report/run.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 
-// One file without external resources: settings, loss curves, entropy and GTD layer by layer, final figures. What a run
-// folder does not hold reads "not recorded"; nothing is made up for it. Throws UsageError when `runs` is empty.
-std::string render_comparison_page(const std::vector<RunInput>& runs, const std::string& title);
+struct Report {
+  std::string html;  // one file without external resources
+  std::vector<Chart> charts;
+  std::vector<Table> tables;
+};
 
-// Reads the run folders and writes the page (aside first, then renamed).
-void write_report(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& output,
-                  const std::string& title);
+// Settings, training curves, scores, attention and its maps, the paper's tables. What a run folder does not hold reads
+// "not recorded"; nothing is made up for it. Throws UsageError when `runs` is empty.
+Report make_report(const std::vector<RunInput>& runs, const std::string& title);
+
+struct ReportOutputs {
+  std::filesystem::path page;
+  std::filesystem::path figures, tables;  // folders; empty: none
+};
+
+// Reads the run folders and writes the page (aside first, then renamed), each chart as SVG and each table as CSV and
+// Markdown; the paths that were written.
+std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& runs,
+                                                const ReportOutputs& outputs, const std::string& title);
 
 }  // namespace saobp::report

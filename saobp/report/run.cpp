@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
@@ -51,6 +52,17 @@ struct MetricsReader {
       resumed = true;
   }
 
+  void read_strengths(const Json& line, const std::string& where) {
+    if (!line.contains("strengths")) return;
+    Layers layers;
+    for (const auto& layer : io::require<std::vector<Json>>(line, "strengths", where)) {
+      const auto of = where + ": \"strengths\"";
+      layers.push_back(layer.is_array() ? io::convert<std::vector<double>>(layer, of)
+                                        : std::vector<double>{io::convert<double>(layer, of)});
+    }
+    append(run.strengths_logged, {io::require<int64_t>(line, "step", where), std::move(layers)});
+  }
+
   // A line without a loss and without a look at attention is about scores, each under its name.
   void read_scores(const Json& line, const std::string& where) {
     if (line.contains("loss") || line.contains("validation_loss") || line.contains("attention")) return;
@@ -94,6 +106,7 @@ struct MetricsReader {
       read_loss(json, "loss", run.train_loss, where);
       read_loss(json, "validation_loss", run.validation_loss, where);
       read_monitor(json, where);
+      read_strengths(json, where);
       read_scores(json, where);
     }
     if (!damaged.empty())
@@ -161,7 +174,30 @@ Json checked_maps(const Json& json, const std::string& source) {
   return json;
 }
 
+// "NAME.step-000250.json"
+CheckpointAnalysis checkpoint_analysis(const fs::path& file) {
+  const auto step = file.stem().extension().string().substr(6);  // behind ".step-"
+  if (step.empty() || step.size() > 18 || step.find_first_not_of("0123456789") != std::string::npos)
+    fail(file.string(), ": the name ends in \"", step, "\"; the number of a step was expected");
+  return {file.stem().stem().string(), std::stoll(step), read_analysis(io::read_json(file), file.string())};
+}
+
+// Of a folder in the Hugging Face layout what its card shows.
+Json model_alone(const fs::path& folder) {
+  const auto path = folder / "config.json";
+  const auto config = io::read_json(path);
+  if (!config.is_object()) fail(path.string(), ": ", io::type_name(config), "; an object was expected");
+  Json model = Json::object();
+  for (const char* key : {"model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "n_layer", "n_embd",
+                          "n_head", "refined_attention"})
+    if (config.contains(key)) model[key] = config.at(key);
+  if (!model.contains("refined_attention")) model["attention"] = "original";
+  return {{"command", "analyze"}, {"model", model}};
+}
+
 }  // namespace
+
+bool RunInput::trains() const { return !record.is_object() || record.value("command", Json()) != "analyze"; }
 
 RunInput read_run(const fs::path& folder) {
   if (!fs::is_directory(folder)) fail(folder.string(), ": not a folder; a run folder was expected");
@@ -177,8 +213,15 @@ RunInput read_run(const fs::path& folder) {
     return run;
   }
   const fs::path record = folder / "run.json", metrics = folder / "metrics.jsonl", analyses = folder / "analysis";
-  if (!fs::exists(record) && !fs::exists(metrics))
-    fail(folder.string(), ": holds neither run.json nor metrics.jsonl nor suite.json; a run folder was expected");
+  if (!fs::exists(record) && !fs::exists(metrics)) {
+    if (!fs::exists(folder / "config.json"))
+      fail(folder.string(), ": holds neither run.json nor metrics.jsonl nor suite.json; a run folder was expected");
+    run.record = model_alone(folder);
+    run.remarks.push_back(
+        "A model's folder, which keeps no analyses: saobp analyze MODEL --into FOLDER makes a folder that "
+        "does, and that a report takes.");
+    return run;
+  }
   if (fs::exists(record)) {
     run.record = io::read_json(record);
     if (!run.record.is_object()) fail(record.string(), ": ", io::type_name(run.record), "; an object was expected");
@@ -192,7 +235,7 @@ RunInput read_run(const fs::path& folder) {
   }
   if (fs::exists(metrics))
     MetricsReader{run}.read(metrics);
-  else
+  else if (run.trains())
     run.remarks.push_back("metrics.jsonl is missing: no losses were recorded.");
 
   if (fs::is_directory(analyses)) {
@@ -200,19 +243,17 @@ RunInput read_run(const fs::path& folder) {
     for (const auto& entry : fs::directory_iterator(analyses))
       if (entry.is_regular_file() && entry.path().extension() == ".json") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
-    int64_t of_checkpoints = 0;
     for (const auto& file : files) {
       const auto stem = file.stem();
       if (stem.extension() == ".maps")
         run.maps.push_back(checked_maps(io::read_json(file), file.string()));
       else if (stem.extension().string().starts_with(".step-"))
-        ++of_checkpoints;
+        run.checkpoints.push_back(checkpoint_analysis(file));
       else
         run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
     }
-    if (of_checkpoints > 0)
-      run.remarks.push_back(concat(io::counted(of_checkpoints, "analysis", "analyses"),
-                                   " of checkpoints are not shown; saobp analyze --checkpoints tells of them."));
+    std::stable_sort(run.checkpoints.begin(), run.checkpoints.end(),
+                     [](const auto& a, const auto& b) { return std::tie(a.name, a.step) < std::tie(b.name, b.step); });
   }
   if (run.analyses.empty() && run.tasks.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
   return run;

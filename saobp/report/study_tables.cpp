@@ -6,14 +6,12 @@
 
 #include "saobp/io/error.h"
 #include "saobp/io/words.h"
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/html.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 namespace {
-
-std::string right(const std::string& text, size_t width) {
-  return std::string(width - std::min(width, static_cast<size_t>(io::code_points(text))), ' ') + text;
-}
 
 // A number of a row; null is none.
 double value_of(const io::Json& row, const char* key, const std::string& source) {
@@ -34,22 +32,22 @@ std::string what_if_table(const io::Json& rows, const std::string& source) {
                                  {"sink_rate", "sink rate", 3},
                                  {"top_key_share", "top key", 3},
                                  {"gtd", "GTD", 3}};
-  std::string out = "\nWhat refinement at inference would change\n" + std::string(18, ' ');
-  for (const auto& column : kColumns) out += right(column.heading, 10);
-  out += "\n";
+  Table table{.title = "What refinement at inference would change", .columns = {{"attention", false}}};
+  for (const auto& column : kColumns) table.columns.push_back({column.heading});
   for (const auto& row : io::convert<std::vector<io::Json>>(rows, source)) {
     auto label = io::require<std::string>(row, "attention", source);
     if (const double strength = value_of(row, "strength", source); strength > 0) label += " " + io::in_short(strength);
-    label.resize(std::max<size_t>(label.size(), 18), ' ');
-    out += label;
-    for (const auto& column : kColumns) out += right(fixed(value_of(row, column.key, source), column.digits), 10);
-    out += "\n";
+    auto& cells = table.rows.emplace_back(Row{{label}}).cells;
+    for (const auto& column : kColumns) {
+      const double value = value_of(row, column.key, source);
+      cells.push_back(std::isnan(value) ? "–" : fixed(value, column.digits));
+    }
   }
-  return out +
-         "The first line is the model as it is. KL: of its predictions from the refined ones, nats; cosine: between a\n"
-         "token's states in both, pooled: between their means. This tells how much a model leans on what refinement "
-         "takes\n"
-         "away, not that it would be better: it was trained without.\n";
+  table.note =
+      "The first line is the model as it is. KL: of its predictions from the refined ones, nats; cosine: between a "
+      "token's states in both, pooled: between their means. This tells how much a model leans on what refinement takes "
+      "away, not that it would be better: it was trained without.";
+  return "\n" + table_text(table);
 }
 
 struct Effect {
@@ -98,6 +96,9 @@ std::string study_tables(const io::Json& analysis, const std::string& source) {
   std::string out;
   if (analysis.contains("what_if")) out += what_if_table(analysis.at("what_if"), source + ": \"what_if\"");
   if (analysis.contains("importance")) out += importance_table(analysis.at("importance"), source + ": \"importance\"");
+  if (analysis.contains("correlations"))
+    for (const auto& table : correlation_tables(analysis.at("correlations"), "", source + ": \"correlations\""))
+      out += "\n" + table_text(table);
   return out;
 }
 

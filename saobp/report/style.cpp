@@ -1,15 +1,45 @@
 #include "saobp/report/style.h"
 
+#include "saobp/io/error.h"
+
 namespace saobp::report {
 
 // Run colours after Okabe and Ito, which people with any common colour blindness can tell apart; darkened or lightened
 // until they stand out from the background by at least 3:1. Shapes of marks differ too.
-const char* const kStyleSheet = R"css(
-:root {
-  color-scheme: light dark;
+const char* const kLightColours = R"css(
   --page: #ffffff; --ink: #1b1f24; --soft: #59636e; --rule: #d9dee4; --grid: #e8ebef; --panel: #f5f7f9;
   --run-0: #0072b2; --run-1: #d55e00; --run-2: #00805d; --run-3: #b0528a; --run-4: #806000; --run-5: #3d4753;
-}
+)css";
+
+const char* const kChartStyle = R"css(
+.run-0 { color: var(--run-0); } .run-1 { color: var(--run-1); } .run-2 { color: var(--run-2); }
+.run-3 { color: var(--run-3); } .run-4 { color: var(--run-4); } .run-5 { color: var(--run-5); }
+svg text { font-size: 13px; fill: var(--soft); font-variant-numeric: tabular-nums; }
+.grid { stroke: var(--grid); stroke-width: 1; }
+.reference { stroke: var(--ink); stroke-width: 1.3; stroke-dasharray: 2 4; }
+svg text.reference-label { fill: var(--ink); paint-order: stroke; stroke: var(--page); stroke-width: 4px; }
+.series polyline { fill: none; stroke: currentColor; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
+.series circle, .series rect, .series path { fill: currentColor; stroke: var(--page); stroke-width: 1; }
+.faint polyline { stroke-width: 1; opacity: .28; }
+.hollow polyline, .dashed polyline { stroke-dasharray: 6 5; stroke-width: 1.7; }
+.rhythm-1 polyline { stroke-dasharray: 14 4; }
+.rhythm-2 polyline { stroke-dasharray: 2 5; }
+.rhythm-3 polyline { stroke-dasharray: 14 4 2 4; }
+.rhythm-1.hollow polyline, .rhythm-1.dashed polyline { stroke-dasharray: 6 4 2 4; }
+.rhythm-2.hollow polyline, .rhythm-2.dashed polyline { stroke-dasharray: 6 4 2 4 2 4; }
+.rhythm-3.hollow polyline, .rhythm-3.dashed polyline { stroke-dasharray: 2 8; }
+.hollow circle, .hollow rect, .hollow path { fill: var(--page); stroke: currentColor; stroke-width: 1.8; }
+.dots { opacity: .45; }
+.dots circle, .dots rect, .dots path { stroke: none; }
+.error { stroke-width: 1.3 !important; }
+.band polygon { fill: currentColor; opacity: .16; stroke: none; }
+.points circle, .points rect, .points path { opacity: .75; }
+.bars rect { fill: currentColor; opacity: .45; }
+)css";
+
+namespace {
+
+constexpr const char* kOtherColours = R"css(
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14171b; --ink: #e7eaee; --soft: #a2acb8; --rule: #39414b; --grid: #272d35; --panel: #1c2127;
@@ -23,9 +53,9 @@ const char* const kStyleSheet = R"css(
     --run-0: #0072b2; --run-1: #d55e00; --run-2: #00805d; --run-3: #b0528a; --run-4: #806000; --run-5: #3d4753;
   }
 }
-.run-0 { color: var(--run-0); } .run-1 { color: var(--run-1); } .run-2 { color: var(--run-2); }
-.run-3 { color: var(--run-3); } .run-4 { color: var(--run-4); } .run-5 { color: var(--run-5); }
+)css";
 
+constexpr const char* kPage = R"css(
 * { box-sizing: border-box; }
 body {
   margin: 0; background: var(--page); color: var(--ink);
@@ -53,29 +83,11 @@ figure { margin: 0; min-width: 0; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 28px; }
 .pair + .pair { margin-top: 28px; }
 .pair + h3 { margin-top: 1.8rem; }
-figure > svg { display: block; width: 100%; height: auto; margin: .3rem 0; }
+figure .chart > svg { display: block; width: 100%; height: auto; margin: .3rem 0; }
 figcaption { max-width: 75ch; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: .86rem; }
 .entry { display: inline-flex; align-items: center; gap: 7px; overflow-wrap: anywhere; }
 .legend-mark { width: 34px; height: 14px; flex: none; }
-
-svg text { font-size: 13px; fill: var(--soft); font-variant-numeric: tabular-nums; }
-.grid { stroke: var(--grid); stroke-width: 1; }
-.reference { stroke: var(--ink); stroke-width: 1.3; stroke-dasharray: 2 4; }
-svg text.reference-label { fill: var(--ink); paint-order: stroke; stroke: var(--page); stroke-width: 4px; }
-.series polyline { fill: none; stroke: currentColor; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
-.series circle, .series rect, .series path { fill: currentColor; stroke: var(--page); stroke-width: 1; }
-.faint polyline { stroke-width: 1; opacity: .28; }
-.hollow polyline, .dashed polyline { stroke-dasharray: 6 5; stroke-width: 1.7; }
-.rhythm-1 polyline { stroke-dasharray: 14 4; }
-.rhythm-2 polyline { stroke-dasharray: 2 5; }
-.rhythm-3 polyline { stroke-dasharray: 14 4 2 4; }
-.rhythm-1.hollow polyline, .rhythm-1.dashed polyline { stroke-dasharray: 6 4 2 4; }
-.rhythm-2.hollow polyline, .rhythm-2.dashed polyline { stroke-dasharray: 6 4 2 4 2 4; }
-.rhythm-3.hollow polyline, .rhythm-3.dashed polyline { stroke-dasharray: 2 8; }
-.hollow circle, .hollow rect, .hollow path { fill: var(--page); stroke: currentColor; stroke-width: 1.8; }
-.dots { opacity: .45; }
-.dots circle, .dots rect, .dots path { stroke: none; }
 
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: min(100%, 520px); }
@@ -107,5 +119,11 @@ li { margin: .25rem 0; }
   .pair { grid-template-columns: 1fr 1fr; }
 }
 )css";
+
+}  // namespace
+
+std::string style_sheet() {
+  return concat(":root {\n  color-scheme: light dark;", kLightColours, "}", kOtherColours, kPage, kChartStyle);
+}
 
 }  // namespace saobp::report

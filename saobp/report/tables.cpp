@@ -23,10 +23,6 @@ const Json* find_in(const Json& json, const std::vector<std::string>& names) {
   return nullptr;
 }
 
-std::string number_cell(const std::optional<std::string>& text) {
-  return "<td class='number'>" + (text ? escape(*text) : kAbsent) + "</td>";
-}
-
 std::string head_row(const std::vector<RunInput>& runs, const std::string& first, const char* css) {
   std::string out = "<thead><tr><th scope='col'>" + escape(first) + "</th>";
   for (const auto& run : runs) out += std::string("<th scope='col' class='") + css + "'>" + escape(run.name) + "</th>";
@@ -62,13 +58,6 @@ std::string written(const Json& value, int digits) {
 const Json* final_of(const RunInput& run) {
   if (!run.record.is_object() || !run.record.contains("final") || !run.record.at("final").is_object()) return nullptr;
   return &run.record.at("final");
-}
-
-template <class TextOf>
-std::string row(const std::vector<RunInput>& runs, const std::string& label, const TextOf& text_of) {
-  std::string out = "<tr><th scope='row'>" + escape(label) + "</th>";
-  for (size_t i = 0; i < runs.size(); ++i) out += number_cell(text_of(i));
-  return out + "</tr>\n";
 }
 
 std::optional<std::string> final_value(const RunInput& run, const std::string& key, int digits) {
@@ -121,10 +110,14 @@ std::string strengths_of_layers(const Json& strengths) {
 
 }  // namespace
 
-std::string run_cards(const std::vector<RunInput>& runs) {
+std::string run_cards(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::vector<int> colours(runs.size(), 0);
+  for (const auto& group : groups)
+    for (const size_t run : group.runs) colours[run] = group.colour;
   std::string out = "<div class='cards'>\n";
   for (size_t i = 0; i < runs.size(); ++i) {
     const auto& run = runs[i];
+    const int colour = colours[i];
     const auto text_of = [&](const std::vector<std::string>& names) -> std::optional<std::string> {
       const Json* value = find_setting(run, names);
       return value ? std::optional(plain_text(*value)) : std::nullopt;
@@ -137,32 +130,40 @@ std::string run_cards(const std::vector<RunInput>& runs) {
       attention += ", " + escape(own);
     else if (has_strength && strength)
       attention += ", λ = " + escape(*strength);
-    const auto layers = text_of({"num_hidden_layers", "layers"}), hidden = text_of({"hidden_size", "hidden"}),
-               heads = text_of({"num_attention_heads", "heads"});
+    const auto layers = text_of({"num_hidden_layers", "layers", "n_layer"}),
+               hidden = text_of({"hidden_size", "hidden", "n_embd"}),
+               heads = text_of({"num_attention_heads", "heads", "n_head"});
     const auto seed = text_of({"seed"}), started = text_of({"started"}), host = text_of({"host"});
     const auto or_absent = [](const std::optional<std::string>& text) { return text ? escape(*text) : kAbsent; };
-    out += concat("<section class='card run-", i % 6, "'><h3 class='run-", i % 6, "'>",
-                  legend_mark(static_cast<int>(i), Series::Look::marked), escape(run.name), "</h3>\n<p>", attention,
-                  "</p>\n");
+    out += concat("<section class='card run-", colour % 6, "'><h3 class='run-", colour % 6, "'>",
+                  legend_mark(colour, Series::Look::marked), escape(run.name), "</h3>\n<p>", attention, "</p>\n");
     if (layers || hidden || heads)
       out += "<p>" + or_absent(layers) + " layers · " + or_absent(hidden) + " channels · " + or_absent(heads) +
              " heads</p>\n";
     if (const auto parameters = final_value(run, "parameters", -1))
       out += "<p>" + escape(*parameters) + " parameters</p>\n";
-    out += "<p class='fine'>Seed " + or_absent(seed) + " · started " + or_absent(started) +
-           (host ? " · on " + escape(*host) : "") + "</p></section>\n";
+    if (run.trains())
+      out += "<p class='fine'>Seed " + or_absent(seed) + " · started " + or_absent(started) +
+             (host ? " · on " + escape(*host) : "") + "</p>";
+    out += "</section>\n";
   }
   return out + "</div>\n";
 }
 
-std::string final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups) {
-  std::string out = "<div class='scroll' tabindex='0'><table>" + head_row(runs, "Figure", "number") + "<tbody>\n";
+Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups) {
+  Table table{.id = "final-figures", .columns = {{"Figure", false}}};
+  for (const auto& run : runs) table.columns.push_back({run.name});
+  const auto add = [&](const std::string& label, const auto& text_of) {
+    Row row{{label}};
+    for (size_t i = 0; i < runs.size(); ++i) row.cells.push_back(text_of(i).value_or(""));
+    table.rows.push_back(std::move(row));
+  };
   std::set<std::string> known;
   for (const auto& figure : kFinalFigures) {
     known.insert(figure.key);
     const auto recorded = [&](const RunInput& run) { return final_value(run, figure.key, figure.digits).has_value(); };
     if (!figure.always && std::none_of(runs.begin(), runs.end(), recorded)) continue;
-    out += row(runs, figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
+    add(figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
   }
   // What else the runs recorded, under its own name.
   std::vector<std::string> others;
@@ -170,11 +171,11 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
     if (const Json* final = final_of(run))
       for (const auto& [key, value] : final->items())
         if (known.insert(key).second && !value.is_structured()) others.push_back(key);
-  for (const auto& key : others) out += row(runs, key, [&](size_t i) { return final_value(runs[i], key, -2); });
+  for (const auto& key : others) add(key, [&](size_t i) { return final_value(runs[i], key, -2); });
 
   const auto analysis_row = [&](const AnalysisGroup& group, const std::string& label, const char* metric,
                                 bool refined) {
-    out += row(runs, label, [&](size_t i) -> std::optional<std::string> {
+    add(label, [&](size_t i) -> std::optional<std::string> {
       const AnalysisRecord* analysis = group.of_run[i];
       if (!analysis) return {};
       const Layers& layers = (refined ? analysis->refined : analysis->raw).of(metric);
@@ -188,10 +189,10 @@ std::string final_table(const std::vector<RunInput>& runs, const std::vector<Ana
     analysis_row(group, "GTD of A" + tail, "gtd", false);
     analysis_row(group, "GTD of B" + tail, "gtd", true);
   }
-  return out + "</tbody></table></div>\n";
+  return table;
 }
 
-std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
+Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
   struct Metric {
     const char* label;
     const char* values;  // a measure
@@ -204,20 +205,20 @@ std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& 
   for (const AnalysisRecord* analysis : group.of_run)
     for (const auto& metric : kMetrics)
       if (analysis) layers = std::max(layers, analysis->refined.of(metric.values).size());
-  if (layers == 0) return "";
-
-  std::string out =
-      "<div class='scroll' tabindex='0'><table><caption>Means over heads, layer by layer</caption><thead><tr>"
-      "<th scope='col'>Run and matrix</th>";
-  for (size_t layer = 0; layer < layers; ++layer) out += concat("<th scope='col' class='number'>", layer, "</th>");
-  out += "<th scope='col' class='number'>mean</th></tr></thead>\n<tbody>\n";
+  Table table{.id = "layers-" + group.name,
+              .title = "Means over heads, layer by layer",
+              .columns = {{"Run and matrix", false}}};
+  if (layers == 0) return table;
+  for (size_t layer = 0; layer < layers; ++layer) table.columns.push_back({std::to_string(layer)});
+  table.columns.push_back({"mean"});
   for (const auto& metric : kMetrics) {
-    out += concat("<tr><th class='group' scope='colgroup' colspan='", layers + 2, "'>", metric.label, "</th></tr>\n");
+    table.rows.push_back({{metric.label}});
     const auto line = [&](const std::string& label, const Layers& values) {
-      out += "<tr><th scope='row'>" + escape(label) + "</th>";
+      Row row{{label}};
       for (size_t layer = 0; layer < layers; ++layer)
-        out += number_cell(layer < values.size() ? fixed(mean(values[layer]), 3) : std::string("–"));
-      out += number_cell(values.empty() ? std::string("–") : fixed(mean(values), 3)) + "</tr>\n";
+        row.cells.push_back(layer < values.size() ? fixed(mean(values[layer]), 3) : "–");
+      row.cells.push_back(values.empty() ? "–" : fixed(mean(values), 3));
+      table.rows.push_back(std::move(row));
     };
     for (size_t i = 0; i < runs.size(); ++i) {
       const AnalysisRecord* analysis = group.of_run[i];
@@ -230,7 +231,7 @@ std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& 
       }
     }
   }
-  return out + "</tbody></table></div>\n";
+  return table;
 }
 
 namespace {

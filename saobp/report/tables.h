@@ -6,17 +6,18 @@
 
 #include "saobp/report/figures.h"
 #include "saobp/report/run.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 
 // One card a run: attention, size, seed, when.
-std::string run_cards(const std::vector<RunInput>& runs);
+std::string run_cards(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups);
 
 // Losses, perplexity, speed and whatever else run.json calls final; means of the analyses.
-std::string final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups);
+Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups);
 
-// The figures behind the layer charts: metric × run and matrix × layer.
-std::string layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group);
+// The figures behind the layer charts: metric × run and matrix × layer. No rows where nothing was measured.
+Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group);
 
 // Everything else that run.json holds: first where the runs differ, then what they share.
 std::string settings_table(const std::vector<RunInput>& runs);

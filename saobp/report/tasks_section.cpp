@@ -5,7 +5,6 @@
 #include <optional>
 #include <set>
 
-#include "saobp/report/figure_parts.h"
 #include "saobp/report/html.h"
 #include "saobp/scores/shown.h"
 
@@ -46,7 +45,7 @@ std::optional<std::pair<std::string, double>> best_baseline(const TaskRecord& ta
 // "86.51 ± 1.20, sd 0.4 of 5 seeds", with ≈ where its interval covers the best baseline.
 std::string written_score(const TaskRecord& task, const std::string& name) {
   const auto scores = task.scores.at("scores");
-  if (!scores.contains(name)) return kAbsent;
+  if (!scores.contains(name)) return "";
   const double unit = unit_of(name);
   const auto& score = scores.at(name);
   const auto value = number_in(score, "value"), error = number_in(score, "standard_error"),
@@ -57,22 +56,19 @@ std::string written_score(const TaskRecord& task, const std::string& name) {
   if (deviation) text += concat(", sd ", fixed(unit * *deviation, 2), " of ", score.at("values").size(), " seeds");
   const auto baseline = best_baseline(task, name);
   const bool covers = baseline && error && *value - 2 * *error <= baseline->second;
-  return escape(text + (covers ? " ≈" : ""));
+  return text + (covers ? " ≈" : "");
 }
 
-std::string head_row(const std::vector<RunInput>& runs, const std::vector<std::string>& first) {
-  std::string out = "<thead><tr>";
-  for (const auto& title : first) out += "<th scope='col'>" + escape(title) + "</th>";
-  for (const auto& run : runs) out += "<th scope='col' class='number'>" + escape(run.name) + "</th>";
-  return out + "</tr></thead>\n";
-}
-
-std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>& places) {
-  std::string out =
-      "<div class='scroll' tabindex='0'><table>" + head_row(runs, {"Task", "Score", "Best baseline"}) + "<tbody>\n";
+Table score_table(const std::vector<RunInput>& runs, const std::set<Place>& places) {
+  Table table{
+      .id = "scores",
+      .columns = {{"Task", false}, {"Score", false}, {"Best baseline", false}},
+      .note =
+          "Points; ± is the standard error over examples, sd the standard deviation over seeds. ≈ marks a score "
+          "that is no better than the best trivial baseline, within two standard errors."};
+  for (const auto& run : runs) table.columns.push_back({run.name});
   for (const auto& place : places) {
     std::vector<std::string> names;
-    std::string baseline;
     for (const auto& run : runs) {
       const auto* task = record_of(run, place);
       if (!task) continue;
@@ -80,70 +76,48 @@ std::string score_table(const std::vector<RunInput>& runs, const std::set<Place>
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
     for (const auto& name : names) {
-      std::string cells;
+      Row row{{concat(place.task, ", ", place.split), name, "–"}};
       std::optional<std::pair<std::string, double>> best;
       for (const auto& run : runs) {
         const auto* task = record_of(run, place);
-        cells += "<td class='number'>" + (task ? written_score(*task, name) : kAbsent) + "</td>";
+        row.cells.push_back(task ? written_score(*task, name) : "");
         if (task && !best) best = best_baseline(*task, name);
       }
-      out += "<tr><th scope='row'>" + escape(concat(place.task, ", ", place.split)) + "</th><td>" + escape(name) +
-             "</td><td>" +
-             (best ? escape(concat(fixed(unit_of(name) * best->second, 2), " (", best->first, ")")) : "–") + "</td>" +
-             cells + "</tr>\n";
+      if (best) row.cells[2] = concat(fixed(unit_of(name) * best->second, 2), " (", best->first, ")");
+      table.rows.push_back(std::move(row));
     }
   }
-  return out + "</tbody></table></div>\n";
+  return table;
 }
 
 std::string y_title(const std::string& score) { return unit_of(score) == 100 ? "points" : score; }
 
-void add_line(Series line, Chart& chart, std::string& legend) {
-  chart.description +=
-      concat(line.title, ": from ", fixed(line.points.front().y, 2), " to ", fixed(line.points.back().y, 2), ". ");
-  legend += legend_entry(line.run, line.look, line.title);
-  chart.series.push_back(std::move(line));
-}
-
 // The headline score of a run while it was fine-tuned.
-std::string learning_curves(const std::vector<RunInput>& runs) {
+std::vector<Chart> learning_curves(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   std::vector<std::string> names;
   for (const auto& run : runs)
     for (const auto& curve : run.score_curves)
       if (std::find(names.begin(), names.end(), curve.score) == names.end()) names.push_back(curve.score);
-  std::string out;
+  std::vector<Chart> charts;
   for (const auto& name : names) {
-    Chart chart{.id = "curve-" + name,
-                .title = "While fine-tuning: " + name,
-                .description = "",
-                .x_title = "step",
-                .y_title = y_title(name),
-                .x_ticks = {},
-                .y_ticks = {},
-                .series = {},
-                .reference = {}};
-    Extent extent, steps;
-    std::string legend;
-    for (size_t i = 0; i < runs.size(); ++i)
-      for (const auto& curve : runs[i].score_curves) {
-        if (curve.score != name) continue;
-        Series line{runs[i].name, static_cast<int>(i), Look::marked, {}};
-        for (const auto& point : curve.points) {
-          const double value = unit_of(name) * point.value;
-          line.points.push_back({static_cast<double>(point.step), value,
-                                 concat(runs[i].name, ", step ", grouped(point.step), ": ", fixed(value, 2))});
-          extent.add(value), steps.add(static_cast<double>(point.step));
-        }
-        if (!line.points.empty()) add_line(std::move(line), chart, legend);
-      }
-    if (extent.empty) continue;
-    chart.x_ticks = round_ticks({0, steps.high}, 5);
-    chart.y_ticks = extent.ticks(1, 5);
-    chart.y_digits = digits_for(chart.y_ticks);
-    out += figure(chart, legend,
-                  "Of the dev set, or of what was held back of the training set; the axis does not start at zero.");
+    Chart chart{
+        .id = "curve-" + name,
+        .title = "While fine-tuning: " + name,
+        .x_title = "step",
+        .y_title = y_title(name),
+        .caption = "Of the dev set, or of what was held back of the training set; the axis does not start at zero."};
+    add_curves(chart, runs, groups, "", Look::marked, [&](const RunInput& run, size_t) {
+      std::vector<Point> points;
+      for (const auto& curve : run.score_curves)
+        for (const auto& point : curve.points)
+          if (const double value = unit_of(name) * point.value; curve.score == name)
+            points.push_back({static_cast<double>(point.step), value,
+                              concat(run.name, ", step ", grouped(point.step), ": ", fixed(value, 2))});
+      return points;
+    });
+    if (fit_axes(chart, {.least = 1, .x_from_zero = true})) charts.push_back(std::move(chart));
   }
-  return out.empty() ? "" : "<div class='pair'>\n" + out + "</div>\n";
+  return charts;
 }
 
 // The number that a value of a group stands for: hops, or the most tokens of "33-64".
@@ -163,7 +137,7 @@ class GroupView {
       const auto* task = record_of(runs[i], place);
       const auto groups = task ? task->scores.value("groups", Json::object()) : Json::object();
       if (!groups.contains(group)) continue;
-      of_run_.push_back({static_cast<int>(i), runs[i].name, groups.at(group)});
+      of_run_.push_back({i, runs[i].name, groups.at(group)});
       for (const auto& [value, part] : groups.at(group).items()) {
         if (score_.empty() && !part.at("scores").empty()) score_ = part.at("scores").items().begin().key();
         if (std::find(values_.begin(), values_.end(), value) == values_.end()) values_.push_back(value);
@@ -196,39 +170,31 @@ class GroupView {
     return out + "</tbody></table></div>\n";
   }
 
-  // Empty where the group's values are no numbers.
-  std::string chart() const {
-    if (!counts_) return "";
+  // None where the group's values are no numbers.
+  std::optional<Chart> chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) const {
+    if (!counts_) return {};
     Chart chart{.id = concat("group-", place_.task, "-", place_.split, "-", group_),
                 .title = concat(place_.task, ", ", place_.split, ": ", score_, " by ", by_),
-                .description = "",
                 .x_title = by_,
                 .y_title = y_title(score_),
-                .x_ticks = round_ticks({0, *number_of(values_.back())}, 5),
-                .y_ticks = {},
-                .series = {},
-                .reference = {}};
-    Extent extent;
-    std::string legend;
-    for (const auto& run : of_run_) {
-      Series line{run.name, run.index, Look::marked, {}};
-      for (const auto& value : values_)
-        if (const auto number = run.parts.contains(value) ? score_in(run.parts.at(value), "value") : std::nullopt) {
-          line.points.push_back({*number_of(value), unit_of(score_) * *number,
-                                 concat(run.name, ", ", by_, " ", value, ": ", written(run.parts.at(value)))});
-          extent.add(unit_of(score_) * *number);
-        }
-      if (!line.points.empty()) add_line(std::move(line), chart, legend);
-    }
-    if (extent.empty) return "";
-    chart.y_ticks = extent.ticks(2, 5);
-    chart.y_digits = digits_for(chart.y_ticks);
-    return figure(chart, legend, group_ == "length" ? "Each mark stands at the most tokens of its stretch." : "");
+                .caption = group_ == "length" ? "Each mark stands at the most tokens of its stretch." : ""};
+    add_curves(chart, runs, groups, "", Look::marked, [&](const RunInput& run, size_t index) {
+      std::vector<Point> points;
+      for (const auto& of : of_run_)
+        for (const auto& value : values_)
+          if (of.index == index && of.parts.contains(value))
+            if (const auto number = score_in(of.parts.at(value), "value"))
+              points.push_back({*number_of(value), unit_of(score_) * *number,
+                                concat(run.name, ", ", by_, " ", value, ": ", written(of.parts.at(value)))});
+      return points;
+    });
+    if (!fit_axes(chart, {.least = 2, .x_from_zero = true})) return {};
+    return chart;
   }
 
  private:
   struct OfRun {
-    int index;
+    size_t index;
     std::string name;
     Json parts;  // by the group's values
   };
@@ -250,7 +216,8 @@ class GroupView {
   bool counts_ = false;
 };
 
-std::string groups_part(const std::vector<RunInput>& runs, const std::set<Place>& places) {
+std::string groups_part(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& seeds,
+                        const std::set<Place>& places, Figures& figures) {
   std::string out;
   for (const auto& place : places) {
     std::set<std::string> groups;
@@ -258,8 +225,10 @@ std::string groups_part(const std::vector<RunInput>& runs, const std::set<Place>
       if (const auto* task = record_of(run, place); task && task->scores.contains("groups"))
         for (const auto& [group, parts] : task->scores.at("groups").items()) groups.insert(group);
     for (const auto& group : groups)
-      if (const GroupView view(runs, place, group); !view.empty())
-        out += "<div>" + view.chart() + view.table() + "</div>\n";
+      if (const GroupView view(runs, place, group); !view.empty()) {
+        auto chart = view.chart(runs, seeds);
+        out += "<div>" + (chart ? figures.put(std::move(*chart)) : "") + view.table() + "</div>\n";
+      }
   }
   return out.empty() ? "" : "<h3>By length and by group</h3>\n<div class='pair'>\n" + out + "</div>\n";
 }
@@ -291,16 +260,15 @@ std::string confusion_part(const std::vector<RunInput>& runs, const std::set<Pla
 
 }  // namespace
 
-std::string tasks_section(const std::vector<RunInput>& runs) {
+std::string tasks_section(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups, Figures& figures,
+                          Tables& tables) {
   std::set<Place> places;
   for (const auto& run : runs)
     for (const auto& task : run.tasks) places.insert({task.name, task.split});
   if (places.empty()) return "";
-  return "<section><h2>Tasks</h2>\n" + score_table(runs, places) +
-         "<p class='fine'>Points; ± is the standard error over examples, sd the standard deviation over seeds. ≈ marks "
-         "a score "
-         "that is no better than the best trivial baseline, within two standard errors.</p>\n" +
-         learning_curves(runs) + groups_part(runs, places) + confusion_part(runs, places) + "</section>\n";
+  return "<section><h2>Tasks</h2>\n" + tables.put(score_table(runs, places)) +
+         figures.put(learning_curves(runs, groups)) + groups_part(runs, groups, places, figures) +
+         confusion_part(runs, places) + "</section>\n";
 }
 
 }  // namespace saobp::report

@@ -49,6 +49,22 @@ std::vector<double> round_ticks(Range range, int count) {
   return ticks;
 }
 
+std::vector<double> log_ticks(Range range) {
+  if (!(range.low > 0) || !std::isfinite(range.high) || range.high < range.low)
+    fail("a logarithmic axis from ", range.low, " to ", range.high, " cannot be drawn");
+  const int first = static_cast<int>(std::floor(std::log10(range.low))),
+            last = static_cast<int>(std::ceil(std::log10(range.high)));
+  std::vector<double> all;
+  for (int power = first; power <= std::max(last, first + 1); ++power)
+    for (const int factor : {1, 2, 5})
+      if (factor == 1 || last - first <= 3)
+        all.push_back(std::stod(std::to_string(factor) + "e" + std::to_string(power)));
+  const auto high = std::find_if(all.begin(), all.end(), [&](double tick) { return tick >= range.high * (1 - 1e-9); });
+  if (high != all.end()) all.erase(std::max(high, all.begin() + 1) + 1, all.end());
+  while (all.size() > 2 && all[1] <= range.low * (1 + 1e-9)) all.erase(all.begin());
+  return all;
+}
+
 std::vector<std::string> tick_labels(const std::vector<double>& ticks, int digits, bool integers) {
   double largest = 0;
   for (double tick : ticks) largest = std::max(largest, std::abs(tick));

@@ -67,6 +67,8 @@ TEST(AttentionMonitor, AgreesWithTheExactAnalysisOfAModel) {
             EXPECT_NEAR(found["attention_entropy"][layer][head].get<double>(),
                         exact[matrix]["attention_entropy"][layer][head].get<double>(), 1e-5);
           }
+          EXPECT_NEAR(found["top_key_share"][layer][head].get<double>(),
+                      exact[matrix]["top_key_share"][layer][head].get<double>(), 1e-5);
           const double error = found["gtd_standard_error"][layer][head];
           EXPECT_GT(error, 0);
           EXPECT_LT(error, 0.02);

@@ -35,14 +35,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::attempt([&] {
     const auto run = report::read_run(folder / "run");
     for (const auto& runs : {std::vector{run}, std::vector{run, run}}) {
-      const std::string page = report::render_comparison_page(runs, "title");
+      const std::string page = report::make_report(runs, "title").html;
       io::require_utf8(page, "the page");
       fuzz::require(page.ends_with("</html>\n"), "the page is whole");
       fuzz::require(marks_have_places(page), "every mark has a place");
-      // Of scripts there are the data, plotly.js and three that draw.
+      // Of scripts there are the data, plotly.js and four that draw.
       size_t scripts = 0;
       for (size_t at = 0; (at = page.find("<script", at)) != std::string::npos; ++at) ++scripts;
-      fuzz::require(scripts <= 6 && !has(page, "<img"), "what files hold is escaped");
+      fuzz::require(scripts <= 7 && !has(page, "<img"), "what files hold is escaped");
       fuzz::require(page.size() < (size_t{16} << 20), "a page is no larger than its data want");
     }
   });

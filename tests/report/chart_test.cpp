@@ -11,7 +11,7 @@
 
 #include "saobp/io/error.h"
 #include "saobp/io/json.h"
-#include "saobp/report/figure_parts.h"
+#include "saobp/report/figure.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/tables.h"
@@ -143,6 +143,49 @@ TEST(Chart, PointsStandWhereTheAxesSay) {
   EXPECT_TRUE(svg.find("<title>top &lt;right&gt;</title>") != std::string::npos);
   chart.x_ticks = {0};
   EXPECT_THROW(render_chart(chart), Error);
+}
+
+TEST(Chart, LogarithmicAxes) {
+  EXPECT_EQ(log_ticks({0.02, 0.9}), (std::vector<double>{0.02, 0.05, 0.1, 0.2, 0.5, 1}));
+  EXPECT_EQ(log_ticks({0.1, 0.1}), (std::vector<double>{0.1, 0.2}));
+  EXPECT_EQ(log_ticks({1e-6, 30}), (std::vector<double>{1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100}));
+  EXPECT_THROW(log_ticks({0, 1}), Error);
+  Chart chart{.id = "c", .x_ticks = {0.01, 1}, .y_ticks = {0, 1}, .integer_x = false, .log_x = true};
+  chart.series = {{"s", 0, Series::Look::marked, {{0.01, 0}, {0.1, 0.5}, {1, 1}}}};
+  EXPECT_TRUE(render_chart(chart).find("points='62,254 248,142 434,30'") != std::string::npos);
+}
+
+TEST(Chart, AxesShowBarsBandsAndTheReference) {
+  Chart chart;
+  chart.series = {{"", 0, Series::Look::faint, {{0, 900}}},
+                  {"", 0, Series::Look::band, {{0, 4, "", 1}, {10, 5, "", 1}}},
+                  {"mean", 0, Series::Look::line, {{0, 4}, {10, 5}}},
+                  {"points", 1, Series::Look::points, {{5, 2, "", 2}}}};
+  chart.reference = Reference{-3, "low"};
+  ASSERT_TRUE(fit_axes(chart, {}));
+  EXPECT_LE(chart.y_ticks.front(), -3);
+  EXPECT_GE(chart.y_ticks.back(), 6);
+  EXPECT_LT(chart.y_ticks.back(), 100) << "faint lines may leave the chart";
+  EXPECT_EQ(chart.x_ticks.front(), 0);
+  EXPECT_TRUE(render_chart(chart).find("<polygon points=") != std::string::npos);
+  EXPECT_TRUE(render_chart(chart).find("<polyline class='error'") != std::string::npos);
+  const auto json = chart_json(chart);
+  EXPECT_EQ(json["series"][1]["look"], "band");
+  EXPECT_EQ(json["series"][1]["error"], Json({1.0, 1.0}));
+  EXPECT_EQ(json["series"][3]["y"], Json({2.0}));
+  EXPECT_EQ(json["reference"]["y"], -3);
+  Chart none;
+  EXPECT_FALSE(fit_axes(none, {}));
+}
+
+TEST(Chart, AFileOfItsOwnNeedsNothingElse) {
+  Chart chart{.id = "c", .title = "A <title>", .x_ticks = {0, 1}, .y_ticks = {0, 1}, .histograms = true};
+  chart.series = {{"one & only", 0, Series::Look::points, {{0.5, 0.5}}}};
+  const auto svg = figure_svg(chart);
+  EXPECT_EQ(svg.find("<svg xmlns='http://www.w3.org/2000/svg'"), 0u);
+  EXPECT_EQ(svg.find("var("), std::string::npos);
+  for (const char* part : {"A &lt;title&gt;</text>", "one &amp; only</text>", "#0072b2", "<g class='bars run-0'>"})
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """The report's page in a browser: nothing is loaded, nothing goes wrong, charts have their data, pickers do what they say."""
 import base64
+import csv
 import json
 import shutil
 
@@ -64,16 +65,59 @@ def test_charts_have_their_data(runs):
         assert [t["name"] for t in traces] == ["plain: lines", "high: lines"]
         assert traces[1]["x"] == [v for layer in record["attention_entropy"] for v in layer]
         assert traces[1]["y"] == [v for layer in record["gtd"] for v in layer]
-        what_if = json.loads((runs / "plain/analysis/lines.json").read_text())["what_if"]
-        curves = page.value("Array.from(document.querySelectorAll('#what-if-charts .chart')).map(c => c.data.map(t => ({name: t.name, y: Array.from(t.y)})))")
-        assert len(curves) == 6
-        losses = next(t["y"] for t in curves[0] if t["name"] == "plain, high")
-        assert losses == [row["loss"] for row in what_if if row["attention"] == "high"]
         # Another measure, by the picker.
         page.value("(() => { const s = document.querySelector('#heads-controls select'); s.value = 'sparsity'; s.dispatchEvent(new Event('change')); })()")
         x = page.value("Array.from(document.getElementById('heads-chart').data.filter(t => t.type === 'scatter')[1].x)")
         assert x == [v for layer in record["sparsity"] for v in layer]
         assert page.errors == []
+
+
+def traces_of(page, chart):
+    return page.value(f"""document.querySelector('figure[data-chart="{chart}"] .plot').data.map(t =>
+        ({{name: t.name, type: t.type, mode: t.mode, x: Array.from(t.x || []), y: Array.from(t.y || []), visible: t.visible}}))""")
+
+
+def test_every_chart_is_drawn_from_the_files(runs):
+    near = lambda values: pytest.approx(values, rel=1e-5, abs=1e-9)
+    with opened(runs) as page:
+        charts = page.value("Array.from(document.querySelectorAll('figure[data-chart]')).map(f => f.dataset.chart)")
+        assert len(charts) == len(set(charts)) == page.value("document.querySelectorAll('figure .plot .main-svg').length / document.querySelector('figure .plot').querySelectorAll('.main-svg').length")
+        assert {"loss", "gtd-lines", "indirect-entropy-lines", "entropy-lines", "last-heads-lines", "what-if-loss", "what-if-gtd"} <= set(charts)
+        for chart in charts:
+            assert any(trace["y"] for trace in traces_of(page, chart)), chart
+        logged = [json.loads(line) for line in (runs / "high/metrics.jsonl").read_text().splitlines()]
+        raw = next(t for t in traces_of(page, "loss") if t["name"] == "high, validation loss")
+        assert raw["y"] == near([line["validation_loss"] for line in logged if "validation_loss" in line])
+        record = json.loads((runs / "high/analysis/lines.json").read_text())
+        for chart, measure in (("gtd-lines", "gtd"), ("indirect-entropy-lines", "indirect_entropy"), ("entropy-lines", "attention_entropy")):
+            for letter in "AB":
+                own = next(t for t in traces_of(page, chart) if t["name"] == f"high, {letter}")
+                assert own["y"] == near([np.mean(layer) for layer in record["matrices"][letter][measure]])
+        last = next(t for t in traces_of(page, "last-heads-lines") if t["name"] == "high")
+        assert last["y"] == near(record["matrices"]["B"]["attention_entropy"][-1])
+        what_if = json.loads((runs / "plain/analysis/lines.json").read_text())["what_if"]
+        curve = next(t for t in traces_of(page, "what-if-loss") if t["name"] == "plain, high")
+        assert curve["y"] == near([row["loss"] for row in what_if if row["attention"] == "high"])
+        # An entry of the legend hides its curve, by keyboard too; a table has its numbers.
+        entry = "document.querySelector('figure[data-chart=\"what-if-loss\"] .entry')"
+        page.value(f"{entry}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter'}}))")
+        assert page.value(f"{entry}.getAttribute('aria-checked')") == "false" and traces_of(page, "what-if-loss")[0]["visible"] is False
+        page.value(f"{entry}.click()")
+        assert traces_of(page, "what-if-loss")[0]["visible"] is True
+        page.value("document.querySelector('figure[data-chart=\"last-heads-lines\"] details').open = true")
+        page.wait(lambda: page.value("document.querySelector('figure[data-chart=\"last-heads-lines\"] tbody').rows.length") == 8, "the table")
+        assert page.errors == []
+
+
+def test_correlations_of_heads_are_those_of_scipy(runs):
+    stats = pytest.importorskip("scipy.stats")
+    with opened(runs) as page:
+        found = page.value("ANALYSES[1].record.correlations['attention_entropy|gtd']")
+        record = json.loads((runs / "high/analysis/lines.json").read_text())["matrices"]["B"]
+        r = stats.pearsonr(np.ravel(record["attention_entropy"]), np.ravel(record["gtd"]))
+        interval = r.confidence_interval()
+        assert found[:4] == pytest.approx([r.statistic, interval.low, interval.high, r.pvalue], abs=1e-4)
+        assert "corrected for all pairs" in page.value("document.getElementById('heads-note').textContent")
 
 
 def test_maps_are_the_matrices(runs):
@@ -120,6 +164,32 @@ def test_a_click_on_a_head_shows_its_map_and_tokens_their_chains(runs):
         best = (b[2][:, None] * b * b[:, 5][None]).max()
         assert float(rows[3][2]) == pytest.approx(best, abs=6e-4 if best >= 1e-3 else best * 0.06)
         assert page.errors == []
+
+
+def test_a_map_is_walked_by_keyboard(runs):
+    with opened(runs) as page:
+        page.value("document.getElementById('map').focus()")
+        for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp", "Enter"):
+            page.value(f"document.getElementById('map').dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
+        assert page.value("state.at") == [1, 1] and page.value("state.picked") == [1]
+        # What has the focus keeps it when controls are made anew.
+        page.value("(() => { const s = document.querySelector('#map-controls [aria-label=\"head\"]'); s.focus(); s.value = '2'; s.dispatchEvent(new Event('change')); })()")
+        assert page.value("[state.head, document.activeElement.getAttribute('aria-label')]") == [2, "head"]
+        assert page.errors == []
+
+
+def test_figures_and_tables_are_files_too(runs, saobp):
+    saobp("report", "plain", "high", "-o", "other.html", "--figures", "figures", "--tables", "tables")
+    names = sorted(path.name for path in (runs / "figures").iterdir())
+    assert "gtd-lines.svg" in names and all(name.endswith(".svg") for name in names)
+    for path in (runs / "figures").iterdir():
+        with Page(path) as page:
+            assert page.errors == [] and page.value("document.documentElement.localName") == "svg"
+            assert page.value("document.querySelectorAll('polyline, circle, rect, path').length") > 3
+    rows = list(csv.reader((runs / "tables/final-figures.csv").open(newline="")))
+    assert rows[0] == ["Figure", "plain", "high"]
+    text = (runs / "tables/layers-lines.md").read_text()
+    assert text.count("\n|") > 8 and "| GTD | high, B |" in text
 
 
 def test_maps_that_are_damaged_are_named(runs, saobp):

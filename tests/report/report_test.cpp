@@ -150,13 +150,13 @@ TEST_F(Report, ShowsAttentionWhileTraining) {
   ASSERT_EQ(runs[0].monitored.size(), 2u);
   EXPECT_EQ(runs[0].monitored[1].step, 30);
   EXPECT_EQ(runs[0].monitored[1].refined.of("attention_entropy")[1][1], 4.5);
-  const std::string page = render_comparison_page(runs, "Runs");
+  const std::string page = make_report(runs, "Runs").html;
   expect_balanced(page);
   EXPECT_TRUE(contains(page, "high, B, mean of all heads: from 3.000 at step 20 to 2.750 at step 30."));
   EXPECT_TRUE(contains(page, "elemmul, A, mean of all heads: from 2.625 at step 20 to 2.625 at step 20."));
   EXPECT_TRUE(contains(page, "elemmul, B, mean of all heads: from 0.765"));
   EXPECT_FALSE(contains(page, "plain, B") || contains(page, "plain, A"));
-  EXPECT_FALSE(contains(render_comparison_page({runs[2]}, "Run"), "while training"));
+  EXPECT_FALSE(contains(make_report({runs[2]}, "Run").html, "while training"));
   write("odd/metrics.jsonl", loss + "{\"step\": 2, \"attention\": {\"A\": {}}}\n");
   EXPECT_TRUE(contains(error_of("odd"), "metrics.jsonl, line 2: \"attention\": \"B\" is missing")) << error_of("odd");
 }
@@ -164,7 +164,7 @@ TEST_F(Report, ShowsAttentionWhileTraining) {
 TEST_F(Report, PageHoldsTheFiguresOfTheFiles) {
   write_run("original", "original", 0);
   write_run("high", "high", 0.5);
-  write_report({root_ / "original", root_ / "high"}, root_ / "report.html", "Two runs & more");
+  write_report({root_ / "original", root_ / "high"}, {root_ / "report.html", {}, {}}, "Two runs & more");
   const std::string page = io::read_file(root_ / "report.html");
   expect_balanced(page);
   for (const char* part : {"<h1>Two runs &amp; more</h1>",
@@ -194,12 +194,12 @@ TEST_F(Report, PageHoldsTheFiguresOfTheFiles) {
   // Mean of B's entropy: (2.5 + 3.0 + 1.5 + 2.0) / 4; of GTD of A: (0.70 + 0.72 + 0.80 + 0.84) / 4.
   EXPECT_TRUE(contains(page, "<td class='number'>2.2500</td>"));
   EXPECT_TRUE(contains(page, "<td class='number'>0.7650</td>"));
-  EXPECT_EQ(count(page, "<svg role='img'"), 4u);
+  EXPECT_EQ(count(page, "<svg role='img'"), 7u) << "two of losses, four by layer and head, one of heads";
 }
 
 TEST_F(Report, LoadsNothingFromOutside) {
   write_run("high", "high", 0.5);
-  const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+  const std::string page = make_report({read_run(root_ / "high")}, "t").html;
   for (const char* part : {"http://", "https://", "src=", "href=", "@import", "<link"})
     EXPECT_FALSE(contains(page, part)) << part;
   EXPECT_EQ(count(without_scripts(page), "url("), count(without_scripts(page), "url(#"));
@@ -218,7 +218,7 @@ TEST_F(Report, EscapesEverything) {
   auto measured = analysis(0.1);
   measured["text"] = evil;
   write("a<b>&'\"/analysis/<em>.json", measured.dump());
-  const std::string page = render_comparison_page({read_run(root_ / "a<b>&'\"")}, evil);
+  const std::string page = make_report({read_run(root_ / "a<b>&'\"")}, evil).html;
   expect_balanced(page);
   EXPECT_FALSE(contains(page, "<script>alert"));
   for (const char* tag : {"<script", "<i>", "<u>", "<b>", "<em>"})
@@ -230,7 +230,7 @@ TEST_F(Report, WhatIsMissingIsSaid) {
   write("bare/run.json", "{}");
   const RunInput run = read_run(root_ / "bare");
   ASSERT_EQ(run.remarks.size(), 2u);
-  const std::string page = render_comparison_page({run}, "t");
+  const std::string page = make_report({run}, "t").html;
   expect_balanced(page);
   for (const char* part : {"Losses were not recorded.", "Settings were not recorded.", "No analysis was recorded.",
                            "metrics.jsonl is missing", "Attention: <span class='absent'>not recorded</span>"})
@@ -241,7 +241,7 @@ TEST_F(Report, WhatIsMissingIsSaid) {
 TEST_F(Report, AStoppedRunShowsItsLastValidation) {
   write_run("high", "high", 0.5);
   fs::remove(root_ / "high" / "run.json");
-  const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+  const std::string page = make_report({read_run(root_ / "high")}, "t").html;
   EXPECT_TRUE(contains(page, "6.5000 (step 30)"));
   EXPECT_TRUE(contains(page, "Steps</th><td class='number'>30</td>"));
   EXPECT_TRUE(contains(page, "Tokens per second</th><td class='number'><span class='absent'>not recorded"));
@@ -255,7 +255,7 @@ TEST_F(Report, ACutOffLastLineIsARemark) {
   EXPECT_EQ(run.train_loss.size(), 30u);
   ASSERT_EQ(run.remarks.size(), 1u);
   EXPECT_TRUE(contains(run.remarks[0], "line 34")) << run.remarks[0];
-  EXPECT_TRUE(contains(render_comparison_page({run}, "t"), "was cut off"));
+  EXPECT_TRUE(contains(make_report({run}, "t").html, "was cut off"));
 }
 
 TEST_F(Report, ACompleteLastLineWithoutNewlineCounts) {
@@ -282,7 +282,7 @@ TEST_F(Report, DamagedFilesAreErrorsThatNameThePlace) {
   broken["matrices"]["B"]["gtd"].erase(1);
   write("e/analysis/dev.json", broken.dump());
   EXPECT_TRUE(contains(error_of("e"), "\"gtd\" of B has 1 layer of 2 heads; 2 of 2 were expected")) << error_of("e");
-  EXPECT_THROW(render_comparison_page({}, "t"), UsageError);
+  EXPECT_THROW(make_report({}, "t").html, UsageError);
 }
 
 TEST_F(Report, LossesThatAreNotFiniteAreCountedNotDrawn) {
@@ -290,7 +290,7 @@ TEST_F(Report, LossesThatAreNotFiniteAreCountedNotDrawn) {
   const RunInput run = read_run(root_ / "a");
   EXPECT_EQ(run.train_loss.size(), 2u);
   EXPECT_TRUE(contains(concat(run.remarks[0], run.remarks[1]), "1 logged loss was not finite"));
-  EXPECT_FALSE(contains(render_comparison_page({run}, "t"), "nan"));
+  EXPECT_FALSE(contains(without_scripts(make_report({run}, "t").html), "nan"));
 }
 
 TEST_F(Report, AResumedRunKeepsTheLaterRecord) {
@@ -311,7 +311,7 @@ TEST_F(Report, ALongRunStaysASmallPage) {
   for (int step = 1; step <= 40000; ++step)
     lines += Json({{"step", step}, {"loss", 3 + (step % 97) / 50.0}}).dump() + "\n";
   write("long/metrics.jsonl", lines);
-  EXPECT_LT(render_comparison_page({read_run(root_ / "long")}, "t").size(), 120'000u);
+  EXPECT_LT(without_scripts(make_report({read_run(root_ / "long")}, "t").html).size(), 120'000u);
 }
 
 TEST_F(Report, SettingsThatDifferComeFirst) {
@@ -333,7 +333,7 @@ TEST_F(Report, OneLayerAndManyLayers) {
     for (const char* which : {"A", "B"})
       for (auto& [name, values] : json["matrices"][which].items()) values = Json(layers, values[0]);
     write("high/analysis/dev.json", json.dump());
-    const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+    const std::string page = make_report({read_run(root_ / "high")}, "t").html;
     expect_balanced(page);
     EXPECT_TRUE(contains(page, concat("high, B, layer ", layers - 1, ", head 1")));
   }
@@ -353,7 +353,7 @@ TEST_F(Report, AnyFiniteNumberIsDrawn) {
     lines += Json({{"step", 30}, {"attention", {{"A", layers}, {"B", layers}}}}).dump() + "\n";
     lines += Json({{"step", INT64_MAX}, {"loss", 1.0}}).dump() + "\n";
     write("high/metrics.jsonl", lines);
-    const std::string page = render_comparison_page({read_run(root_ / "high")}, "t");
+    const std::string page = make_report({read_run(root_ / "high")}, "t").html;
     expect_balanced(page);
     EXPECT_FALSE(contains(page, "not finite")) << value;
   }

@@ -70,18 +70,18 @@ TEST_F(SideBySide, SaysWhereTextsAndTokenizersDiffer) {
 
   Json other = record();
   other["keys"]["tokenizer"] = "78";
-  const std::string page = render_comparison_page({run("one", record()), run("other", other)}, "t");
+  const std::string page = make_report({run("one", record()), run("other", other)}, "t").html;
   const size_t warning = page.find("different tokenizers");
   ASSERT_NE(warning, std::string::npos);
   EXPECT_LT(warning, page.find("Final figures"));
-  EXPECT_FALSE(contains(render_comparison_page({run("one", record())}, "t"), "<strong>Mind"));
+  EXPECT_FALSE(contains(make_report({run("one", record())}, "t").html, "<strong>Mind"));
 }
 
 TEST_F(SideBySide, OneMeasurementUnderTwoNamesIsOneSection) {
   root_.write("one/analysis/demo.json", analysis(2.0).dump());
   root_.write("other/analysis/demo.json", analysis(2.1).dump());
   root_.write("other/analysis/dev.json", analysis(2.1).dump());  // of one run only
-  const auto page = [&] { return render_comparison_page({run("one", record()), run("other", record())}, "t"); };
+  const auto page = [&] { return make_report({run("one", record()), run("other", record())}, "t").html; };
   EXPECT_EQ(count(page(), "<h2>Attention, layer by layer"), 1u);
   EXPECT_TRUE(contains(page(), "layer by layer: demo and dev</h2>"));
   // The larger group may come later in the alphabet.
@@ -99,7 +99,7 @@ TEST_F(SideBySide, CardsShowLearnedStrengths) {
     Json config = {{"refined_attention", {{"attention", "high"}, {"strength", 0.2}}}};
     if (!strengths.is_null()) config["refined_attention"]["strengths"] = strengths;
     root_.write("one/config.json", config.dump());
-    return run_cards({run("one", record())});
+    return run_cards({run("one", record())}, {});
   };
   EXPECT_TRUE(contains(card(nullptr), "λ = 0.2<"));
   EXPECT_TRUE(contains(card({0.125, 0.3}), "λ = 0.125, 0.3 (layers 0 to 1)"));
@@ -108,12 +108,12 @@ TEST_F(SideBySide, CardsShowLearnedStrengths) {
 }
 
 TEST_F(SideBySide, OneLoggedLossIsAMarkAndNoEmptyChart) {
-  const std::string once = render_comparison_page({run("one", record(), "{\"step\": 5, \"loss\": 3}\n")}, "t");
+  const std::string once = make_report({run("one", record(), "{\"step\": 5, \"loss\": 3}\n")}, "t").html;
   EXPECT_EQ(count(once, "<svg role='img'"), 1u);
   EXPECT_FALSE(contains(once, "second half"));
   EXPECT_TRUE(contains(once, "<g class='series marked run-0'>"));
   const std::string lines = "{\"step\": 5, \"loss\": 3}\n{\"step\": 8, \"loss\": 2}\n{\"step\": 9, \"loss\": 2}\n";
-  EXPECT_TRUE(contains(render_comparison_page({run("one", record(), lines)}, "t"), "second half"));
+  EXPECT_TRUE(contains(make_report({run("one", record(), lines)}, "t").html, "second half"));
 }
 
 TEST(Marks, OfTwentyFourRunsAllDiffer) {

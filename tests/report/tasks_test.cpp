@@ -37,7 +37,7 @@ class Tasks : public ::testing::Test {
   std::string page(const std::vector<std::string>& names) {
     std::vector<RunInput> runs;
     for (const auto& name : names) runs.push_back(read_run(root_ / name));
-    return render_comparison_page(runs, "page");
+    return make_report(runs, "page").html;
   }
 
   tests::TempFolder root_;
@@ -50,8 +50,8 @@ TEST_F(Tasks, ScoresStandBesideTheirBaselines) {
   EXPECT_TRUE(contains(text,
                        "<td>50.00 (majority)</td><td class='number'>81.00 ± 2.00</td>"
                        "<td class='number'>53.00 ± 2.00 ≈</td>"));
-  EXPECT_EQ(count(text, "While fine-tuning: accuracy"), 2u) << "heading and title";
-  EXPECT_TRUE(contains(text, "a: from 25.00 to 75.00. b: from 25.00 to 75.00."));
+  EXPECT_EQ(count(text, "While fine-tuning: accuracy</"), 2u) << "heading and title";
+  EXPECT_TRUE(contains(text, "a: from 25.000 at step 2 to 75.000 at step 4. b: from 25.000 at step 2"));
   EXPECT_TRUE(contains(text, "rte, dev: accuracy by tokens"));
   EXPECT_LT(text.find("<th scope='row'>33-64"), text.find("<th scope='row'>129-256"));
   EXPECT_TRUE(contains(text, "<th scope='row'>&lt;b&gt;")) << "a source, in a table";

@@ -22,9 +22,16 @@ function choice(label, options, chosen, changed) {
 }
 
 function tick(label, on, changed) {
-  const box = element('input', {type: 'checkbox', onchange: () => changed(box.checked)});
+  const box = element('input', {type: 'checkbox', 'aria-label': label, onchange: () => changed(box.checked)});
   box.checked = on;
   return element('label', {class: 'choice'}, [box, element('span', {text: label})]);
+}
+
+// New controls in the place of old ones; that which had the keyboard's focus keeps it.
+function replaceControls(place, ...children) {
+  const focused = place.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
+  place.replaceChildren(...children);
+  if (focused) [...place.querySelectorAll('[aria-label]')].find(child => child.getAttribute('aria-label') === focused)?.focus();
 }
 
 function colour(name) {
@@ -64,13 +71,15 @@ function indirect(a, n, discount, hops) {
   return sum;
 }
 
-const shown = value => value === null || Number.isNaN(value) ? '–' : Math.abs(value) < 0.001 && value !== 0 ? value.toExponential(1) : value.toFixed(3);
+const shown = value => value === null || Number.isNaN(value) ? '–' : Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? value.toExponential(1) : value.toFixed(3);
 
-// A table that a screen reader, and everyone else, can read in the place of a chart.
+// A table that a screen reader, and everyone else, can read in the place of a chart; its rows are made when it is opened.
 function dataTable(caption, head, rows) {
-  return element('details', {class: 'data'}, [element('summary', {text: `${caption}: as a table`}),
-    element('div', {class: 'scroll', tabindex: '0'}, [element('table', {}, [
-      element('thead', {}, [element('tr', {}, head.map(text => element('th', {scope: 'col', text})))]),
-      element('tbody', {}, rows.map(row => element('tr', {}, row.map((cell, i) =>
-        i === 0 ? element('th', {scope: 'row', text: cell}) : element('td', {class: 'number', text: typeof cell === 'number' || cell === null ? shown(cell) : cell})))))])])]);
+  const body = element('tbody');
+  const cell = (value, i) => i === 0 ? element('th', {scope: 'row', text: value}) : element('td', {class: 'number', text: typeof value === 'number' || value === null ? shown(value) : value});
+  const details = element('details', {class: 'data', ontoggle: () => {
+    if (details.open && !body.rows.length) body.append(...rows().map(row => element('tr', {}, row.map(cell))));
+  }}, [element('summary', {text: `${caption}: as a table`}), element('div', {class: 'scroll', tabindex: '0'}, [
+    element('table', {}, [element('thead', {}, [element('tr', {}, head.map(text => element('th', {scope: 'col', text})))]), body])])]);
+  return details;
 }

@@ -1,10 +1,10 @@
 'use strict';
 // Attention maps on a canvas: run, sequence, layer, head; before, after, difference, G; tokens or words; tokens picked in the
 // map; and the chains of hops between two tokens.
-const MAPS = DATA.runs.flatMap((run, index) => run.maps.map(map => ({run: run.name, index, map})));
+const MAPS = DATA.runs.flatMap(run => run.maps.map(map => ({run: run.name, map})));
 
 function mapState() {
-  return {of: 0, sequence: 0, layer: 0, head: 0, view: 'B', words: false, hideSpecial: false, filter: 'all', picked: [], weighted: false};
+  return {of: 0, sequence: 0, layer: 0, head: 0, view: 'B', words: false, hideSpecial: false, filter: 'all', picked: [], weighted: false, at: [0, 0]};
 }
 const state = mapState();
 
@@ -75,16 +75,17 @@ function drawThumbnails() {
   const sequence = sequenceOf(), map = current().map, n = sequence.tokens.length;
   const grid = document.getElementById('map-heads');
   grid.style.gridTemplateColumns = `repeat(${map.heads}, minmax(0, 1fr))`;
-  grid.replaceChildren();
+  const thumbs = [];
   const view = state.view === 'G' ? 'B' : state.view;  // of all heads at once G would take long
   for (let layer = 0; layer < map.layers; ++layer)
     for (let head = 0; head < map.heads; ++head) {
       const canvas = element('canvas', {});
       paint(canvas, headMatrix(sequence, layer, head, view, n), n, n, view === 'difference');
       const here = layer === state.layer && head === state.head;
-      grid.append(element('button', {class: here ? 'thumb here' : 'thumb', 'aria-label': `layer ${layer} head ${head}`, 'aria-pressed': String(here),
+      thumbs.push(element('button', {class: here ? 'thumb here' : 'thumb', 'aria-label': `layer ${layer} head ${head}`, 'aria-pressed': String(here),
         title: `layer ${layer} head ${head}`, onclick: () => { state.layer = layer; state.head = head; drawMaps(); }}, [canvas]));
     }
+  replaceControls(grid, ...thumbs);
 }
 
 function drawMap() {
@@ -99,12 +100,29 @@ function drawMap() {
       Math.min(part.columns.length - 1, Math.floor((event.clientX - box.left) / box.width * part.columns.length))];
   };
   const hover = document.getElementById('map-hover');
-  hover.textContent = `Largest entry ${shown(most)}. Rows look, columns are looked at; point at an entry, click a row to pick its token.`;
-  canvas.onmousemove = event => {
-    const [r, c] = place(event);
+  hover.textContent = `Largest entry ${shown(most)}. Rows look, columns are looked at; point at an entry, or move there with the arrow keys; a click or Enter picks the row's token.`;
+  const tell = ([r, c]) => {
     hover.textContent = `${part.rowLabels[r]} (${part.rows[r][0]}) → ${part.columnLabels[c]} (${part.columns[c][0]}): ${shown(part.cells[r * part.columns.length + c])}`;
   };
+  canvas.onmousemove = event => tell(place(event));
   canvas.onclick = event => pick(part.rows[place(event)[0]][0]);
+  // By keyboard: arrows move from entry to entry, Enter picks the row's token.
+  const cursor = document.getElementById('map-cursor');
+  const point = () => {
+    const [r, c] = state.at = [Math.min(state.at[0], part.rows.length - 1), Math.min(state.at[1], part.columns.length - 1)];
+    cursor.style.cssText = `left: ${100 * c / part.columns.length}%; top: ${100 * r / part.rows.length}%; width: ${100 / part.columns.length}%; height: ${100 / part.rows.length}%`;
+    return [r, c];
+  };
+  const STEPS = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]};
+  canvas.onkeydown = event => {
+    if (event.key === 'Enter' || event.key === ' ') pick(part.rows[point()[0]][0]);
+    else if (STEPS[event.key]) {
+      state.at = state.at.map((value, axis) => Math.max(0, value + STEPS[event.key][axis]));
+      tell(point());
+    } else return;
+    event.preventDefault();
+  };
+  point();
   drawPicked(part);
   drawPaths(sequence, n);
 }
@@ -119,10 +137,10 @@ function drawPicked(part) {
   const picked = part.rows.map((group, r) => group.some(i => state.picked.includes(i)) ? r : -1).filter(r => r >= 0);
   const share = part.columns.map((_, c) => picked.reduce((sum, r) => sum + part.cells[r * part.columns.length + c], 0) / Math.max(1, picked.length));
   const most = Math.max(1e-9, ...share.map(Math.abs));
-  document.getElementById('map-tokens').replaceChildren(...part.rows.map((group, r) => {
+  replaceControls(document.getElementById('map-tokens'), ...part.rows.map((group, r) => {
     const column = part.columns.findIndex(g => g[0] === group[0]);
     const value = picked.length && column >= 0 ? share[column] : 0;
-    return element('button', {class: 'token', 'aria-pressed': String(picked.includes(r)), onclick: () => pick(group[0]), text: part.rowLabels[r],
+    return element('button', {class: 'token', 'aria-pressed': String(picked.includes(r)), 'aria-label': `${part.rowLabels[r]}, token ${group[0]}`, onclick: () => pick(group[0]), text: part.rowLabels[r],
       style: `--share: ${Math.max(0, value / most).toFixed(3)}`, title: picked.length ? `${shown(value)} of what the picked tokens look at` : 'pick'});
   }));
 }
@@ -174,7 +192,7 @@ function drawMaps() {
   const redraw = (key, read = Number) => value => { state[key] = read(value); drawMaps(); };
   const numbers = count => [...Array(count).keys()].map(i => [i, String(i)]);
   const pairs = sequence.types.some(type => type === 1);
-  document.getElementById('map-controls').replaceChildren(
+  replaceControls(document.getElementById('map-controls'),
     choice('run', MAPS.map((m, i) => [i, `${m.run}: ${m.map.text}`]), state.of, value => { state.of = Number(value); state.sequence = 0; state.picked = []; drawMaps(); }),
     choice('sequence', map.sequences.map((s, i) => [i, `${s.id}: ${s.tokens.slice(1, 7).join(' ')} …`]), state.sequence, value => { state.sequence = Number(value); state.picked = []; drawMaps(); }),
     choice('layer', numbers(map.layers), state.layer, redraw('layer')),

@@ -1,0 +1,207 @@
+#include "saobp/recipes/correlations.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "saobp/io/file.h"
+#include "saobp/io/words.h"
+#include "saobp/scores/correlation.h"
+
+namespace saobp::recipes {
+namespace {
+
+using io::Json;
+using Named = std::vector<std::pair<std::string, std::vector<double>>>;
+
+double number(const Json& value) {
+  if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
+  return value.is_number() ? value.get<double>() : NAN;
+}
+
+double mean(const std::vector<double>& values) {
+  double sum = 0, count = 0;
+  for (double value : values)
+    if (!std::isnan(value)) sum += value, ++count;
+  return count == 0 ? NAN : sum / count;
+}
+
+std::vector<double> flat(const Json& value) {
+  if (!value.is_array()) return {number(value)};
+  std::vector<double> out;
+  for (const auto& part : value)
+    for (double each : flat(part)) out.push_back(each);
+  return out;
+}
+
+Json test(const scores::Correlation& found) {
+  const auto json = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+  return {{"r", json(found.r)}, {"low", json(found.low)}, {"high", json(found.high)}, {"p", json(found.p)}};
+}
+
+Json entry(const char* over, const std::string& with, const Named& measures, const std::vector<double>& target) {
+  Json found = Json::object();
+  std::vector<double> pearson, spearman;
+  for (const auto& [name, values] : measures) {
+    const auto r = scores::pearson_test(values, target), rho = scores::spearman_test(values, target);
+    found[name] = {{"pearson", test(r)}, {"spearman", test(rho)}, {"n", r.n}};
+    pearson.push_back(r.p), spearman.push_back(rho.p);
+  }
+  const auto set = [&](const char* kind, const std::vector<double>& p) {
+    const auto corrected = scores::adjusted_p(p);
+    for (size_t i = 0; i < measures.size(); ++i)
+      found[measures[i].first][kind]["corrected_p"] = std::isfinite(corrected[i]) ? Json(corrected[i]) : Json();
+  };
+  set("pearson", pearson), set("spearman", spearman);
+  return {{"over", over}, {"with", with}, {"measures", found}};
+}
+
+// Each head's mean over sequences, of measures that heads have.
+Named of_heads(const Json& record) {
+  Named measures;
+  for (const auto& [name, layers] : record.at("matrices").at("B").items())
+    if (layers.is_array() && !layers.empty() && layers.front().size() > 1) measures.emplace_back(name, flat(layers));
+  return measures;
+}
+
+Named of_sequences(const std::vector<Json>& lines) {
+  Named measures;
+  if (lines.empty()) return measures;
+  for (const auto& [name, first] : lines.front().at("B").items()) {
+    std::vector<double> values;
+    for (const auto& line : lines)
+      values.push_back(line.at("B").contains(name) ? mean(flat(line.at("B").at(name))) : NAN);
+    measures.emplace_back(name, std::move(values));
+  }
+  return measures;
+}
+
+void take(Named& measures, const std::string& name) {
+  std::erase_if(measures, [&](const auto& measure) { return measure.first == name; });
+}
+
+const std::vector<double>* find(const Named& measures, const std::string& name) {
+  for (const auto& measure : measures)
+    if (measure.first == name) return &measure.second;
+  return nullptr;
+}
+
+std::vector<double> importance_of(const Json& record) {
+  if (!record.contains("importance")) fail_usage("--correlate importance goes with --importance, which measures it");
+  const auto& by_mean = record.at("importance").at("mean");
+  if (auto loss = flat(by_mean.at("loss")); !std::isnan(mean(loss))) return loss;  // a model that predicts tokens
+  auto moved = flat(by_mean.at("states_cosine"));
+  for (double& value : moved) value = 1 - value;
+  return moved;
+}
+
+// A number, or a group of two values, of every line; nothing where the lines do not have it.
+std::vector<double> of_lines(const std::string& name, const std::vector<Json>& lines) {
+  std::set<std::string> values;
+  std::vector<double> numbers;
+  bool any = false;
+  for (const auto& line : lines) {
+    const auto value = line.value(name, Json());
+    any |= !value.is_null();
+    if (value.is_string()) values.insert(value.get<std::string>());
+    numbers.push_back(number(value));
+  }
+  if (!any) return {};
+  if (values.empty()) return numbers;
+  if (values.size() != 2)
+    fail_usage("--correlate ", name, ": has ", io::counted(values.size(), "value"),
+               "; a number, or a group of two values, was expected");
+  const auto& high = values.contains("right") ? "right" : *values.rbegin();
+  for (size_t i = 0; i < lines.size(); ++i)
+    if (const auto value = lines[i].value(name, Json()); value.is_string()) numbers[i] = value == high ? 1 : 0;
+  return numbers;
+}
+
+}  // namespace
+
+KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key) {
+  KeyedNumbers found;
+  const auto text = io::read_file(path);
+  int64_t line_number = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    ++line_number;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const auto where = concat(path.string(), ", line ", line_number);
+    const auto json = io::parse_json(line, where);
+    if (!json.is_object()) fail(where, ": is ", io::type_name(json), "; each line must be a JSON object");
+    const auto id = json.value(key, Json());
+    if (id.is_null()) continue;
+    auto& numbers = found.by_key[id.is_string() ? id.get<std::string>() : id.dump()];
+    for (const auto& [name, value] : json.items()) {
+      if (name == key || std::isnan(number(value))) continue;
+      numbers[name] = number(value);
+      if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) found.names.push_back(name);
+    }
+  }
+  if (found.by_key.empty()) fail_usage("--scores: no line of ", path.string(), " has the field \"", key, '"');
+  return found;
+}
+
+Json correlations_with(const std::string& with, const Json& record, const std::vector<Json>& lines,
+                       const KeyedNumbers& scores) {
+  Json found = Json::array();
+  auto heads = of_heads(record), sequences = of_sequences(lines);
+  if (with == "importance") return Json::array({entry("heads", with, heads, importance_of(record))});
+  if (const auto* target = find(heads, with)) {
+    const auto values = *target;
+    take(heads, with);
+    found.push_back(entry("heads", with, heads, values));
+  }
+  if (const auto* target = find(sequences, with)) {
+    const auto values = *target;
+    take(sequences, with);
+    found.push_back(entry("sequences", with, sequences, values));
+  } else if (const auto values = of_lines(with, lines); !values.empty()) {
+    found.push_back(entry("sequences", with, sequences, values));
+  }
+  if (std::find(scores.names.begin(), scores.names.end(), with) != scores.names.end()) {
+    std::vector<double> values;
+    for (const auto& line : lines) {
+      const auto id = line.at("id").is_string() ? line.at("id").get<std::string>() : line.at("id").dump();
+      const auto of = scores.by_key.find(id);
+      const bool has = of != scores.by_key.end() && of->second.contains(with);
+      values.push_back(has ? of->second.at(with) : NAN);
+    }
+    found.push_back(entry("sequences", with, sequences, values));
+  }
+  if (found.empty())
+    fail_usage("--correlate ", with,
+               ": no measure that was taken, no field of the sequences and no score of --scores has "
+               "that name; importance, answer, label or tokens would do too, where they are known");
+  return found;
+}
+
+Json correlations_over_checkpoints(const std::vector<Json>& records, const std::vector<int64_t>& steps,
+                                   const KeyedNumbers& scores) {
+  Named measures;
+  for (const auto& [name, layers] : records.front().at("matrices").at("B").items()) {
+    std::vector<double> values;
+    for (const auto& record : records)
+      values.push_back(record.at("matrices").at("B").contains(name) ? mean(flat(record.at("matrices").at("B").at(name)))
+                                                                    : NAN);
+    measures.emplace_back(name, std::move(values));
+  }
+  Json found = Json::array();
+  for (const auto& score : scores.names) {
+    std::vector<double> target;
+    for (const auto step : steps) {
+      const auto of = scores.by_key.find(std::to_string(step));
+      const bool has = of != scores.by_key.end() && of->second.contains(score);
+      target.push_back(has ? of->second.at(score) : NAN);
+    }
+    if (std::count_if(target.begin(), target.end(), [](double value) { return !std::isnan(value); }) >= 3)
+      found.push_back(entry("checkpoints", score, measures, target));
+  }
+  return found;
+}
+
+}  // namespace saobp::recipes

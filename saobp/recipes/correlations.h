@@ -1,0 +1,40 @@
+// How measures of attention go with something else, over heads, sequences or checkpoints: with another measure, with
+// what a head's ablation costs, with right and wrong answers, with numbers from a file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "saobp/io/json.h"
+
+namespace saobp::recipes {
+
+// Numbers of a file of JSON lines under their names, by "id" (of sequences) or "step" (of checkpoints); true and false
+// count as 1 and 0. Lines without the key, and values that are no numbers, are passed over. UsageError naming the file,
+// and the line where one is no JSON object; where no line has the key.
+struct KeyedNumbers {
+  std::vector<std::string> names;
+  std::map<std::string, std::map<std::string, double>> by_key;  // of a key: its numbers by name
+};
+KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key);
+
+// What a record holds as "correlations", a list of
+//   {"over": "heads" | "sequences", "with": NAME, "measures": {MEASURE: {"pearson": {"r", "low", "high", "p",
+//    "corrected_p"}, "spearman": {…}, "n"}}}
+// of B's measures: over heads their means over sequences, over sequences their means over heads and layers. p is
+// corrected for the measures of its list (Benjamini & Hochberg). `with` is a measure, "importance" (over heads: the
+// loss that a head's mean row costs, or how far states move), a group of the lines with two values, such as "answer"
+// (over sequences: 1 for right, or the later in the alphabet), "tokens", or one of `scores`, by the sequences' ids.
+// UsageError where there is nothing of that name.
+io::Json correlations_with(const std::string& with, const io::Json& record, const std::vector<io::Json>& lines,
+                           const KeyedNumbers& scores);
+
+// Over checkpoints: of each record of `records` its "step", and each of `scores` by step; a list as above, one entry a
+// score of which three checkpoints have a number. `names`: the measures.
+io::Json correlations_over_checkpoints(const std::vector<io::Json>& records, const std::vector<int64_t>& steps,
+                                       const KeyedNumbers& scores);
+
+}  // namespace saobp::recipes

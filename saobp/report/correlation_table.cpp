@@ -1,0 +1,63 @@
+#include "saobp/report/correlation_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "saobp/io/error.h"
+#include "saobp/report/html.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+
+double number(const Json& json, const char* key, const std::string& where) {
+  const auto value = io::require<Json>(json, key, where);
+  return value.is_null() ? NAN : io::convert<double>(value, concat(where, ": \"", key, '"'));
+}
+
+std::string written(double value, int digits) { return std::isnan(value) ? "–" : fixed(value, digits); }
+
+std::string small(double p) { return std::isnan(p) ? "–" : p < 0.0001 ? "< 0.0001" : fixed(p, 4); }
+
+}  // namespace
+
+std::vector<Table> correlation_tables(const Json& correlations, const std::string& id, const std::string& source) {
+  std::vector<Table> tables;
+  for (const auto& list : io::convert<std::vector<Json>>(correlations, source)) {
+    const auto over = io::require<std::string>(list, "over", source),
+               with = io::require<std::string>(list, "with", source);
+    const auto measures = io::require<Json>(list, "measures", source);
+    if (!measures.is_object()) fail(source, ": \"measures\" is ", io::type_name(measures), "; an object was expected");
+    Table table{
+        .id = concat("correlation-", id, "-", over, "-", with),
+        .title = concat("What goes with ", with, ", over ", over),
+        .columns = {
+            {"measure", false}, {"Pearson's r"}, {"95 % interval"}, {"Spearman's ρ"}, {"p"}, {"corrected p"}, {"n"}}};
+    std::vector<std::pair<double, Row>> rows;
+    for (const auto& [name, tests] : measures.items()) {
+      const auto where = concat(source, ": \"", name, '"');
+      const auto pearson = io::require<Json>(tests, "pearson", where),
+                 spearman = io::require<Json>(tests, "spearman", where);
+      const double r = number(pearson, "r", where);
+      const double low = number(pearson, "low", where), high = number(pearson, "high", where);
+      rows.emplace_back(
+          std::isnan(r) ? -1 : std::abs(r),
+          Row{{name, written(r, 3), std::isnan(low) ? "–" : concat("[", fixed(low, 2), ", ", fixed(high, 2), "]"),
+               written(number(spearman, "r", where), 3), small(number(pearson, "p", where)),
+               small(number(pearson, "corrected_p", where)), std::to_string(io::require<int64_t>(tests, "n", where))}});
+    }
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (auto& row : rows) table.rows.push_back(std::move(row.second));
+    table.note = concat(
+        "p is of Pearson's r, two-sided; corrected for ", rows.size(), " measures (Benjamini–Hochberg). ",
+        over == "heads"         ? "Heads of one model are no independent draws."
+        : over == "checkpoints" ? "Checkpoints of one run follow one another: what rises with training correlates with "
+                                  "whatever else does."
+                                : "Means over heads and layers of each sequence.");
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+}  // namespace saobp::report

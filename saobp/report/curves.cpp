@@ -1,0 +1,115 @@
+#include "saobp/report/curves.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "saobp/io/words.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+
+// What of a record tells runs apart: settings without seeds and places.
+std::string identity(const RunInput& run) {
+  if (!run.record.is_object()) return "";
+  Json left = Json::object();
+  for (const char* key : {"command", "options", "model", "keys"})
+    if (run.record.contains(key)) left[key] = run.record.at(key);
+  const std::function<void(Json&)> drop = [&](Json& json) {
+    if (!json.is_object()) return;
+    for (const char* key : {"seed", "output", "threads", "parameters"}) json.erase(key);
+    for (auto& value : json) drop(value);
+  };
+  drop(left);
+  return left.dump();
+}
+
+std::string common_start(const std::vector<std::string>& names) {
+  std::string common = names.front();
+  for (const auto& name : names) {
+    const auto [end, other] = std::mismatch(common.begin(), common.end(), name.begin(), name.end());
+    common.erase(end, common.end());
+  }
+  const auto strip = [&](const std::string& ends) { common.erase(common.find_last_not_of(ends) + 1); };
+  strip("0123456789");
+  strip("-_./ ");
+  if (common.ends_with("seed")) common.erase(common.size() - 4), strip("-_./ ");
+  return common.empty() ? names.front() + " and others" : common;
+}
+
+}  // namespace
+
+std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
+  std::vector<SeedGroup> groups;
+  std::map<std::string, size_t> known;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto key = identity(runs[i]);
+    // The very same seed twice is a run twice, not a second seed.
+    const auto seed = runs[i].record.is_object() ? runs[i].record.value("seed", Json()) : Json();
+    const auto found = known.find(key);
+    const bool joins = found != known.end() && !key.empty() && !seed.is_null() &&
+                       std::none_of(groups[found->second].runs.begin(), groups[found->second].runs.end(),
+                                    [&](size_t run) { return runs[run].record.value("seed", Json()) == seed; });
+    if (joins) {
+      groups[found->second].runs.push_back(i);
+      continue;
+    }
+    known.emplace(key, groups.size());
+    groups.push_back({runs[i].name, {i}, static_cast<int>(groups.size())});
+  }
+  for (auto& group : groups) {
+    if (group.runs.size() < 2) continue;
+    std::vector<std::string> names;
+    for (const size_t run : group.runs) names.push_back(runs[run].name);
+    group.name = common_start(names);
+  }
+  return groups;
+}
+
+void add_curves(Chart& chart, const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                const std::string& what, Series::Look look,
+                const std::function<std::vector<Point>(const RunInput&, size_t run)>& points) {
+  using Look = Series::Look;
+  const std::string tail = what.empty() ? "" : ", " + what;
+  for (const auto& group : groups) {
+    std::vector<std::vector<Point>> curves;
+    for (const size_t run : group.runs)
+      if (auto curve = points(runs[run], run); !curve.empty()) curves.push_back(std::move(curve));
+    if (curves.empty()) continue;
+    // A single value is no line.
+    const Look of_mean = curves.front().size() == 1 && look == Look::line ? Look::marked : look;
+    if (curves.size() == 1) {
+      const auto& name = group.runs.size() == 1 ? runs[group.runs.front()].name : group.name;
+      chart.series.push_back({name + tail, group.colour, of_mean, std::move(curves.front())});
+      continue;
+    }
+    std::map<double, std::vector<double>> at;
+    for (const auto& curve : curves)
+      for (const auto& point : curve) at[point.x].push_back(point.y);
+    Series mean{concat(group.name, tail, ", mean of ", curves.size(), " seeds"), group.colour, of_mean, {}};
+    Series band{"", group.colour, Look::band, {}};
+    for (const auto& [x, values] : at) {
+      if (values.size() != curves.size()) continue;
+      double sum = 0, squares = 0;
+      for (double value : values) sum += value;
+      const double centre = sum / static_cast<double>(values.size());
+      for (double value : values) squares += (value - centre) * (value - centre);
+      const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+      mean.points.push_back({x, centre,
+                             concat(group.name, tail, ": ", io::in_short(centre), ", sd ", io::in_short(deviation),
+                                    " over ", values.size(), " seeds")});
+      band.points.push_back({x, centre, "", deviation});
+    }
+    for (auto& curve : curves) {
+      for (auto& point : curve) point.title.clear();
+      chart.series.push_back({"", group.colour, Look::faint, std::move(curve)});
+    }
+    if (mean.points.empty()) continue;
+    chart.series.push_back(std::move(band));
+    chart.series.push_back(std::move(mean));
+  }
+}
+
+}  // namespace saobp::report

@@ -1,0 +1,71 @@
+'use strict';
+// Heads as points: any measure against any other; a click on a head shows its map.
+// The kind of a head: the pattern with the largest share of its attention, where that is most of it.
+const PATTERNS = {previous_share: 'previous token', next_share: 'next token', self_share: 'itself', same_token_share: 'same token', induction_share: 'induction', special_token_share: 'special tokens'};
+function kindOf(matrix, layer, head) {
+  let best = 'mixed', most = 0.4;
+  for (const [measure, name] of Object.entries(PATTERNS)) {
+    const value = matrix[measure]?.[layer]?.[head];
+    if (value > most) { best = name; most = value; }
+  }
+  return best;
+}
+const SYMBOLS = {'mixed': 'circle', 'previous token': 'triangle-left', 'next token': 'triangle-right', 'itself': 'square', 'same token': 'diamond', 'induction': 'star', 'special tokens': 'x'};
+
+const ANALYSES = DATA.runs.flatMap(run => run.analyses.map(a => ({run: run.name, index: run.colour, name: a.name, record: a.record})));
+const headMeasures = record => Object.keys(record.matrices.B).filter(name => record.matrices.B[name][0].length > 1);
+
+const axes = {x: 'attention_entropy', y: 'gtd'};
+function drawHeads() {
+  const names = [...new Set(ANALYSES.flatMap(a => headMeasures(a.record)))];
+  if (!names.includes(axes.x)) axes.x = names[0];
+  if (!names.includes(axes.y)) axes.y = names[names.length - 1];
+  const options = names.map(name => [name, name]);
+  replaceControls(document.getElementById('heads-controls'),
+    choice('across', options, axes.x, value => { axes.x = value; drawHeads(); }), choice('up', options, axes.y, value => { axes.y = value; drawHeads(); }));
+  const points = [];
+  for (const {run, index, name, record} of ANALYSES) {
+    const b = record.matrices.B;
+    (b[axes.x] || []).forEach((heads, layer) => heads.forEach((x, head) => {
+      const y = b[axes.y]?.[layer]?.[head];
+      if (typeof x === 'number' && typeof y === 'number') points.push({x, y, layer, head, run, index, name, kind: kindOf(b, layer, head)});
+    }));
+  }
+  const traces = [];
+  for (const series of new Set(points.map(p => `${p.run}: ${p.name}`))) {
+    const own = points.filter(p => `${p.run}: ${p.name}` === series);
+    traces.push({type: 'scatter', mode: 'markers', name: series, x: own.map(p => p.x), y: own.map(p => p.y), customdata: own.map(p => [p.run, p.layer, p.head]),
+      marker: {color: runColour(own[0].index), size: 9, symbol: own.map(p => SYMBOLS[p.kind])},
+      text: own.map(p => `${p.run}, layer ${p.layer} head ${p.head}: ${p.kind}`), hovertemplate: '%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>'});
+    traces.push(...histograms({x: own.map(p => p.x), y: own.map(p => p.y)}, own[0].index));
+  }
+  const unit = name => ANALYSES[0].record.measures?.[name]?.unit;
+  const label = name => unit(name) ? `${name}, ${unit(name)}` : name;
+  const look = layout(label(axes.x), label(axes.y));
+  Object.assign(look, {height: 520, showlegend: true, legend: {orientation: 'h', y: -0.15}});
+  roomForHistograms(look);
+  const lines = [];
+  if (axes.y === 'gtd') lines.push({type: 'line', xref: 'paper', x0: 0, x1: 0.85, y0: ANALYSES[0].record.idempotent_gtd, y1: ANALYSES[0].record.idempotent_gtd, line: {dash: 'dot', color: colour('--soft')}});
+  look.shapes = lines;
+  const chart = document.getElementById('heads-chart');
+  Plotly.react(chart, traces, look, SETTINGS);
+  chart.removeAllListeners?.('plotly_click');
+  chart.on('plotly_click', event => {
+    const [run, layer, head] = event.points[0].customdata;
+    const of = MAPS.findIndex(m => m.run === run);
+    if (of < 0) return;
+    Object.assign(state, {of, layer, head, sequence: of === state.of ? state.sequence : 0});
+    drawMaps();
+    document.getElementById('maps').scrollIntoView({behavior: 'smooth'});
+  });
+  const words = ANALYSES.flatMap(({run, name, record}) => {
+    const found = record.correlations?.[[axes.x, axes.y].sort().join('|')];
+    if (!found || axes.x === axes.y) return [];
+    const [r, low, high, p, corrected] = found;
+    return [`${run}, ${name}: r = ${shown(r)}` + (p === null ? '' : ` (95 %: ${shown(low)} to ${shown(high)}), p = ${shown(p)}, ${shown(corrected)} when corrected for all pairs of measures`)];
+  });
+  document.getElementById('heads-note').textContent = `${points.length} heads. Pearson's r over the heads of ${words.join('; ') || '–'}. Heads of one model are no independent draws. Signs tell what most of a head's attention lies on (more than 40 %): ● mixed, ◀ previous, ▶ next, ■ itself, ◆ same token, ★ induction, ✕ special tokens. Click a head for its map.`;
+  document.getElementById('heads-table').replaceChildren(dataTable('Heads', ['head', axes.x, axes.y, 'kind'], () => points.map(p => [`${p.run}, ${p.layer}.${p.head}`, p.x, p.y, p.kind])));
+}
+
+drawCharts();

@@ -1,0 +1,291 @@
+#include "saobp/report/paper_section.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "saobp/io/words.h"
+#include "saobp/report/figures.h"
+#include "saobp/report/html.h"
+#include "saobp/report/paper.h"
+#include "saobp/report/tables.h"
+#include "saobp/scores/correlation.h"
+#include "saobp/scores/glue.h"
+#include "saobp/scores/shown.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+
+struct Figure {
+  double value = 0;
+  std::optional<double> error = {};
+  std::optional<double> baseline = {};
+};
+using Found = std::optional<Figure>;
+
+std::optional<double> number_in(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json.at(key).is_number() ? std::optional(json.at(key).get<double>())
+                                                                            : std::nullopt;
+}
+
+// One score of a task on its dev set; of names the first that is there.
+Found score_of(const RunInput& run, const std::string& task, const std::vector<const char*>& names) {
+  for (const auto& record : run.tasks)
+    for (const char* name : names) {
+      const auto& scores = record.scores.at("scores");
+      if (record.name != task || !scores.contains(name)) continue;
+      const double unit = scores::unit_of(name);
+      const auto value = number_in(scores.at(name), "value"), error = number_in(scores.at(name), "standard_error");
+      if (!value) continue;
+      Figure found{unit * *value, error ? std::optional(unit * *error) : std::nullopt};
+      const auto baselines = record.scores.value("baselines", Json::object());
+      for (const auto& [key, of] : baselines.items())
+        if (const auto level = number_in(of, name))
+          found.baseline = std::max(found.baseline.value_or(-INFINITY), unit * *level);
+      return found;
+    }
+  return {};
+}
+
+Found accuracy_of(const RunInput& run, const char* task) { return score_of(run, task, {"accuracy"}); }
+
+Found glue_average(const RunInput& run) {
+  scores::GlueScores all;
+  for (const auto& record : run.tasks)
+    for (const auto& [name, score] : record.scores.at("scores").items())
+      if (const auto value = number_in(score, "value")) all[record.name][name] = *value;
+  const auto average = scores::glue_paper_average(all);
+  return average ? Found(Figure{100 * *average}) : std::nullopt;
+}
+
+// The mean of B over heads and layers on RACE-Middle's rows.
+Found measured(const RunInput& run, const char* measure) {
+  for (const auto& analysis : run.analyses)
+    if (analysis.name.find("race") != std::string::npos)
+      if (const double value = mean(analysis.refined.of(measure)); !std::isnan(value)) return Figure{value};
+  return {};
+}
+
+Found tokens_per_second(const RunInput& run) {
+  const auto final = run.record.is_object() ? run.record.value("final", Json()) : Json();
+  const auto value = number_in(final, "tokens_per_s");
+  return value ? Found(Figure{*value}) : std::nullopt;
+}
+
+Found milliseconds_a_step(const RunInput& run) {
+  const auto speed = tokens_per_second(run);
+  const Json *batch = find_setting(run, {"batch"}), *length = find_setting(run, {"length"}),
+             *accumulation = find_setting(run, {"accumulation"});
+  if (!speed || !batch || !length || !batch->is_number() || !length->is_number()) return {};
+  const double times = accumulation && accumulation->is_number() ? accumulation->get<double>() : 1;
+  return Figure{1000 * batch->get<double>() * length->get<double>() * times / speed->value};
+}
+
+Found wikitext(const RunInput& run) {
+  return score_of(run, "wikitext", {"token_perplexity", "pseudo_perplexity", "masked_perplexity"});
+}
+Found squad(const RunInput& run) { return score_of(run, "squad", {"exact_match"}); }
+
+using Cell = std::function<Found(const RunInput&)>;
+
+std::vector<Cell> cells_of(int table) {
+  const auto accuracy = [](const char* task) { return [task](const RunInput& run) { return accuracy_of(run, task); }; };
+  const auto measure = [](const char* name) { return [name](const RunInput& run) { return measured(run, name); }; };
+  const auto none = [](const RunInput&) { return Found(); };
+  switch (table) {
+    case 1:
+      return {measure("gtd"), measure("indirect_entropy"), accuracy("race-middle"), measure("clustering"),
+              measure("betweenness")};
+    case 2:
+      return {glue_average, accuracy("hellaswag"), accuracy("race-middle"), squad};
+    case 3:
+      return {wikitext, accuracy("qnli"), squad};
+    case 7:
+      return {accuracy("race-middle"), accuracy("boolq"), wikitext};
+    case 8:
+      return {[](const RunInput& run) { return score_of(run, "cola", {"matthews"}); },
+              accuracy("mrpc"),
+              accuracy("rte"),
+              accuracy("sst2"),
+              [](const RunInput& run) { return score_of(run, "stsb", {"pearson"}); },
+              accuracy("wnli"),
+              accuracy("qnli"),
+              accuracy("mnli"),
+              accuracy("qqp"),
+              glue_average};
+    default:
+      return {milliseconds_a_step, tokens_per_second, none, none, none, none};
+  }
+}
+
+constexpr const char* kNotes[] = {
+    "",
+    "Measures are of B, on the analysis whose name holds \"race\"; the paper does not say whether its are.",
+    "SQuAD: exact match here; the paper says accuracy. GLUE's average as the paper takes it.",
+    "WikiText perplexity of an encoder is its pseudo-perplexity, or that of masked tokens; the paper does not say "
+    "which.",
+    "",
+    "",
+    "",
+    "A perplexity of 6.8 is not plausible for a model of that size which cannot see what comes.",
+    "CoLA: Matthews' correlation; STS-B: Pearson's; others accuracy. The paper's average for Small differs in Table 2.",
+    "The paper's figures follow from 1 × 128 tokens a step; ours from the run's own batch. Inference and GFLOPs are "
+    "measured by saobp bench infer and bench cost, which leave nothing in a run."};
+
+// Of the seeds of a group: their mean and its spread, or the one figure with its error.
+Found together(const std::vector<RunInput>& runs, const SeedGroup& group, const Cell& cell) {
+  std::vector<Figure> found;
+  for (const size_t run : group.runs)
+    if (const auto figure = cell(runs[run])) found.push_back(*figure);
+  if (found.size() < 2) return found.empty() ? Found() : Found(found.front());
+  std::vector<double> values;
+  for (const auto& figure : found) values.push_back(figure.value);
+  const double centre = mean(values);
+  double squares = 0;
+  for (double value : values) squares += (value - centre) * (value - centre);
+  return Figure{centre, std::sqrt(squares / static_cast<double>(values.size() - 1)), found.front().baseline};
+}
+
+std::string written(const Figure& figure) {
+  const auto number = [](double value) { return fixed(value, std::abs(value) < 1000 ? 2 : 0); };
+  return number(figure.value) + (figure.error ? " ± " + number(*figure.error) : "");
+}
+
+std::string size_of(const RunInput& run) {
+  const Json *layers = find_setting(run, {"num_hidden_layers", "layers"}), *hidden = find_setting(run, {"hidden_size"});
+  if (!layers || !hidden || !layers->is_number() || !hidden->is_number()) return "";
+  const auto shape = std::pair(layers->get<double>(), hidden->get<double>());
+  if (shape == std::pair(4.0, 256.0)) return "Mini";
+  if (shape == std::pair(4.0, 512.0)) return "Small";
+  return shape == std::pair(8.0, 512.0) ? "Medium" : "";
+}
+
+// Its rows of these sizes, or of all where none of them is there.
+template <class Add>
+void add_paper(const PaperTable& paper, const std::set<std::string>& sizes, Add&& add) {
+  const bool known =
+      std::any_of(paper.rows.begin(), paper.rows.end(), [&](const PaperRow& row) { return sizes.contains(row.size); });
+  for (const auto& row : paper.rows)
+    if (!known || sizes.contains(row.size)) add(row);
+}
+
+std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunInput>& runs,
+                                const std::vector<SeedGroup>& groups, const std::set<std::string>& sizes) {
+  const auto cells = cells_of(paper.number);
+  Table table{.id = concat("table-", paper.number),
+              .title = concat("Table ", paper.number, ": ", paper.title),
+              .columns = {{"run", false}},
+              .note = kNotes[paper.number]};
+  for (const char* column : paper.columns) table.columns.push_back({column});
+  Row baselines{{"best trivial baseline"}, true};
+  baselines.cells.resize(table.columns.size(), "–");
+  bool any = false, any_baseline = false;
+  for (const auto& group : groups) {
+    Row row{{group.runs.size() > 1 ? concat(group.name, " (", group.runs.size(), " seeds)") : group.name}};
+    bool own = false;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const auto figure = together(runs, group, cells[i]);
+      own |= figure.has_value();
+      row.cells.push_back(figure ? written(*figure) : "–");
+      if (!figure || !figure->baseline || baselines.cells[i + 1] != "–") continue;
+      baselines.cells[i + 1] = fixed(*figure->baseline, 2), any_baseline = true;
+    }
+    any |= own;
+    if (own) table.rows.push_back(std::move(row));
+  }
+  if (!any) return {};
+  if (any_baseline) table.rows.push_back(baselines);
+  add_paper(paper, sizes, [&](const PaperRow& of) {
+    Row row{{concat("paper: ", of.size, " ", of.variant)}, true};
+    for (double value : of.values) row.cells.push_back(io::in_short(value));
+    table.rows.push_back(std::move(row));
+  });
+  return table;
+}
+
+std::string written(const scores::Correlation& found) {
+  if (found.n < 3 || std::isnan(found.r)) return "–";
+  return concat(fixed(found.r, 2), " (", fixed(found.low, 2), " to ", fixed(found.high, 2), "), p ",
+                found.p < 0.001 ? "< 0.001" : "= " + fixed(found.p, 3), ", n = ", found.n);
+}
+
+// GTD, of single layers and of the product of layers, against perplexity over a run's checkpoints and against scores
+// over runs that were analysed on a task's rows.
+std::optional<Table> correlations(const std::vector<RunInput>& runs) {
+  Table table{.id = "table-6",
+              .title = "Table 6: what GTD correlates with",
+              .columns = {{"GTD of", false}},
+              .note =
+                  "Pearson's r with its 95 % interval, two-sided p and the number of checkpoints or runs. What changes "
+                  "with training goes with whatever else does; a large r shows no cause."};
+  std::map<std::string, std::array<std::pair<std::vector<double>, std::vector<double>>, 2>> pairs;  // by column
+  const auto add = [&](const std::string& column, const AnalysisRecord& analysis, double y) {
+    size_t kind = 0;
+    for (const char* measure : {"gtd", "cross_layer_gtd"}) {
+      const double x = mean(analysis.refined.of(measure));
+      auto& [xs, ys] = pairs[column][kind++];
+      if (!std::isnan(x) && std::isfinite(y)) xs.push_back(x), ys.push_back(y);
+    }
+  };
+  for (const auto& run : runs) {
+    for (const auto& each : run.checkpoints)
+      for (const auto& point : run.validation_loss)
+        if (point.step == each.step)
+          add(concat("validation perplexity, ", run.name, " on ", each.name), each.analysis, std::exp(point.value));
+    for (const auto& analysis : run.analyses)
+      for (const auto& task : run.tasks)
+        if (const auto& all = task.scores.at("scores"); analysis.name == task.name + "-" + task.split && !all.empty())
+          if (const auto value = number_in(all.items().begin().value(), "value"))
+            add(concat(task.name, ", ", all.items().begin().key(), ", over runs"), analysis, *value);
+  }
+  Row single{{"single layers, mean"}}, cross{{"the layers' product"}};
+  for (const auto& [column, both] : pairs) {
+    if (both[0].first.size() < 3) continue;
+    table.columns.push_back({column});
+    single.cells.push_back(written(scores::pearson_test(both[0].first, both[0].second)));
+    cross.cells.push_back(written(scores::pearson_test(both[1].first, both[1].second)));
+  }
+  if (table.columns.size() < 2) return {};
+  Row paper_single{{"paper: Mini, single layers"}, true}, paper_cross{{"paper: Mini, cross-layer"}, true};
+  const size_t own = table.columns.size();
+  for (auto* row : {&paper_single, &paper_cross}) row->cells.resize(own, "–");
+  for (auto* row : {&single, &cross}) row->cells.resize(own + paper_correlations().size(), "–");
+  for (const auto& of : paper_correlations()) {
+    table.columns.push_back({of.with});
+    paper_single.cells.push_back(fixed(of.single_layer, 2));
+    paper_cross.cells.push_back(fixed(of.cross_layer, 2));
+  }
+  table.rows = {single, cross, paper_single, paper_cross};
+  return table;
+}
+
+bool is_decoder(const RunInput& run) {
+  const Json* name = find_setting(run, {"model_type", "name", "model"});
+  return name && plain_text(*name).find("gpt") != std::string::npos;
+}
+
+}  // namespace
+
+std::vector<Table> paper_comparisons(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::vector<Table> tables;
+  for (const auto& paper : paper_tables()) {
+    std::vector<SeedGroup> of_family;
+    std::set<std::string> sizes;
+    for (const auto& group : groups)
+      if (is_decoder(runs[group.runs.front()]) == paper.decoder || paper.number == 9) {
+        of_family.push_back(group);
+        for (const size_t run : group.runs) sizes.insert(size_of(runs[run]));
+      }
+    if (auto table = comparison(paper, runs, of_family, sizes)) tables.push_back(std::move(*table));
+    if (paper.number != 3) continue;
+    if (auto table = correlations(runs)) tables.push_back(std::move(*table));
+  }
+  return tables;
+}
+
+}  // namespace saobp::report

@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "saobp/report/figures.h"
+#include "saobp/report/html.h"
+#include "saobp/scores/correlation.h"
+#include "saobp/scores/shown.h"
+
+namespace saobp::report {
+namespace {
+
+using Look = Series::Look;
+constexpr size_t kFewest = 3;  // two points always lie on a line
+
+struct Measured {
+  const char* measure;
+  const char* heading;
+};
+constexpr Measured kMeasures[] = {{"gtd", "GTD"}, {"attention_entropy", "attention entropy, nats"}};
+
+// "r = 0.70 (95 %: 0.1 to 0.9), p = 0.03, 12 checkpoints."
+std::string correlation_in_words(const Series& series, const std::string& what) {
+  std::vector<double> xs, ys;
+  for (const auto& point : series.points) xs.push_back(point.x), ys.push_back(point.y);
+  const auto found = scores::pearson_test(xs, ys);
+  std::string words = concat(" ", series.title, ": r = ", fixed(found.r, 2));
+  if (!std::isnan(found.p))
+    words += concat(" (95 %: ", fixed(found.low, 2), " to ", fixed(found.high, 2), "), ",
+                    found.p < 0.001 ? "p < 0.001" : "p = " + fixed(found.p, 3));
+  return words + ", " + io::counted(xs.size(), what) + ".";
+}
+
+double loss_at(const RunInput& run, int64_t step) {
+  for (const auto& point : run.validation_loss)
+    if (point.step == step) return point.value;
+  return NAN;
+}
+
+std::vector<Chart> checkpoint_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::vector<Chart> charts;
+  std::set<std::string> names;
+  for (const auto& run : runs)
+    for (const auto& of : run.checkpoints) names.insert(of.name);
+  for (const auto& name : names)
+    for (const auto& of : kMeasures) {
+      Chart chart{.id = concat("checkpoints-", of.measure, "-", name),
+                  .title = concat(of.heading, " against perplexity over checkpoints: ", name),
+                  .x_title = of.heading,
+                  .y_title = "perplexity of the validation text",
+                  .caption = "One point is one checkpoint; measure: mean over heads and layers of B.",
+                  .integer_x = false};
+      for (const auto& group : groups)
+        for (const size_t index : group.runs) {
+          Series points{runs[index].name, group.colour, Look::points, {}};
+          for (const auto& each : runs[index].checkpoints) {
+            const double x = mean(each.analysis.refined.of(of.measure)), y = std::exp(loss_at(runs[index], each.step));
+            if (each.name != name || !std::isfinite(x) || !std::isfinite(y)) continue;
+            points.points.push_back({x, y,
+                                     concat(runs[index].name, ", step ", grouped(each.step), ": ", of.heading, " ",
+                                            fixed(x, 3), ", perplexity ", fixed(y, 2))});
+          }
+          if (points.points.size() < kFewest) continue;
+          chart.caption += correlation_in_words(points, "checkpoint");
+          chart.series.push_back(std::move(points));
+        }
+      chart.caption += " What rises or falls with training goes with whatever else does, so a large r shows no cause.";
+      if (fit_axes(chart, {})) charts.push_back(std::move(chart));
+    }
+  return charts;
+}
+
+// Runs that were scored on a task and analysed on its rows: analysis TASK-SPLIT.
+std::vector<Chart> task_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::map<std::string, std::string> scores;  // of analyses' names: the headline score
+  for (const auto& run : runs)
+    for (const auto& task : run.tasks)
+      if (const auto& all = task.scores.at("scores"); !all.empty())
+        scores.emplace(task.name + "-" + task.split, all.items().begin().key());
+  std::vector<Chart> charts;
+  for (const auto& [name, score] : scores)
+    for (const auto& of : kMeasures) {
+      const double unit = scores::unit_of(score);
+      Chart chart{.id = concat("runs-", of.measure, "-", name),
+                  .title = concat(of.heading, " against ", score, ": ", name),
+                  .x_title = of.heading,
+                  .y_title = unit == 100 ? score + ", points" : score,
+                  .caption = "One point is one run, analysed on the rows that it was scored on.",
+                  .integer_x = false};
+      Series all{"All runs", 0, Look::points, {}};
+      for (const auto& group : groups) {
+        Series points{group.name, group.colour, Look::points, {}};
+        for (const size_t index : group.runs) {
+          const auto& run = runs[index];
+          const auto analysis = std::find_if(run.analyses.begin(), run.analyses.end(),
+                                             [&](const AnalysisRecord& each) { return each.name == name; });
+          const auto task = std::find_if(run.tasks.begin(), run.tasks.end(),
+                                         [&](const TaskRecord& each) { return each.name + "-" + each.split == name; });
+          if (analysis == run.analyses.end() || task == run.tasks.end()) continue;
+          const auto value = task->scores.at("scores").value(score, io::Json::object()).value("value", io::Json());
+          const double x = mean(analysis->refined.of(of.measure));
+          if (!value.is_number() || !std::isfinite(x)) continue;
+          const double y = unit * value.get<double>();
+          points.points.push_back({x, y, concat(run.name, ": ", of.heading, " ", fixed(x, 3), ", ", fixed(y, 2))});
+          all.points.push_back({x, y});
+        }
+        if (!points.points.empty()) chart.series.push_back(std::move(points));
+      }
+      if (all.points.size() < kFewest || !fit_axes(chart, {})) continue;
+      chart.caption += correlation_in_words(all, "run");
+      charts.push_back(std::move(chart));
+    }
+  return charts;
+}
+
+}  // namespace
+
+std::vector<Chart> score_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  auto charts = checkpoint_charts(runs, groups);
+  auto more = task_charts(runs, groups);
+  std::move(more.begin(), more.end(), std::back_inserter(charts));
+  return charts;
+}
+
+}  // namespace saobp::report

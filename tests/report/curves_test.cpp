@@ -1,0 +1,73 @@
+// Runs that differ in their seed alone are one curve.
+#include "saobp/report/curves.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "saobp/report/report.h"
+#include "tests/report/search.h"
+#include "tests/tools.h"
+
+namespace saobp::report {
+namespace {
+
+using io::Json;
+using Look = Series::Look;
+
+RunInput run(const std::string& name, int64_t seed, double rate, const std::vector<double>& losses) {
+  RunInput out;
+  out.name = name;
+  out.record = {{"command", "pretrain"}, {"seed", seed}};
+  out.record["options"] = {{"train", {{"seed", seed}, {"rate", rate}}}, {"output", name}};
+  for (size_t i = 0; i < losses.size(); ++i) out.train_loss.push_back({static_cast<int64_t>(i) + 1, losses[i]});
+  return out;
+}
+
+TEST(SeedGroups, AreOfOneSettingAndSeveralSeeds) {
+  const std::vector<RunInput> runs = {run("high-seed-1", 1, 0.1, {}), run("plain", 1, 0.2, {}),
+                                      run("high-seed-2", 2, 0.1, {}), run("high-again", 2, 0.1, {}),
+                                      run("high-seed-12", 3, 0.1, {})};
+  const auto groups = seed_groups(runs);
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[0].name, "high");
+  EXPECT_EQ(groups[0].runs, (std::vector<size_t>{0, 2, 4}));
+  EXPECT_EQ(groups[1].name, "plain");
+  EXPECT_EQ(groups[2].name, "high-again") << "the same seed twice is no second seed";
+  EXPECT_EQ(groups[2].colour, 2);
+  auto bare = runs;
+  for (auto& each : bare) each.record = nullptr;
+  EXPECT_EQ(seed_groups(bare).size(), 5u);
+}
+
+TEST(SeedGroups, AreDrawnAsAMeanWithItsSpread) {
+  const std::vector<RunInput> runs = {run("a-1", 1, 0.1, {4, 2}), run("a-2", 2, 0.1, {6, 3, 1}), run("b", 1, 0.2, {7})};
+  Chart chart;
+  add_curves(chart, runs, seed_groups(runs), "loss", Look::line, [](const RunInput& of, size_t) {
+    std::vector<Point> points;
+    for (const auto& point : of.train_loss) points.push_back({static_cast<double>(point.step), point.value});
+    return points;
+  });
+  ASSERT_EQ(chart.series.size(), 5u);
+  EXPECT_EQ(chart.series[0].look, Look::faint);
+  EXPECT_EQ(chart.series[2].look, Look::band);
+  EXPECT_EQ(chart.series[3].title, "a, loss, mean of 2 seeds");
+  ASSERT_EQ(chart.series[3].points.size(), 2u) << "where all seeds have a value";
+  EXPECT_EQ(chart.series[3].points[0].y, 5);
+  EXPECT_DOUBLE_EQ(chart.series[2].points[0].error, std::sqrt(2.0));
+  EXPECT_DOUBLE_EQ(chart.series[2].points[1].error, std::sqrt(0.5));
+  EXPECT_EQ(chart.series[4].title, "b, loss");
+  EXPECT_EQ(chart.series[4].look, Look::marked) << "a single value is no line";
+  EXPECT_EQ(chart.series[4].run, 1);
+}
+
+TEST(SeedGroups, ThePageSaysWhatIsSpread) {
+  std::vector<RunInput> runs = {run("a-1", 1, 0.1, {4, 2}), run("a-2", 2, 0.1, {6, 3})};
+  const auto page = make_report(runs, "t").html;
+  EXPECT_TRUE(contains(page, "with the standard deviation over seeds"));
+  EXPECT_TRUE(contains(page, "a, training loss, smoothed, mean of 2 seeds"));
+  EXPECT_FALSE(contains(page, "does not say that one is better"));
+}
+
+}  // namespace
+}  // namespace saobp::report
