@@ -23,10 +23,10 @@ inline const std::vector<std::string>& enum_names(Cost) {
 
 // One of the four functions is there.
 struct Measure {
-  std::string name;        // in files and on the command line
-  std::string heading;     // of a column
-  std::string unit;        // "nats", "tokens" or "" for a pure number
-  std::string definition;  // a sentence without its dot
+  std::string name = "";        // in files and on the command line
+  std::string heading = "";     // of a column
+  std::string unit = "";        // "nats", "tokens" or "" for a pure number
+  std::string definition = "";  // a sentence without its dot
   Cost cost = Cost::products;
   // Of one head's attention over one sequence. NaN: it is not defined there, and left out of the mean.
   at::Tensor (*rows)(SeenAttention&) = nullptr;      // of each query, [H, L]; the value is the mean over them

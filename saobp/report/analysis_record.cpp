@@ -120,6 +120,14 @@ double mean(const Layers& layers) {
   return mean(means);
 }
 
+double deviation(const std::vector<double>& values) {
+  if (values.size() < 2) return NAN;
+  const double centre = mean(values);
+  double squares = 0;
+  for (double value : values) squares += (value - centre) * (value - centre);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
 const Layers& MatrixMeasures::of(const std::string& measure) const {
   static const Layers none;
   const auto found = layers_.find(measure);

@@ -18,6 +18,9 @@ using Layers = std::vector<std::vector<double>>;  // [layer][head]
 double mean(const std::vector<double>& heads);
 double mean(const Layers& layers);
 
+// The standard deviation of a sample, of two values at least; NaN below.
+double deviation(const std::vector<double>& values);
+
 // Of A or of B, by the name of the measure. NaN: not defined for that head.
 class MatrixMeasures {
  public:

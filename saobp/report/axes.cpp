@@ -33,17 +33,21 @@ int digits_for(const std::vector<double>& ticks) {
 
 bool fit_axes(Chart& chart, const AxesOptions& options) {
   Extent x, y;
+  double lowest = INFINITY;
   for (const auto& series : chart.series)
     for (const auto& point : series.points) {
       x.add(point.x);
       if (series.look == Look::faint) continue;
+      lowest = std::min(lowest, point.y);
       y.add(point.y - point.error);
       y.add(point.y + point.error);
     }
   if (y.empty) return false;
-  if (chart.reference) y.add(chart.reference->y);
+  if (chart.reference) y.add(chart.reference->y), lowest = std::min(lowest, chart.reference->y);
   const double more = std::max(0.0, (options.least - (y.high - y.low)) / 2);  // −∞ is no more than 0
-  chart.y_ticks = round_ticks({y.low - more, y.high + more}, 5);
+  // What is never negative needs no room below 0, though a band may reach there.
+  const double low = lowest >= 0 ? std::max(0.0, y.low - more) : y.low - more;
+  chart.y_ticks = round_ticks({low, std::max(low, y.high + more)}, 5);
   chart.y_digits = digits_for(chart.y_ticks);
   if (options.keep_x) return true;
   chart.x_ticks = chart.log_x ? log_ticks({x.low, x.high}) : round_ticks({options.x_from_zero ? 0 : x.low, x.high}, 5);
@@ -96,7 +100,7 @@ io::Json chart_json(const Chart& chart) {
   json["x"] = {short_number(chart.x_ticks.front() - chart.x_margin),
                short_number(chart.x_ticks.back() + chart.x_margin)};
   json["y"] = {short_number(chart.y_ticks.front()), short_number(chart.y_ticks.back())};
-  if (chart.log_x)
+  if (chart.log_x || chart.x_margin > 0)
     for (double tick : chart.x_ticks) json["x_ticks"].push_back(short_number(tick));
   if (chart.reference) json["reference"] = {{"y", short_number(chart.reference->y)}, {"label", chart.reference->label}};
   json["series"] = io::Json::array();

@@ -92,15 +92,11 @@ void add_curves(Chart& chart, const std::vector<RunInput>& runs, const std::vect
     Series band{"", group.colour, Look::band, {}};
     for (const auto& [x, values] : at) {
       if (values.size() != curves.size()) continue;
-      double sum = 0, squares = 0;
-      for (double value : values) sum += value;
-      const double centre = sum / static_cast<double>(values.size());
-      for (double value : values) squares += (value - centre) * (value - centre);
-      const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+      const double centre = report::mean(values), spread = deviation(values);
       mean.points.push_back({x, centre,
-                             concat(group.name, tail, ": ", io::in_short(centre), ", sd ", io::in_short(deviation),
+                             concat(group.name, tail, ": ", io::in_short(centre), ", sd ", io::in_short(spread),
                                     " over ", values.size(), " seeds")});
-      band.points.push_back({x, centre, "", deviation});
+      band.points.push_back({x, centre, "", spread});
     }
     for (auto& curve : curves) {
       for (auto& point : curve) point.title.clear();

@@ -36,7 +36,16 @@ std::vector<Chart> layer_charts(const std::vector<RunInput>& runs, const std::ve
 std::vector<Chart> head_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                                const AnalysisGroup& analyses);
 
-// GTD and entropy of a run's analysed checkpoints against perplexity, and of several runs that were scored on a task
+// A run's attention at a step that has a validation loss: of an analysis of the checkpoint, or as it was monitored.
+struct StepLook {
+  std::string name;  // of the analysis
+  int64_t step = 0;
+  const MatrixMeasures* refined;  // of the run
+  double perplexity = 0;
+};
+std::vector<StepLook> looks_with_perplexity(const RunInput& run);
+
+// GTD and entropy of a run through training against perplexity, and of several runs that were scored on a task
 // and analysed on it against that score (Figures 3 and 9), from three points on; Pearson's r with its p and interval.
 std::vector<Chart> score_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups);
 

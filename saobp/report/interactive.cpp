@@ -62,14 +62,19 @@ std::string in_script(const Json& json) {
 }
 
 std::string findings_section(const std::vector<RunInput>& runs) {
+  size_t analyses = 0;
+  for (const auto& run : runs) analyses += run.analyses.size();
+  const bool folded = analyses > 3;
   std::string items;
   for (const auto& run : runs)
     for (const auto& analysis : run.analyses) {
       const auto sentences = findings(analysis, analysis.json);
       if (sentences.empty()) continue;
-      items += "<h3>" + escape(run.name + ", " + analysis.name) + "</h3>\n<ul class='findings'>\n";
+      const auto heading = escape(run.name + ", " + analysis.name);
+      items += folded ? "<details class='findings'><summary>" + heading + "</summary>\n" : "<h3>" + heading + "</h3>\n";
+      items += "<ul class='findings'>\n";
       for (const auto& sentence : sentences) items += "<li>" + escape(sentence) + "</li>\n";
-      items += "</ul>\n";
+      items += folded ? "</ul></details>\n" : "</ul>\n";
     }
   return items.empty() ? "" : "<section><h2>What the analyses say</h2>\n" + items + "</section>\n";
 }
@@ -82,6 +87,7 @@ constexpr const char* kHeads =
     "and heads on the line may look at one key, at themselves, or at all alike.</p>\n<div class='controls' "
     "id='heads-controls'></div>\n<div class='chart' id='heads-chart'></div>\n<p class='fine' "
     "id='heads-note'></p>\n<div "
+    "id='heads-correlations'></div><div "
     "id='heads-table'></div></section>\n";
 
 constexpr const char* kMaps =

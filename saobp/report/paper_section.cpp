@@ -145,10 +145,7 @@ Found together(const std::vector<RunInput>& runs, const SeedGroup& group, const 
   if (found.size() < 2) return found.empty() ? Found() : Found(found.front());
   std::vector<double> values;
   for (const auto& figure : found) values.push_back(figure.value);
-  const double centre = mean(values);
-  double squares = 0;
-  for (double value : values) squares += (value - centre) * (value - centre);
-  return Figure{centre, std::sqrt(squares / static_cast<double>(values.size() - 1)), found.front().baseline};
+  return Figure{mean(values), deviation(values), found.front().baseline};
 }
 
 std::string written(const Figure& figure) {
@@ -202,7 +199,7 @@ std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunIn
   if (any_baseline) table.rows.push_back(baselines);
   add_paper(paper, sizes, [&](const PaperRow& of) {
     Row row{{concat("paper: ", of.size, " ", of.variant)}, true};
-    for (double value : of.values) row.cells.push_back(io::in_short(value));
+    for (double value : of.values) row.cells.push_back(coordinate(value));
     table.rows.push_back(std::move(row));
   });
   return table;
@@ -214,34 +211,32 @@ std::string written(const scores::Correlation& found) {
                 found.p < 0.001 ? "< 0.001" : "= " + fixed(found.p, 3), ", n = ", found.n);
 }
 
-// GTD, of single layers and of the product of layers, against perplexity over a run's checkpoints and against scores
+// GTD, of single layers and of the product of layers, against perplexity over steps of a run and against scores
 // over runs that were analysed on a task's rows.
 std::optional<Table> correlations(const std::vector<RunInput>& runs) {
   Table table{.id = "table-6",
               .title = "Table 6: what GTD correlates with",
               .columns = {{"GTD of", false}},
               .note =
-                  "Pearson's r with its 95 % interval, two-sided p and the number of checkpoints or runs. What changes "
+                  "Pearson's r with its 95 % interval, two-sided p and the number of steps or runs. What changes "
                   "with training goes with whatever else does; a large r shows no cause."};
   std::map<std::string, std::array<std::pair<std::vector<double>, std::vector<double>>, 2>> pairs;  // by column
-  const auto add = [&](const std::string& column, const AnalysisRecord& analysis, double y) {
+  const auto add = [&](const std::string& column, const MatrixMeasures& refined, double y) {
     size_t kind = 0;
     for (const char* measure : {"gtd", "cross_layer_gtd"}) {
-      const double x = mean(analysis.refined.of(measure));
+      const double x = mean(refined.of(measure));
       auto& [xs, ys] = pairs[column][kind++];
       if (!std::isnan(x) && std::isfinite(y)) xs.push_back(x), ys.push_back(y);
     }
   };
   for (const auto& run : runs) {
-    for (const auto& each : run.checkpoints)
-      for (const auto& point : run.validation_loss)
-        if (point.step == each.step)
-          add(concat("validation perplexity, ", run.name, " on ", each.name), each.analysis, std::exp(point.value));
+    for (const auto& look : looks_with_perplexity(run))
+      add(concat("validation perplexity, ", run.name, ", ", look.name), *look.refined, look.perplexity);
     for (const auto& analysis : run.analyses)
       for (const auto& task : run.tasks)
         if (const auto& all = task.scores.at("scores"); analysis.name == task.name + "-" + task.split && !all.empty())
           if (const auto value = number_in(all.items().begin().value(), "value"))
-            add(concat(task.name, ", ", all.items().begin().key(), ", over runs"), analysis, *value);
+            add(concat(task.name, ", ", all.items().begin().key(), ", over runs"), analysis.refined, *value);
   }
   Row single{{"single layers, mean"}}, cross{{"the layers' product"}};
   for (const auto& [column, both] : pairs) {

@@ -1,6 +1,7 @@
 #include "saobp/report/report.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "saobp/io/error.h"
@@ -63,6 +64,23 @@ std::string names_of(const AnalysisGroup& group) {
   return joined(names);
 }
 
+// "length: 24 (a), 32 (b)" for each setting in which the analyses differ, but what they were asked to measure.
+std::vector<std::string> other_settings(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
+  std::vector<std::string> found;
+  std::map<std::string, std::map<std::string, std::vector<std::string>>> names;  // of a key: of a value its runs
+  for (size_t i = 0; i < runs.size(); ++i)
+    if (const auto* analysis = group.of_run[i]; analysis && analysis->settings.is_object())
+      for (const auto& [key, value] : analysis->settings.items())
+        if (key != "measures") names[key][plain_text(value)].push_back(runs[i].name);
+  for (const auto& [key, values] : names) {
+    if (values.size() < 2) continue;
+    std::vector<std::string> parts;
+    for (const auto& [value, of] : values) parts.push_back(value + " (" + joined(of) + ")");
+    found.push_back(key + ": " + joined(parts));
+  }
+  return found;
+}
+
 std::string analysis_section(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                              const AnalysisGroup& group, Figures& figures, Tables& tables) {
   std::vector<std::string> measured;
@@ -86,11 +104,20 @@ std::string analysis_section(const std::vector<RunInput>& runs, const std::vecto
     out +=
         "<p class='mind'><strong>Mind that the same text has other tokens in each</strong> (another tokenizer, or "
         "sequences cut at another length).</p>\n";
+  for (const auto& setting : other_settings(runs, group))
+    out += "<p class='mind'><strong>Mind that the settings differ</strong>, and so figures may for that reason: " +
+           escape(setting) + ".</p>\n";
   auto charts = layer_charts(runs, groups, group);
   for (auto& chart : head_charts(runs, groups, group)) charts.push_back(std::move(chart));
   out += figures.put(std::move(charts));
-  out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
-  auto table = layer_table(runs, group);
+  if (texts.size() == 1 && tokens.size() == 1)
+    out += "<p class='fine'>Measured on " +
+           escape(concat(texts.begin()->first, ": ", io::counted(texts.begin()->second, "sequence"), ", ",
+                         io::counted(*tokens.begin(), "token"), ".")) +
+           "</p>\n";
+  else
+    out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
+  auto table = layer_table(runs, groups, group);
   if (!table.rows.empty()) out += tables.put(std::move(table));
   for (size_t i = 0; i < runs.size(); ++i)
     if (const auto* analysis = group.of_run[i]; analysis && analysis->json.contains("correlations"))

@@ -32,37 +32,34 @@ std::string correlation_in_words(const Series& series, const std::string& what) 
   return words + ", " + io::counted(xs.size(), what) + ".";
 }
 
-double loss_at(const RunInput& run, int64_t step) {
-  for (const auto& point : run.validation_loss)
-    if (point.step == step) return point.value;
-  return NAN;
-}
-
 std::vector<Chart> checkpoint_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   std::vector<Chart> charts;
   std::set<std::string> names;
-  for (const auto& run : runs)
-    for (const auto& of : run.checkpoints) names.insert(of.name);
+  std::vector<std::vector<StepLook>> looks;
+  for (const auto& run : runs) {
+    looks.push_back(looks_with_perplexity(run));
+    for (const auto& look : looks.back()) names.insert(look.name);
+  }
   for (const auto& name : names)
     for (const auto& of : kMeasures) {
       Chart chart{.id = concat("checkpoints-", of.measure, "-", name),
-                  .title = concat(of.heading, " against perplexity over checkpoints: ", name),
+                  .title = concat(of.heading, " against perplexity: ", name),
                   .x_title = of.heading,
                   .y_title = "perplexity of the validation text",
-                  .caption = "One point is one checkpoint; measure: mean over heads and layers of B.",
+                  .caption = "One point is one step of a run; measure: mean over heads and layers of B.",
                   .integer_x = false};
       for (const auto& group : groups)
         for (const size_t index : group.runs) {
           Series points{runs[index].name, group.colour, Look::points, {}};
-          for (const auto& each : runs[index].checkpoints) {
-            const double x = mean(each.analysis.refined.of(of.measure)), y = std::exp(loss_at(runs[index], each.step));
-            if (each.name != name || !std::isfinite(x) || !std::isfinite(y)) continue;
-            points.points.push_back({x, y,
-                                     concat(runs[index].name, ", step ", grouped(each.step), ": ", of.heading, " ",
-                                            fixed(x, 3), ", perplexity ", fixed(y, 2))});
+          for (const auto& look : looks[index]) {
+            const double x = mean(look.refined->of(of.measure));
+            if (look.name != name || !std::isfinite(x)) continue;
+            points.points.push_back({x, look.perplexity,
+                                     concat(runs[index].name, ", step ", grouped(look.step), ": ", of.heading, " ",
+                                            fixed(x, 3), ", perplexity ", fixed(look.perplexity, 2))});
           }
           if (points.points.size() < kFewest) continue;
-          chart.caption += correlation_in_words(points, "checkpoint");
+          chart.caption += correlation_in_words(points, "step");
           chart.series.push_back(std::move(points));
         }
       chart.caption += " What rises or falls with training goes with whatever else does, so a large r shows no cause.";
@@ -115,6 +112,20 @@ std::vector<Chart> task_charts(const std::vector<RunInput>& runs, const std::vec
 }
 
 }  // namespace
+
+std::vector<StepLook> looks_with_perplexity(const RunInput& run) {
+  std::map<int64_t, double> losses;
+  for (const auto& point : run.validation_loss) losses[point.step] = point.value;
+  std::vector<StepLook> looks;
+  const auto add = [&](const std::string& name, int64_t step, const MatrixMeasures& refined) {
+    const auto loss = losses.find(step);
+    if (loss == losses.end() || !std::isfinite(std::exp(loss->second))) return;
+    looks.push_back({name, step, &refined, std::exp(loss->second)});
+  };
+  for (const auto& each : run.checkpoints) add(each.name, each.step, each.analysis.refined);
+  for (const auto& point : run.monitored) add("rows watched while training", point.step, point.refined);
+  return looks;
+}
 
 std::vector<Chart> score_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   auto charts = checkpoint_charts(runs, groups);

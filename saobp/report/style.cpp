@@ -97,7 +97,8 @@ thead th { border-bottom: 1.5px solid var(--rule); font-weight: 600; }
 th.group { font-weight: 600; padding-top: 14px; }
 td.number, th.number { text-align: right; padding-right: 0; padding-left: 18px; white-space: nowrap; }
 td.value { overflow-wrap: anywhere; }
-tbody th { color: var(--soft); }
+tbody th { color: var(--soft); min-width: 10.5rem; }
+.faint-row { color: var(--soft); }
 tbody th.group { color: var(--ink); }
 .settings th { font-family: ui-monospace, "Liberation Mono", "DejaVu Sans Mono", monospace; font-size: .82rem; overflow-wrap: anywhere; }
 .settings thead th { font-family: inherit; font-size: inherit; }

@@ -192,7 +192,33 @@ Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisG
   return table;
 }
 
-Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
+namespace {
+
+// "0.812", or of several seeds "0.812 ± 0.004"; "–" where there is none.
+std::string mean_of_seeds(const std::vector<double>& values) {
+  std::vector<double> known;
+  for (double value : values)
+    if (!std::isnan(value)) known.push_back(value);
+  if (known.empty()) return "–";
+  const double centre = mean(known);
+  if (known.size() == 1) return fixed(centre, 3);
+  return fixed(centre, 3) + " ± " + fixed(deviation(known), 3);
+}
+
+// Of a group's runs the values of one matrix, of those in which nothing is refined, or of the others.
+std::vector<const Layers*> layers_of(const SeedGroup& group, const AnalysisGroup& analyses, const char* measure,
+                                     MatrixMeasures AnalysisRecord::* matrix, bool unrefined) {
+  std::vector<const Layers*> found;
+  for (const size_t run : group.runs)
+    if (const auto* analysis = analyses.of_run[run]; analysis && analysis->is_unrefined() == unrefined)
+      found.push_back(&(analysis->*matrix).of(measure));
+  return found;
+}
+
+}  // namespace
+
+Table layer_table(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                  const AnalysisGroup& analyses) {
   struct Metric {
     const char* label;
     const char* values;  // a measure
@@ -201,11 +227,19 @@ Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group)
                                  {"GTD", "gtd"},
                                  {"Indirect entropy, nats", "indirect_entropy"},
                                  {"Sparsity, share of entries", "sparsity"}};
+  struct Matrix {
+    const char* name;
+    MatrixMeasures AnalysisRecord::* matrix;
+    bool unrefined;
+  };
+  constexpr Matrix kMatrices[] = {{"A = B", &AnalysisRecord::refined, true},
+                                  {"A", &AnalysisRecord::raw, false},
+                                  {"B", &AnalysisRecord::refined, false}};
   size_t layers = 0;
-  for (const AnalysisRecord* analysis : group.of_run)
+  for (const AnalysisRecord* analysis : analyses.of_run)
     for (const auto& metric : kMetrics)
       if (analysis) layers = std::max(layers, analysis->refined.of(metric.values).size());
-  Table table{.id = "layers-" + group.name,
+  Table table{.id = "layers-" + analyses.name,
               .title = "Means over heads, layer by layer",
               .columns = {{"Run and matrix", false}}};
   if (layers == 0) return table;
@@ -213,23 +247,22 @@ Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group)
   table.columns.push_back({"mean"});
   for (const auto& metric : kMetrics) {
     table.rows.push_back({{metric.label}});
-    const auto line = [&](const std::string& label, const Layers& values) {
-      Row row{{label}};
-      for (size_t layer = 0; layer < layers; ++layer)
-        row.cells.push_back(layer < values.size() ? fixed(mean(values[layer]), 3) : "–");
-      row.cells.push_back(values.empty() ? "–" : fixed(mean(values), 3));
-      table.rows.push_back(std::move(row));
-    };
-    for (size_t i = 0; i < runs.size(); ++i) {
-      const AnalysisRecord* analysis = group.of_run[i];
-      if (!analysis) continue;
-      if (analysis->is_unrefined()) {
-        line(runs[i].name + ", A = B", analysis->refined.of(metric.values));
-      } else {
-        line(runs[i].name + ", A", analysis->raw.of(metric.values));
-        line(runs[i].name + ", B", analysis->refined.of(metric.values));
+    for (const auto& group : groups)
+      for (const auto& [name, matrix, unrefined] : kMatrices) {
+        const auto found = layers_of(group, analyses, metric.values, matrix, unrefined);
+        if (found.empty()) continue;
+        const auto& label = group.runs.size() == 1 ? runs[group.runs.front()].name : group.name;
+        Row row{{concat(label, ", ", name, found.size() > 1 ? concat(" (", found.size(), " seeds)") : "")}};
+        for (size_t layer = 0; layer <= layers; ++layer) {
+          std::vector<double> values;
+          for (const auto* of : found) {
+            if (layer == layers) values.push_back(of->empty() ? NAN : mean(*of));
+            if (layer < of->size()) values.push_back(mean((*of)[layer]));
+          }
+          row.cells.push_back(mean_of_seeds(values));
+        }
+        table.rows.push_back(std::move(row));
       }
-    }
   }
   return table;
 }

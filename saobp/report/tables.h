@@ -16,8 +16,10 @@ std::string run_cards(const std::vector<RunInput>& runs, const std::vector<SeedG
 // Losses, perplexity, speed and whatever else run.json calls final; means of the analyses.
 Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisGroup>& groups);
 
-// The figures behind the layer charts: metric × run and matrix × layer. No rows where nothing was measured.
-Table layer_table(const std::vector<RunInput>& runs, const AnalysisGroup& group);
+// The figures behind the layer charts: metric × run and matrix × layer; of several seeds means, ± the
+// standard deviation over them. No rows where nothing was measured.
+Table layer_table(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
+                  const AnalysisGroup& analyses);
 
 // Everything else that run.json holds: first where the runs differ, then what they share.
 std::string settings_table(const std::vector<RunInput>& runs);

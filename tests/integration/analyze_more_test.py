@@ -53,14 +53,14 @@ def test_checkpoints_follow_a_run(tmp_path, saobp, setting):
     alone = saobp("analyze", "run/checkpoints/step-000004", "--text", "text.txt", "--limit", 3, "--json").json
     assert alone == one
     shown = saobp("analyze", "run", "--checkpoints", "all", "--text", "text.txt", "--limit", 3).out
-    assert "over 4 checkpoints" in shown and "Pearson's r" in shown
+    assert "What goes with validation_loss, over checkpoints" in shown and "Pearson's r" in shown
     two = saobp("analyze", "run", "--checkpoints", "2,8", "--text", "text.txt", "--limit", 3, "--json").json
     assert two["checkpoints"] == [done.json["checkpoints"][0], done.json["checkpoints"][3]]
     one_line(saobp("analyze", "run", "--checkpoints", "some", "--text", "text.txt", code=2), "some", "all, or steps")
     one_line(saobp("analyze", "run", "--checkpoints", "3", "--text", "text.txt", code=1), "no checkpoint of step 3", "step-000008")
     saobp(*setting, "--steps", 4, "--checkpoint-every", 2, "--output", "short")
     shown = saobp("analyze", "short", "--checkpoints", "all", "--text", "text.txt", "--limit", 3).out
-    assert "No correlation with the validation loss" in shown
+    assert "No correlation" in shown
 
 
 def test_findings_tell_of_a_sink(tmp_path, saobp, model):

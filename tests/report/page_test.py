@@ -117,7 +117,8 @@ def test_correlations_of_heads_are_those_of_scipy(runs):
         r = stats.pearsonr(np.ravel(record["attention_entropy"]), np.ravel(record["gtd"]))
         interval = r.confidence_interval()
         assert found[:4] == pytest.approx([r.statistic, interval.low, interval.high, r.pvalue], abs=1e-4)
-        assert "corrected for all pairs" in page.value("document.getElementById('heads-note').textContent")
+        shown = page.value("Array.from(document.querySelectorAll('#heads-correlations tbody tr')).map(row => row.cells[0].textContent)")
+        assert shown == ["plain, lines", "high, lines"]
 
 
 def test_maps_are_the_matrices(runs):

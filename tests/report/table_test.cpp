@@ -78,7 +78,7 @@ TEST(PaperTables, HoldTheRunsAndThePapersRowsOfTheirSize) {
   EXPECT_EQ(own->cells[3], "52.00 ± 2.83");
   EXPECT_EQ(own->cells[1], "–");
   EXPECT_EQ(row_of(tables[0], "best trivial baseline")->cells[3], "52.70");
-  EXPECT_EQ(row_of(tables[0], "paper: Mini High")->cells[3], "53.1");
+  EXPECT_EQ(row_of(tables[0], "paper: Mini High")->cells[3], "53.07");
   EXPECT_FALSE(row_of(tables[0], "paper: Small High"));
   const std::vector<RunInput> one = {run("a-1", 1, 0.50)};
   EXPECT_EQ(paper_comparisons(one, seed_groups(one))[0].rows[0].cells[3], "50.00 ± 3.00");

@@ -73,13 +73,17 @@ function indirect(a, n, discount, hops) {
 
 const shown = value => value === null || Number.isNaN(value) ? '–' : Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? value.toExponential(1) : value.toFixed(3);
 
+const cellOf = (value, i) => i === 0 ? element('th', {scope: 'row', text: value}) : element('td', {class: 'number', text: typeof value === 'number' || value === null ? shown(value) : value});
+const rowsOf = rows => rows.map(row => element('tr', {}, row.map(cellOf)));
+function plainTable(head, rows) {
+  return element('table', {}, [element('thead', {}, [element('tr', {}, head.map((text, i) => element('th', {scope: 'col', class: i ? 'number' : null, text})))]), element('tbody', {}, rowsOf(rows))]);
+}
+
 // A table that a screen reader, and everyone else, can read in the place of a chart; its rows are made when it is opened.
 function dataTable(caption, head, rows) {
-  const body = element('tbody');
-  const cell = (value, i) => i === 0 ? element('th', {scope: 'row', text: value}) : element('td', {class: 'number', text: typeof value === 'number' || value === null ? shown(value) : value});
+  const table = plainTable(head, []);
   const details = element('details', {class: 'data', ontoggle: () => {
-    if (details.open && !body.rows.length) body.append(...rows().map(row => element('tr', {}, row.map(cell))));
-  }}, [element('summary', {text: `${caption}: as a table`}), element('div', {class: 'scroll', tabindex: '0'}, [
-    element('table', {}, [element('thead', {}, [element('tr', {}, head.map(text => element('th', {scope: 'col', text})))]), body])])]);
+    if (details.open && !table.tBodies[0].rows.length) table.tBodies[0].append(...rowsOf(rows()));
+  }}, [element('summary', {text: `${caption}: as a table`}), element('div', {class: 'scroll', tabindex: '0'}, [table])]);
   return details;
 }

@@ -63,7 +63,7 @@ function drawFigure(chart) {
   const look = layout(chart.x_title, chart.y_title);
   const range = of => of.map(value => chart.log_x && of === chart.x ? Math.log10(value) : value);
   Object.assign(look.xaxis, {range: range(chart.x), type: chart.log_x ? 'log' : 'linear', tickformat: chart.integer_x ? ',d' : ''});
-  if (chart.log_x) Object.assign(look.xaxis, {tickvals: chart.x_ticks, ticktext: chart.x_ticks.map(String)});
+  if (chart.x_ticks) Object.assign(look.xaxis, {tickvals: chart.x_ticks, ticktext: chart.x_ticks.map(String)});
   look.yaxis.range = chart.y;
   if (chart.histograms) roomForHistograms(look);
   if (chart.reference) {

@@ -58,13 +58,17 @@ function drawHeads() {
     drawMaps();
     document.getElementById('maps').scrollIntoView({behavior: 'smooth'});
   });
-  const words = ANALYSES.flatMap(({run, name, record}) => {
-    const found = record.correlations?.[[axes.x, axes.y].sort().join('|')];
-    if (!found || axes.x === axes.y) return [];
+  document.getElementById('heads-note').textContent = `${points.length} heads. Signs tell what most of a head's attention lies on (more than 40 %): ● mixed, ◀ previous, ▶ next, ■ itself, ◆ same token, ★ induction, ✕ special tokens. Click a head for its map.`;
+  const small = p => p === null ? '–' : p < 1e-4 ? '< 0.0001' : p.toFixed(4);
+  const rows = ANALYSES.flatMap(({run, name, record}) => {
+    const found = record.correlations[[axes.x, axes.y].sort().join('|')];
+    if (!found || found[0] === null) return [];
     const [r, low, high, p, corrected] = found;
-    return [`${run}, ${name}: r = ${shown(r)}` + (p === null ? '' : ` (95 %: ${shown(low)} to ${shown(high)}), p = ${shown(p)}, ${shown(corrected)} when corrected for all pairs of measures`)];
+    return [[`${run}, ${name}`, shown(r), `${shown(low)} to ${shown(high)}`, small(p), small(corrected)]];
   });
-  document.getElementById('heads-note').textContent = `${points.length} heads. Pearson's r over the heads of ${words.join('; ') || '–'}. Heads of one model are no independent draws. Signs tell what most of a head's attention lies on (more than 40 %): ● mixed, ◀ previous, ▶ next, ■ itself, ◆ same token, ★ induction, ✕ special tokens. Click a head for its map.`;
+  document.getElementById('heads-correlations').replaceChildren(...(rows.length ? [element('div', {class: 'scroll', tabindex: '0'}, [
+    plainTable(['over the heads of', "Pearson's r", '95 % interval', 'p', 'p corrected for all pairs of measures'], rows)]),
+    element('p', {class: 'fine', text: 'Heads of one model are no independent draws: p is as small as that lets it be.'})] : []));
   document.getElementById('heads-table').replaceChildren(dataTable('Heads', ['head', axes.x, axes.y, 'kind'], () => points.map(p => [`${p.run}, ${p.layer}.${p.head}`, p.x, p.y, p.kind])));
 }
 

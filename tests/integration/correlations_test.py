@@ -1,0 +1,102 @@
+"""`saobp analyze --correlate`, `--scores` and `--into`: what measures go with, against scipy, and where that is kept."""
+import json
+
+import numpy as np
+import pytest
+
+from bad_input_test import one_line
+from conftest import write_text
+
+stats = pytest.importorskip("scipy.stats")
+
+
+@pytest.fixture
+def run(tmp_path, saobp, setting):
+    write_text(tmp_path / "lines.txt", documents=12, seed=3)
+    saobp(*setting, "--attention", "high", "--steps", 40, "--learning-rate", 1e-2, "--checkpoint-every", 10,
+          "--keep-checkpoints", 4, "--validate-every", 10, "--output", "run")
+    return lambda *more, **how: saobp("analyze", "run", "--text", "lines.txt", "--length", 24, *more, **how)
+
+
+def check(found, x, y):
+    r, rho = stats.pearsonr(x, y), stats.spearmanr(x, y)
+    interval = r.confidence_interval()
+    assert [found["pearson"][k] for k in ("r", "low", "high", "p")] == pytest.approx([r.statistic, interval.low, interval.high, r.pvalue], abs=1e-6)
+    assert found["spearman"]["r"] == pytest.approx(rho.statistic, abs=1e-9) and found["n"] == len(x)
+
+
+def corrected(entry):
+    p = {name: found["pearson"]["p"] for name, found in entry["measures"].items() if found["pearson"]["p"] is not None}
+    expected = dict(zip(p, stats.false_discovery_control(list(p.values()))))
+    for name, value in expected.items():
+        assert entry["measures"][name]["pearson"]["corrected_p"] == pytest.approx(value, abs=1e-9)
+
+
+def test_with_a_measure_over_heads_and_over_sequences(tmp_path, run):
+    got = run("--correlate", "gtd", "--keep-sequences", "--json").json
+    heads, sequences = got["correlations"]
+    assert (heads["over"], sequences["over"]) == ("heads", "sequences") and "gtd" not in heads["measures"]
+    b = got["matrices"]["B"]
+    check(heads["measures"]["attention_entropy"], np.ravel(b["attention_entropy"]), np.ravel(b["gtd"]))
+    lines = [json.loads(line) for line in (tmp_path / "run/analysis/lines.sequences.jsonl").read_text().splitlines()]
+    of = lambda measure: [np.mean(line["B"][measure]) for line in lines]
+    check(sequences["measures"]["sparsity"], of("sparsity"), of("gtd"))
+    corrected(heads), corrected(sequences)
+    text = run("--correlate", "gtd").out
+    assert "What goes with gtd, over heads" in text and "Benjamini–Hochberg" in text
+
+
+def test_with_importance_and_with_scores_of_a_file(tmp_path, run):
+    got = run("--importance", "--study-sequences", 3, "--correlate", "importance", "--json").json
+    [heads] = got["correlations"]
+    check(heads["measures"]["gtd"], np.ravel(got["matrices"]["B"]["gtd"]), np.ravel(got["importance"]["mean"]["loss"]))
+    scores = {str(i): float(np.sin(i)) for i in range(1, 12)}  # of the twelfth there is none
+    (tmp_path / "scores.jsonl").write_text("".join(json.dumps({"id": i, "mark": v, "why": "text"}) + "\n" for i, v in scores.items()))
+    got = run("--scores", "scores.jsonl", "--correlate", "mark,tokens", "--keep-sequences", "--json").json
+    mark = got["correlations"][0]
+    lines = [json.loads(line) for line in (tmp_path / "run/analysis/lines.sequences.jsonl").read_text().splitlines()]
+    check(mark["measures"]["gtd"], [np.mean(line["B"]["gtd"]) for line in lines[:11]], list(scores.values()))
+
+
+def test_over_checkpoints(tmp_path, run):
+    got = run("--checkpoints", "all", "--json").json
+    [losses] = got["correlations"]
+    logged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    loss = [line["validation_loss"] for line in logged if "validation_loss" in line]
+    of = [np.mean(record["matrices"]["B"]["gtd"]) for record in got["checkpoints"]]
+    assert losses["with"] == "validation_loss" and len(loss) == 4
+    check(losses["measures"]["gtd"], of, loss)
+    (tmp_path / "accuracy.jsonl").write_text("".join(json.dumps({"step": s, "rte": v}) + "\n" for s, v in ((10, 0.5), (20, 0.6), (40, 0.55))))
+    [rte] = run("--checkpoints", "all", "--scores", "accuracy.jsonl", "--json").json["correlations"]
+    check(rte["measures"]["gtd"], [of[0], of[1], of[3]], [0.5, 0.6, 0.55])
+    (tmp_path / "accuracy.jsonl").write_text('{"step": 10, "rte": 0.5}\n')
+    assert "three of these steps" in run("--checkpoints", "all", "--scores", "accuracy.jsonl").out
+
+
+def test_a_model_that_is_no_run_keeps_its_record_elsewhere(tmp_path, saobp, run):
+    for name in ("run.json", "metrics.jsonl"):
+        (tmp_path / "run" / name).unlink()  # now it is a model's folder
+    one_line(run("--maps", code=2), "--into FOLDER makes one")
+    run("--maps", "--keep-sequences", "--into", "kept")
+    record = json.loads((tmp_path / "kept/run.json").read_text())
+    assert record["command"] == "analyze" and record["model"]["attention"] == "high"
+    assert sorted(p.name for p in (tmp_path / "kept/analysis").iterdir()) == ["lines.json", "lines.maps.json", "lines.sequences.jsonl"]
+    assert not (tmp_path / "run/analysis").exists()
+    saobp("report", "kept", "run", "-o", "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "2 models: kept and run." in page and "--into FOLDER makes a folder" in page and "<h2>Training" not in page
+    run("--into", "kept", "--name", "again")  # the same model
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/file").write_text("x")
+    one_line(run("--into", "other", code=2), "other", "holds no run.json")
+    one_line(run("--into", "kept", "--compare", "run", code=2), "one model")
+
+
+def test_nonsense(tmp_path, run):
+    one_line(run("--correlate", "nothing", code=2), "--correlate nothing")
+    one_line(run("--correlate", "importance", code=2), "--importance")
+    one_line(run("--scores", "lines.txt", code=2), "--correlate")
+    one_line(run("--scores", "lines.txt", "--correlate", "x", code=1), "lines.txt, line 1")
+    (tmp_path / "s.jsonl").write_text('{"step": 1, "x": 2}\n')
+    one_line(run("--scores", "s.jsonl", "--correlate", "x", code=2), "s.jsonl", '"id"')
+    one_line(run("--checkpoints", "all", "--correlate", "gtd", code=2), "--correlate")
