@@ -11,6 +11,7 @@
 
 #include "saobp/analysis/long_attention.h"
 #include "saobp/io/error.h"
+#include "saobp/io/words.h"
 
 namespace saobp::analysis {
 namespace {
@@ -83,6 +84,35 @@ io::Json described(const std::vector<const Measure*>& measures) {
 }
 
 }  // namespace
+
+void AnalysisOptions::check() const {
+  io::check_limits(*this);
+  const auto chosen = find_measures(measures);
+  const MeasureOptions usual;
+  const AnalysisOptions plain;
+  struct Setting {
+    const char* flag;
+    bool changed;
+    std::vector<std::string> users;
+  };
+  std::vector<std::string> spectra;
+  for (const auto& each : all_measures())
+    if (each.cost == Cost::spectra) spectra.push_back(each.name);
+  const std::vector<std::string> chains = {"gtd", "indirect_entropy", "cross_layer_gtd"},
+                                 graphs = {"clustering", "betweenness"};
+  for (const auto& [flag, changed, users] :
+       {Setting{"--gtd-discount", measure.gtd_discount != usual.gtd_discount, chains},
+        Setting{"--gtd-hops", measure.gtd_hops != usual.gtd_hops, chains},
+        Setting{"--sparsity-threshold", measure.sparsity_threshold != usual.sparsity_threshold, {"sparsity"}},
+        Setting{"--sink-threshold", measure.sink_threshold != usual.sink_threshold, {"sink_rate"}},
+        Setting{"--graph-threshold", measure.graph_threshold != usual.graph_threshold, graphs},
+        Setting{"--graph-tokens", measure.graph_tokens != usual.graph_tokens, graphs},
+        Setting{"--spectrum-sequences", spectrum_sequences != plain.spectrum_sequences, spectra}})
+    if (changed && std::none_of(chosen.begin(), chosen.end(), [&users = users](const Measure* each) {
+          return std::find(users.begin(), users.end(), each->name) != users.end();
+        }))
+      fail_usage(flag, " is for ", io::listed(users), ", and --measures has none of them");
+}
 
 io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& items, const AnalysisOptions& options,
                  const std::string& model_name, const std::string& text_name, const std::function<void(size_t)>& done,

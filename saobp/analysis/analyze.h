@@ -38,6 +38,10 @@ struct AnalysisOptions {
           io::at_least(1));
     visit("probes", self.probes, "random vectors for GTD of long sequences", io::between(2, 16384));
   }
+
+  // Throws UsageError for a value outside its limits, a measure that there is not, and a setting that none of the
+  // measures uses.
+  void check() const;
 };
 
 // A sequence to look at, and what it is one of: its scores are also told for each of these, as ("label", "yes").

@@ -1,5 +1,7 @@
 #include "saobp/cli/analysis_places.h"
 
+#include <algorithm>
+
 #include "saobp/io/file.h"
 #include "saobp/recipes/checkpoint_model.h"
 #include "saobp/train/run_folder.h"
@@ -36,6 +38,8 @@ AnalysisPlace AnalysisPlaces::place_of(const std::string& folder) const {
 void AnalysisPlaces::check(const std::vector<fs::path>& models) const {
   if (name.starts_with('.') || name.find('/') != std::string::npos)
     fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
+  if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
+    fail_usage("--name: holds a control character; a name of letters was expected");
   for (const char* ending : {".maps", ".sequences"})
     if (name.ends_with(ending))
       fail_usage("--name: ", name, " was given; ", ending, " belongs to files beside a record");

@@ -143,9 +143,8 @@ struct Analyze {
   std::unique_ptr<recipes::AnalysisSource> prepare(const std::vector<fs::path>& models) {
     refuse_what_does_nothing();
     if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
-    io::check_limits(options.analysis);
+    options.analysis.check();
     if (!what_if.empty()) recipes::parse_what_if(what_if);
-    analysis::find_measures(options.analysis.measures);
     Paths inputs = files_of(model);
     if (!compare.empty()) inputs = inputs + files_of(compare);
     if (!options.tokenizer.empty()) inputs = inputs + files_of(options.tokenizer);
@@ -183,7 +182,7 @@ struct Analyze {
     const auto opened = open_model(folder, options.tokenizer);
     const recipes::AnalyzedModel of{folder.string(), opened};
     const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
-    const auto chosen = recipes::chosen_sequences(items, sequence_ids);
+    const auto chosen = recipes::chosen_sequences(items, sequence_ids, options.analysis.dense_length);
     if (!draw.empty()) drawing = recipes::drawn_head(of, items, chosen.front(), draw);
     if (places.maps) {
       const auto path = places.place_of(folder.string()).maps();

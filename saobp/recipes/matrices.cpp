@@ -39,8 +39,14 @@ std::vector<std::string> spelled(const pretrained::Pretrained& opened, const ana
   return tokens;
 }
 
-std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids) {
-  if (ids.empty()) return {0};
+std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids, int64_t dense_length) {
+  const auto require_short = [&](size_t item) {
+    if (const auto length = std::ssize(items.list[item].tokens.ids); length > dense_length)
+      fail_usage("--sequences: \"", items.ids[item], "\" has ", length, " tokens, more than --dense-length ",
+                 dense_length, ", beyond which no matrices are made");
+    return item;
+  };
+  if (ids.empty()) return {require_short(0)};
   std::vector<size_t> chosen;
   std::istringstream parts(ids);
   for (std::string id; std::getline(parts, id, ',');) {
@@ -48,7 +54,7 @@ std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::stri
     if (found == items.ids.end())
       fail_usage("--sequences: there is no sequence \"", id, "\"; there are ", items.ids.size(), ", from \"",
                  items.ids.front(), "\" to \"", items.ids.back(), '"');
-    chosen.push_back(static_cast<size_t>(found - items.ids.begin()));
+    chosen.push_back(require_short(static_cast<size_t>(found - items.ids.begin())));
   }
   return chosen;
 }

@@ -20,8 +20,8 @@ inline const std::vector<std::string>& enum_names(MatrixType) {
 std::vector<std::string> spelled(const pretrained::Pretrained& opened, const analysis::AnalysisItem& item);
 
 // The places of sequences among items, from their ids with commas between ("1,3", or those of a task's examples). "" is
-// the first one alone. Error naming one that there is not.
-std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids);
+// the first one alone. UsageError naming one that there is not, or that is longer than `dense_length`.
+std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids, int64_t dense_length);
 
 // FILE.npz: for the n-th of the chosen sequences (from 0) A_n, B_n and G_n, each [layers, heads, L, L], G being that of
 // B, and tokens_n [L]; "ids" are those of the sequences. Where nothing is refined there is no A_n: B_n is A.

@@ -217,6 +217,10 @@ Report make_report(const std::vector<RunInput>& runs, const std::string& title) 
 
 std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& folders,
                                                 const ReportOutputs& outputs, const std::string& title) {
+  std::set<std::filesystem::path> known;
+  for (const auto& folder : folders)
+    if (!known.insert(std::filesystem::weakly_canonical(folder)).second)
+      fail_usage("report: ", folder.string(), " was given twice");
   std::vector<RunInput> runs;
   runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));

@@ -16,9 +16,11 @@ constexpr size_t kFewest = 3;  // two points always lie on a line
 
 struct Measured {
   const char* measure;
+  const char* title;
   const char* heading;
 };
-constexpr Measured kMeasures[] = {{"gtd", "GTD"}, {"attention_entropy", "attention entropy, nats"}};
+constexpr Measured kMeasures[] = {{"gtd", "GTD", "GTD"},
+                                  {"attention_entropy", "Attention entropy", "attention entropy, nats"}};
 
 // "r = 0.70 (95 %: 0.1 to 0.9), p = 0.03, 12 checkpoints."
 std::string correlation_in_words(const Series& series, const std::string& what) {
@@ -43,7 +45,7 @@ std::vector<Chart> checkpoint_charts(const std::vector<RunInput>& runs, const st
   for (const auto& name : names)
     for (const auto& of : kMeasures) {
       Chart chart{.id = concat("checkpoints-", of.measure, "-", name),
-                  .title = concat(of.heading, " against perplexity: ", name),
+                  .title = concat(of.title, " against perplexity: ", name),
                   .x_title = of.heading,
                   .y_title = "perplexity of the validation text",
                   .caption = "One point is one step of a run; measure: mean over heads and layers of B.",
@@ -80,7 +82,7 @@ std::vector<Chart> task_charts(const std::vector<RunInput>& runs, const std::vec
     for (const auto& of : kMeasures) {
       const double unit = scores::unit_of(score);
       Chart chart{.id = concat("runs-", of.measure, "-", name),
-                  .title = concat(of.heading, " against ", score, ": ", name),
+                  .title = concat(of.title, " against ", score, ": ", name),
                   .x_title = of.heading,
                   .y_title = unit == 100 ? score + ", points" : score,
                   .caption = "One point is one run, analysed on the rows that it was scored on.",

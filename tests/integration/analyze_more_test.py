@@ -134,6 +134,11 @@ def test_nothing_is_written_twice_and_no_flag_is_idle(tmp_path, saobp, setting):
     one_line(ask("--study-sequences", 3), "--what-if")
     one_line(ask("--matrix-type", "f32"), "--matrices")
     one_line(ask("--compare", "run", "--maps"), "--compare")
+    one_line(ask("--sink-threshold", 0.2), "--sink-threshold", "sink_rate")
+    one_line(ask("--spectrum-sequences", 3), "--spectrum-sequences", "effective_rank")
+    one_line(ask("--dense-length", 8, "--maps"), "16 tokens", "--dense-length 8")
+    one_line(ask("--name", "a\nb"), "control character")
+    one_line(saobp("report", "run", "./run", code=2), "twice")
     done = saobp("analyze", "run", "--text", "lines.txt", "--length", 16, "--maps", "--keep-sequences")
     assert (tmp_path / "run/analysis/lines.maps.json").exists() and done.out.count("written: ") == 3
     done = saobp("analyze", "run", "--text", "lines.txt", "--length", 12)  # other maps would not be these
