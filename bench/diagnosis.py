@@ -9,7 +9,8 @@ FOLDER: a BERT that transformers opens, with its tokenizer. Three things in turn
   - `saobp analyze`, the whole command, with every measure but those of graphs;
   - on the first --numpy passages and the model without refinement: attention entropy, GTD, indirect entropy and sparsity as one
     writes them in numpy, head by head, from transformers' attentions, the forward passes in the time, loading not; and
-    `saobp analyze` with these four, the whole command.
+    `saobp analyze` with these four, the whole command; and the same of the four measures of the paper's Table 1, GTD, indirect
+    entropy, clustering and betweenness, in numpy and networkx, on the first eighth of these passages.
 Prints JSON: seconds of each round, and the median of the ratios.
 """
 import argparse
@@ -21,7 +22,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOUR = "attention_entropy,gtd,indirect_entropy,sparsity"
+FOUR = "attention_entropy,gtd,indirect_entropy,sparsity"  # of the paper's figures
+TABLE_1 = "gtd,indirect_entropy,clustering,betweenness"   # of its Table 1
 
 
 def passages(folder, count):
@@ -48,6 +50,22 @@ def numpy_four(a):
     g = sum(0.9 ** (t - 1) * np.linalg.matrix_power(a, t) for t in (2, 3, 4))
     direct, indirect = (a ** 2).sum(), (g ** 2).sum()
     return entropy(a), indirect / (direct + indirect), entropy(g / g.sum(-1, keepdims=True)), (a < 0.01).mean()
+
+
+def numpy_table_1(a, nodes=40, threshold=1e-4):
+    """The graph indices as tests/integration/measures_test.py has them."""
+    import networkx as nx
+    import numpy as np
+    _, gtd, indirect, _ = numpy_four(a)
+    weights = ((a + a.T) / 2)[:nodes, :nodes]
+    joined = np.triu(weights > threshold, 1)
+    graph = nx.Graph(zip(*np.nonzero(joined)))
+    w = np.where(joined | joined.T, weights, 0)
+    edges = (w > 0).astype(w.dtype)
+    # Barrat et al. 2004, Eq. 5: over pairs of neighbours that are joined, the mean weight of the two edges.
+    closed, degree = ((w @ edges) * edges).sum(-1), edges.sum(-1)
+    clustering = (closed / np.maximum(w.sum(-1) * (degree - 1), 1e-30))[degree > 1]
+    return gtd, indirect, clustering.mean(), np.mean(list(nx.betweenness_centrality(graph, normalized=False).values()))
 
 
 def main():
@@ -102,22 +120,26 @@ def main():
         rows = [tokenizer(t, truncation=True, max_length=options.length, return_tensors="pt") for t in few]
 
         @torch.inference_mode()
-        def numpy_code():
-            return [[[numpy_four(head) for head in layer[0].numpy()] for layer in net(**row, output_attentions=True).attentions]
+        def numpy_code(of_head, rows):
+            return [[[of_head(head) for head in layer[0].numpy()] for layer in net(**row, output_attentions=True).attentions]
                     for row in rows]
+        fewer = max(1, len(few) // 8)
 
         rounds = []
         for _ in range(options.rounds):
             one = {"two eager passes": timed(passes)[0], "analyze": timed(lambda: analyze(texts, measures))[0],
-                   "numpy, four measures": timed(numpy_code)[0],
-                   "analyze, four measures": timed(lambda: analyze(few, FOUR, plain))[0]}
+                   "numpy, four measures": timed(lambda: numpy_code(numpy_four, rows))[0],
+                   "analyze, four measures": timed(lambda: analyze(few, FOUR, plain))[0],
+                   "numpy and networkx, Table 1": timed(lambda: numpy_code(numpy_table_1, rows[:fewer]))[0],
+                   "analyze, Table 1": timed(lambda: analyze(few[:fewer], TABLE_1, plain))[0]}
             rounds.append({name: round(seconds, 3) for name, seconds in one.items()})
     ratio = lambda a, b: round(statistics.median(r[a] / r[b] for r in rounds), 3)
     tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
     print(json.dumps({"passages": len(texts), "tokens": tokens, "length": options.length, "threads": options.threads,
                       "measures": len(measures.split(",")), "rounds": rounds,
                       "analyze / two eager passes": ratio("analyze", "two eager passes"),
-                      "numpy / analyze, four measures": ratio("numpy, four measures", "analyze, four measures")}, indent=1))
+                      "numpy / analyze, four measures": ratio("numpy, four measures", "analyze, four measures"),
+                      "numpy and networkx / analyze, Table 1": ratio("numpy and networkx, Table 1", "analyze, Table 1")}, indent=1))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ void in_parallel(int64_t count, const std::function<void(int64_t)>& work) {
     }
   };
   std::vector<std::thread> others;
+  others.reserve(static_cast<size_t>(threads));
   for (int64_t i = 0; i < threads; ++i) others.emplace_back(run);
   for (auto& other : others) other.join();
   at::set_num_threads(all);  // which new threads begin with

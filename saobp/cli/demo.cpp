@@ -3,9 +3,11 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/exit_code.h"
 #include "saobp/cli/flags.h"
+#include "saobp/cli/open_model.h"
 #include "saobp/cli/reporter.h"
 #include "saobp/data/demo_text.h"
 #include "saobp/io/file.h"
+#include "saobp/recipes/maps.h"
 #include "saobp/report/analysis_table.h"
 #include "saobp/report/report.h"
 #include "saobp/text/trainer.h"
@@ -97,8 +99,15 @@ struct Demo {
     for (auto variant : {attention::Variant::original, attention::Variant::high}) runs.push_back(pretrain(variant));
     const auto source = recipes::analysis_of_text({(folder() / "analysis.txt").string(), "--text"}, 0);
     const auto records = analyze_folders(runs, *source, {}, console);
-    // Under the name that `saobp analyze` would give it.
-    for (size_t i = 0; i < runs.size(); ++i) save_analysis(records[i], runs[i], "analysis");
+    // Under the name that `saobp analyze` would give it, with the maps of two stories.
+    for (size_t i = 0; i < runs.size(); ++i) {
+      save_analysis(records[i], runs[i], "analysis");
+      const auto opened = open_model(runs[i], "");
+      const recipes::AnalyzedModel model{runs[i].string(), opened};
+      const auto items = source->items(opened, recipes::common_length({model}, *source, {}), {});
+      io::write_json(AnalysisPlace{runs[i].string(), "analysis"}.maps(),
+                     recipes::maps_of(model, *source, items, {0, 1}));
+    }
     console.line("\nAttention of both models on " + output + "/analysis.txt");
     console.line(report::comparison_table(records[0], records[1], report::TableDetail::layers, "original", "high"));
     const auto page = folder() / "report.html";

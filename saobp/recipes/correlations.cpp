@@ -65,16 +65,22 @@ Named of_heads(const Json& record) {
   return measures;
 }
 
-Named of_sequences(const std::vector<Json>& lines) {
+// Of each sequence or record its mean over heads and layers; `b_of` gives its B.
+template <class MatrixOf>
+Named means_of(const std::vector<Json>& all, const MatrixOf& b_of) {
   Named measures;
-  if (lines.empty()) return measures;
-  for (const auto& [name, first] : lines.front().at("B").items()) {
+  if (all.empty()) return measures;
+  for (const auto& [name, first] : b_of(all.front()).items()) {
     std::vector<double> values;
-    for (const auto& line : lines)
-      values.push_back(line.at("B").contains(name) ? mean(flat(line.at("B").at(name))) : NAN);
+    values.reserve(all.size());
+    for (const auto& each : all) values.push_back(b_of(each).contains(name) ? mean(flat(b_of(each).at(name))) : NAN);
     measures.emplace_back(name, std::move(values));
   }
   return measures;
+}
+
+Named of_sequences(const std::vector<Json>& lines) {
+  return means_of(lines, [](const Json& line) -> const Json& { return line.at("B"); });
 }
 
 void take(Named& measures, const std::string& name) {
@@ -182,14 +188,8 @@ Json correlations_with(const std::string& with, const Json& record, const std::v
 
 Json correlations_over_checkpoints(const std::vector<Json>& records, const std::vector<int64_t>& steps,
                                    const KeyedNumbers& scores) {
-  Named measures;
-  for (const auto& [name, layers] : records.front().at("matrices").at("B").items()) {
-    std::vector<double> values;
-    for (const auto& record : records)
-      values.push_back(record.at("matrices").at("B").contains(name) ? mean(flat(record.at("matrices").at("B").at(name)))
-                                                                    : NAN);
-    measures.emplace_back(name, std::move(values));
-  }
+  const auto measures =
+      means_of(records, [](const Json& record) -> const Json& { return record.at("matrices").at("B"); });
   Json found = Json::array();
   for (const auto& score : scores.names) {
     std::vector<double> target;

@@ -99,7 +99,7 @@ std::string drawn(const torch::Tensor& map, const std::vector<std::string>& toke
   std::string out = title + concat(" (█ is ", io::in_short(most), ")\n");
   const auto length = values.size(0);
   for (int64_t row = 0; row < length; ++row) {
-    auto label = tokens[static_cast<size_t>(row)];
+    const auto& label = tokens[static_cast<size_t>(row)];
     const auto width = static_cast<size_t>(io::code_points(label));
     out +=
         std::string(kWidth - std::min(kWidth, width), ' ') + (width > kWidth ? label.substr(0, kWidth) : label) + " │";

@@ -62,6 +62,7 @@ std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
   for (auto& group : groups) {
     if (group.runs.size() < 2) continue;
     std::vector<std::string> names;
+    names.reserve(group.runs.size());
     for (const size_t run : group.runs) names.push_back(runs[run].name);
     group.name = common_start(names);
   }

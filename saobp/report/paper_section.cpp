@@ -123,19 +123,26 @@ std::vector<Cell> cells_of(int table) {
   }
 }
 
-constexpr const char* kNotes[] = {
-    "",
-    "Measures are of B, on the analysis whose name holds \"race\"; the paper does not say whether its are.",
-    "SQuAD: exact match here; the paper says accuracy. GLUE's average as the paper takes it.",
-    "WikiText perplexity of an encoder is its pseudo-perplexity, or that of masked tokens; the paper does not say "
-    "which.",
-    "",
-    "",
-    "",
-    "A perplexity of 6.8 is not plausible for a model of that size which cannot see what comes.",
-    "CoLA: Matthews' correlation; STS-B: Pearson's; others accuracy. The paper's average for Small differs in Table 2.",
-    "The paper's figures follow from 1 × 128 tokens a step; ours from the run's own batch. Inference and GFLOPs are "
-    "measured by saobp bench infer and bench cost, which leave nothing in a run."};
+const char* note_of(int table) {
+  switch (table) {
+    case 1:
+      return "Measures are of B, on the analysis whose name holds \"race\"; the paper does not say whether its are.";
+    case 2:
+      return "SQuAD: exact match here; the paper says accuracy. GLUE's average as the paper takes it.";
+    case 3:
+      return "WikiText perplexity of an encoder is its pseudo-perplexity, or that of masked tokens; the paper does not "
+             "say which.";
+    case 7:
+      return "A perplexity of 6.8 is not plausible for a model of that size which cannot see what comes.";
+    case 8:
+      return "CoLA: Matthews' correlation; STS-B: Pearson's; others accuracy. The paper's average for Small differs in "
+             "Table 2.";
+    default:
+      return "The paper's figures follow from 1 × 128 tokens a step; ours from the run's own batch. Inference and "
+             "GFLOPs "
+             "are measured by saobp bench infer and bench cost, which leave nothing in a run.";
+  }
+}
 
 // Of the seeds of a group: their mean and its spread, or the one figure with its error.
 Found together(const std::vector<RunInput>& runs, const SeedGroup& group, const Cell& cell) {
@@ -144,6 +151,7 @@ Found together(const std::vector<RunInput>& runs, const SeedGroup& group, const 
     if (const auto figure = cell(runs[run])) found.push_back(*figure);
   if (found.size() < 2) return found.empty() ? Found() : Found(found.front());
   std::vector<double> values;
+  values.reserve(found.size());
   for (const auto& figure : found) values.push_back(figure.value);
   return Figure{mean(values), deviation(values), found.front().baseline};
 }
@@ -177,7 +185,7 @@ std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunIn
   Table table{.id = concat("table-", paper.number),
               .title = concat("Table ", paper.number, ": ", paper.title),
               .columns = {{"run", false}},
-              .note = kNotes[paper.number]};
+              .note = note_of(paper.number)};
   for (const char* column : paper.columns) table.columns.push_back({column});
   Row baselines{{"best trivial baseline"}, true};
   baselines.cells.resize(table.columns.size(), "–");

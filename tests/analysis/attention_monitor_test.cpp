@@ -52,6 +52,7 @@ TEST(AttentionMonitor, AgreesWithTheExactAnalysisOfAModel) {
     const auto state = monitor(bert, {make_batch(kSequences)});
     const auto json = state.to_json(40);
     std::vector<AnalysisItem> items;
+    items.reserve(kSequences.size());
     for (const auto& ids : kSequences) items.push_back({{ids, {}, {}}, {}});
     const auto exact = analyze(bert, items, {}, "model", "text")["matrices"];
     EXPECT_EQ(json["step"], 40);

@@ -45,6 +45,7 @@ TEST(SeedGroups, AreDrawnAsAMeanWithItsSpread) {
   Chart chart;
   add_curves(chart, runs, seed_groups(runs), "loss", Look::line, [](const RunInput& of, size_t) {
     std::vector<Point> points;
+    points.reserve(of.train_loss.size());
     for (const auto& point : of.train_loss) points.push_back({static_cast<double>(point.step), point.value});
     return points;
   });

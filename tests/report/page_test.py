@@ -139,6 +139,8 @@ def test_maps_are_the_matrices(runs):
         page.value("Object.assign(state, {view: 'B', hideSpecial: true}); drawMaps()")
         kept = [i for i, special in enumerate(sequence["special"]) if not special]
         assert np.abs(pixels(page) - shade(b[np.ix_(kept, kept)]).reshape(-1, 3)).max() <= 1
+        small = page.value("(() => { const v = new Float32Array(100 * 100); v[99 * 100 + 50] = -3; const p = pooled(v, 100); return [p.size, p.cells.length, p.cells[39 * 40 + 20]] })()")
+        assert small == [40, 1600, -3], "nothing is lost in a thumbnail"
         page.value("document.querySelectorAll('.thumb')[3].click()")
         assert page.value("[state.layer, state.head]") == [0, 3]
         assert np.abs(pixels(page) - shade(read(sequence["B"], 0, 3)[np.ix_(kept, kept)]).reshape(-1, 3)).max() <= 1
@@ -191,6 +193,19 @@ def test_figures_and_tables_are_files_too(runs, saobp):
     assert rows[0] == ["Figure", "plain", "high"]
     text = (runs / "tables/layers-lines.md").read_text()
     assert text.count("\n|") > 8 and "| GTD | high, B |" in text
+
+
+def test_a_page_that_would_be_too_large_says_what_it_leaves_out(runs, saobp):
+    path, n = runs / "high/analysis/lines.maps.json", 1500
+    maps = json.loads(path.read_text())
+    row = {"tokens": ["a"] * n, "special": [0] * n, "words": [0] * n, "types": [0] * n, "norms": [[[1.0] * n]],
+           "B": {"scale": [[1.0]], "bytes": [[base64.b64encode(bytes(n * n)).decode()]]}}
+    maps |= {"layers": 1, "heads": 1, "sequences": [{"id": f"q{i}"} | row for i in range(3)]}
+    path.write_text(json.dumps(maps))
+    saobp("report", "high", "-o", "large.html")
+    page = (runs / "large.html").read_text()
+    assert len(page.encode()) < 8_000_000 and '"q0"' in page
+    assert "the maps of 2 sequences (q1 and q2) were left out" in page
 
 
 def test_maps_that_are_damaged_are_named(runs, saobp):

@@ -36,6 +36,7 @@ class Tasks : public ::testing::Test {
 
   std::string page(const std::vector<std::string>& names) {
     std::vector<RunInput> runs;
+    runs.reserve(names.size());
     for (const auto& name : names) runs.push_back(read_run(root_ / name));
     return make_report(runs, "page").html;
   }

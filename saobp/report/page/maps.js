@@ -71,6 +71,18 @@ function paint(canvas, cells, rows, columns, signed) {
   return most;
 }
 
+// At most 40 × 40 cells, each the largest entry of its block: a column that one key fills is seen however small the picture.
+function pooled(values, n) {
+  const size = Math.min(n, 40);
+  const cells = new Float32Array(size * size);
+  for (let i = 0; i < n; ++i)
+    for (let j = 0; j < n; ++j) {
+      const at = Math.floor(i * size / n) * size + Math.floor(j * size / n);
+      if (Math.abs(values[i * n + j]) > Math.abs(cells[at])) cells[at] = values[i * n + j];
+    }
+  return {cells, size};
+}
+
 function drawThumbnails() {
   const sequence = sequenceOf(), map = current().map, n = sequence.tokens.length;
   const grid = document.getElementById('map-heads');
@@ -80,7 +92,8 @@ function drawThumbnails() {
   for (let layer = 0; layer < map.layers; ++layer)
     for (let head = 0; head < map.heads; ++head) {
       const canvas = element('canvas', {});
-      paint(canvas, headMatrix(sequence, layer, head, view, n), n, n, view === 'difference');
+      const small = pooled(headMatrix(sequence, layer, head, view, n), n);
+      paint(canvas, small.cells, small.size, small.size, view === 'difference');
       const here = layer === state.layer && head === state.head;
       thumbs.push(element('button', {class: here ? 'thumb here' : 'thumb', 'aria-label': `layer ${layer} head ${head}`, 'aria-pressed': String(here),
         title: `layer ${layer} head ${head}`, onclick: () => { state.layer = layer; state.head = head; drawMaps(); }}, [canvas]));
