@@ -148,6 +148,7 @@ struct Analyze {
     Paths inputs = files_of(model);
     if (!compare.empty()) inputs = inputs + files_of(compare);
     if (!options.tokenizer.empty()) inputs = inputs + files_of(options.tokenizer);
+    if (!scores.empty()) inputs.emplace_back(scores);
     std::unique_ptr<recipes::AnalysisSource> source;
     std::optional<data::TextInput> input;
     if (task.task.empty()) {

@@ -13,8 +13,8 @@
 namespace saobp::recipes {
 
 // Numbers of a file of JSON lines under their names, by "id" (of sequences) or "step" (of checkpoints); true and false
-// count as 1 and 0. Lines without the key, and values that are no numbers, are passed over. UsageError naming the file,
-// and the line where one is no JSON object; where no line has the key.
+// count as 1 and 0. Lines without the key, and values that are no numbers, are passed over. Error naming the
+// line that is no JSON object, UsageError where no line has the key.
 struct KeyedNumbers {
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, double>> by_key;  // of a key: its numbers by name

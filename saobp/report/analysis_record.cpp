@@ -122,10 +122,10 @@ double mean(const Layers& layers) {
 
 double deviation(const std::vector<double>& values) {
   if (values.size() < 2) return NAN;
-  const double centre = mean(values);
-  double squares = 0;
+  const long double centre = mean(values);
+  long double squares = 0;
   for (double value : values) squares += (value - centre) * (value - centre);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+  return static_cast<double>(std::sqrt(squares / static_cast<long double>(values.size() - 1)));
 }
 
 const Layers& MatrixMeasures::of(const std::string& measure) const {

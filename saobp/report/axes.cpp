@@ -18,6 +18,7 @@ struct Extent {
   bool empty = true;
 
   void add(double value) {
+    if (!std::isfinite(value)) return;  // a bar that is longer than any number
     low = empty ? value : std::min(low, value);
     high = empty ? value : std::max(high, value);
     empty = false;

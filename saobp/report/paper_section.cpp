@@ -33,14 +33,15 @@ std::optional<double> number_in(const Json& json, const char* key) {
                                                                             : std::nullopt;
 }
 
-// One score of a task on its dev set; of names the first that is there.
+// One score of a task; of names the first that is there. Of a suite with the spread over its seeds.
 Found score_of(const RunInput& run, const std::string& task, const std::vector<const char*>& names) {
   for (const auto& record : run.tasks)
     for (const char* name : names) {
       const auto& scores = record.scores.at("scores");
       if (record.name != task || !scores.contains(name)) continue;
       const double unit = scores::unit_of(name);
-      const auto value = number_in(scores.at(name), "value"), error = number_in(scores.at(name), "standard_error");
+      const auto value = number_in(scores.at(name), "value"), spread = number_in(scores.at(name), "standard_deviation");
+      const auto error = spread ? spread : number_in(scores.at(name), "standard_error");
       if (!value) continue;
       Figure found{unit * *value, error ? std::optional(unit * *error) : std::nullopt};
       const auto baselines = record.scores.value("baselines", Json::object());

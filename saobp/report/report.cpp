@@ -12,6 +12,7 @@
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/interactive.h"
+#include "saobp/report/map_figures.h"
 #include "saobp/report/page_parts.h"
 #include "saobp/report/paper_section.h"
 #include "saobp/report/style.h"
@@ -233,7 +234,13 @@ std::vector<std::filesystem::path> write_report(const std::vector<std::filesyste
   const auto add = [&](const std::vector<std::filesystem::path>& paths) {
     written.insert(written.end(), paths.begin(), paths.end());
   };
-  if (!outputs.figures.empty()) add(write_figures(report.charts, outputs.figures));
+  if (!outputs.figures.empty()) {
+    add(write_figures(report.charts, outputs.figures));
+    for (const auto& [name, svg] : map_figures(runs)) {
+      written.push_back(outputs.figures / (name + ".svg"));
+      io::write_file(written.back(), svg);
+    }
+  }
   if (!outputs.tables.empty()) add(write_tables(report.tables, outputs.tables));
   io::write_file(outputs.page, report.html);
   written.push_back(outputs.page);

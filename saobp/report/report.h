@@ -26,7 +26,8 @@ struct ReportOutputs {
   std::filesystem::path figures, tables;  // folders; empty: none
 };
 
-// Reads the run folders and writes the page (aside first, then renamed), each chart as SVG and each table as CSV and
+// Reads the run folders and writes the page (aside first, then renamed), each chart and the maps of the
+// first sequences as SVG, and each table as CSV and
 // Markdown; the paths that were written.
 std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& runs,
                                                 const ReportOutputs& outputs, const std::string& title);

@@ -54,11 +54,13 @@ std::vector<double> log_ticks(Range range) {
     fail("a logarithmic axis from ", range.low, " to ", range.high, " cannot be drawn");
   const int first = static_cast<int>(std::floor(std::log10(range.low))),
             last = static_cast<int>(std::ceil(std::log10(range.high)));
+  // Powers of ten alone over more than three of them, and of many not each.
+  const bool dense = last - first <= 3;
+  const int step = std::max(1, (last - first + 5) / 6);
   std::vector<double> all;
-  for (int power = first; power <= std::max(last, first + 1); ++power)
+  for (int power = first; power < std::max(last, first + 1) + step; power += step)
     for (const int factor : {1, 2, 5})
-      if (factor == 1 || last - first <= 3)
-        all.push_back(std::stod(std::to_string(factor) + "e" + std::to_string(power)));
+      if (factor == 1 || dense) all.push_back(static_cast<double>(std::min(factor * std::pow(10.0L, power), kMost)));
   const auto high = std::find_if(all.begin(), all.end(), [&](double tick) { return tick >= range.high * (1 - 1e-9); });
   if (high != all.end()) all.erase(std::max(high, all.begin() + 1) + 1, all.end());
   while (all.size() > 2 && all[1] <= range.low * (1 + 1e-9)) all.erase(all.begin());

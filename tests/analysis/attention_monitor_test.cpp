@@ -128,7 +128,9 @@ TEST(AttentionMonitor, ACollapsedHeadIsNamed) {
   EXPECT_NE(state.summary().find("layer 1 head 1), GTD 0."), std::string::npos) << state.summary();
   std::map<std::string, double> scalars;
   for (const auto& [tag, value] : state.scalars()) scalars[tag] = value;
-  EXPECT_EQ(scalars.size(), 12u);  // three of two matrices and two layers
+  EXPECT_EQ(scalars.size(), 16u);  // four of two matrices and two layers
+  EXPECT_DOUBLE_EQ(scalars.at("top_key_share_B/layer_0"),
+                   (state.after.top_key_share[0][0] + state.after.top_key_share[0][1]) / 2);
   EXPECT_EQ(scalars.at("lowest_head_entropy_B/layer_1"), state.after.attention_entropy[1][1]);
   EXPECT_DOUBLE_EQ(scalars.at("attention_entropy_A/layer_1"),
                    (state.before.attention_entropy[1][0] + state.before.attention_entropy[1][1]) / 2);

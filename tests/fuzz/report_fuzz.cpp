@@ -1,4 +1,5 @@
-// The files of a run folder with NUL bytes between: metrics.jsonl, run.json, two analyses, maps; and the page that is
+// The files of a run folder with NUL bytes between: metrics.jsonl, run.json, two analyses, maps,
+// an analysis of a checkpoint, config.json; and the page that is
 // made of them.
 #include "saobp/report/report.h"
 #include "tests/fuzz/fuzz.h"
@@ -22,8 +23,10 @@ bool marks_have_places(std::string_view page) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace saobp;
   static const fuzz::Folder folder;
-  const char* const names[] = {"run/metrics.jsonl", "run/run.json", "run/analysis/a.json", "run/analysis/b.json",
-                               "run/analysis/a.maps.json"};
+  const char* const names[] = {"run/metrics.jsonl",        "run/run.json",
+                               "run/analysis/a.json",      "run/analysis/b.json",
+                               "run/analysis/a.maps.json", "run/analysis/a.step-000001.json",
+                               "run/config.json"};
   const auto input = fuzz::parts(data, size, std::size(names));
   for (size_t i = 0; i < input.size(); ++i) {
     if (input[i].empty())

@@ -3,6 +3,7 @@ import base64
 import csv
 import json
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -109,6 +110,17 @@ def test_every_chart_is_drawn_from_the_files(runs):
         assert page.errors == []
 
 
+def test_without_plotly_the_drawings_stay(runs):
+    text = (runs / "page.html").read_text()
+    (runs / "bare.html").write_text(text.replace("id='plotly'", "id='other'"))
+    with Page(runs / "bare.html") as page:
+        page.wait(lambda: page.value("document.documentElement.dataset.ready") == "yes", "the page")
+        charts = page.value("document.querySelectorAll('figure[data-chart]').length")
+        shown = "Array.from(document.querySelectorAll('figure .chart > svg')).filter(s => getComputedStyle(s).display !== 'none').length"
+        assert page.value(shown) == charts == page.value("document.querySelectorAll('figure details').length")
+        assert page.errors == []
+
+
 def test_correlations_of_heads_are_those_of_scipy(runs):
     stats = pytest.importorskip("scipy.stats")
     with opened(runs) as page:
@@ -186,9 +198,19 @@ def test_figures_and_tables_are_files_too(runs, saobp):
     names = sorted(path.name for path in (runs / "figures").iterdir())
     assert "gtd-lines.svg" in names and all(name.endswith(".svg") for name in names)
     for path in (runs / "figures").iterdir():
-        with Page(path) as page:
-            assert page.errors == [] and page.value("document.documentElement.localName") == "svg"
-            assert page.value("document.querySelectorAll('polyline, circle, rect, path').length") > 3
+        tags = [element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()]
+        assert tags[0] == "svg" and sum(tag in ("polyline", "circle", "rect", "path", "image") for tag in tags) > 3, path
+    # The maps of the first sequence are pictures of its matrices.
+    sequence = json.loads((runs / "high/analysis/lines.maps.json").read_text())["sequences"][0]
+    assert {"maps-plain-lines.txt-B.svg", "maps-high-lines.txt-A.svg", "maps-high-lines.txt-B.svg"} <= set(names)
+    with Page(runs / "figures/maps-high-lines.txt-B.svg") as page:
+        n = len(sequence["tokens"])
+        shown = page.value(f"""(async () => {{
+            const image = new Image(); image.src = document.querySelectorAll('image')[5].getAttribute('href'); await image.decode();
+            const canvas = new OffscreenCanvas({n}, {n}); canvas.getContext('2d').drawImage(image, 0, 0);
+            return Array.from(canvas.getContext('2d').getImageData(0, 0, {n}, {n}).data); }})()""")
+        b = np.frombuffer(base64.b64decode(sequence["B"]["bytes"][1][1]), np.uint8)
+        assert page.errors == [] and np.abs(np.array(shown).reshape(-1, 4)[:, :3] - shade(b)).max() <= 1
     rows = list(csv.reader((runs / "tables/final-figures.csv").open(newline="")))
     assert rows[0] == ["Figure", "plain", "high"]
     text = (runs / "tables/layers-lines.md").read_text()

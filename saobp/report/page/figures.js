@@ -56,8 +56,15 @@ function tracesOf(chart) {
   });
 }
 
+const figureOf = chart => document.querySelector(`figure[data-chart="${CSS.escape(chart.id)}"]`);
+function addTable(chart) {
+  const curves = chart.series.filter(series => series.look !== 'band' && series.look !== 'faint');
+  figureOf(chart).append(dataTable(chart.title, ['curve', chart.x_title, chart.y_title], () =>
+    curves.flatMap(series => series.x.map((x, i) => [series.text?.[i] || series.title, x, series.y[i]]))));
+}
+
 function drawFigure(chart) {
-  const figure = document.querySelector(`figure[data-chart="${CSS.escape(chart.id)}"]`);
+  const figure = figureOf(chart);
   const place = figure.querySelector('.chart');
   let plot = place.querySelector('.plot');
   const look = layout(chart.x_title, chart.y_title);
@@ -74,8 +81,6 @@ function drawFigure(chart) {
     plot = element('div', {class: 'plot'});
     place.append(plot);
     place.classList.add('drawn');
-    figure.append(dataTable(chart.title, ['curve', chart.x_title, chart.y_title], () => chart.series.filter(s => s.look !== 'band' && s.look !== 'faint').flatMap(s =>
-      s.x.map((x, i) => [s.text?.[i] || s.title, x, s.y[i]]))));
     for (const entry of figure.querySelectorAll('.entry')) switchSeries(entry, plot, chart);
   }
   Plotly.react(plot, tracesOf(chart), look, SETTINGS);
@@ -100,6 +105,7 @@ function switchSeries(entry, plot, chart) {
 
 async function drawCharts() {
   const heads = document.getElementById('heads-chart');
+  DATA.charts.forEach(addTable);
   if (await unpack()) {
     const all = () => { DATA.charts.forEach(drawFigure); if (heads) drawHeads(); };
     all();
