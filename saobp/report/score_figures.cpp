@@ -78,8 +78,9 @@ std::vector<Chart> task_charts(const std::vector<RunInput>& runs, const std::vec
       if (const auto& all = task.scores.at("scores"); !all.empty())
         scores.emplace(task.name + "-" + task.split, all.items().begin().key());
   std::vector<Chart> charts;
-  for (const auto& [name, score] : scores)
+  for (const auto& entry : scores)
     for (const auto& of : kMeasures) {
+      const auto &name = entry.first, &score = entry.second;
       const double unit = scores::unit_of(score);
       Chart chart{.id = concat("runs-", of.measure, "-", name),
                   .title = concat(of.title, " against ", score, ": ", name),
