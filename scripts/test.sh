@@ -28,8 +28,8 @@ timed "set-up" scripts/setup.sh --test
 timed "format" scripts/lint.sh --format
 timed "build" scripts/build.sh release
 timed "tests under sanitizers" scripts/sanitize.sh asan
-timed "made-up files" scripts/fuzz.sh 10
+timed "made-up files" scripts/fuzz.sh 7
 timed "as other processors" scripts/processors.sh --few attention model train recipes
-timed "lint of changed files" scripts/lint.sh --changed --budget 60
+timed "lint of changed files" scripts/lint.sh --changed --budget 45
 echo "== tests"
 ctest --preset release 2>&1 | with_table

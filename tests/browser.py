@@ -1,4 +1,5 @@
 """A page in headless Chromium, driven through its DevTools protocol: what scripts say, what they draw, and pictures."""
+import atexit
 import base64
 import json
 import pathlib
@@ -6,13 +7,23 @@ import shutil
 import subprocess
 import tempfile
 import time
+from urllib.request import Request, urlopen
 
 import pytest
 
 
-class Page:
-    def __init__(self, path, width=1400, height=1000, dark=False):
-        websocket = pytest.importorskip("websocket", reason="websocket-client is not installed (scripts/setup.sh --test)")
+class Browser:
+    """One Chromium for all pages of a test run."""
+    running = None
+
+    @classmethod
+    def get(cls):
+        if cls.running is None:
+            cls.running = cls()
+            atexit.register(cls.running.stop)
+        return cls.running
+
+    def __init__(self):
         program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         if program is None:
             pytest.skip("there is no Chromium here (scripts/setup.sh --test)")
@@ -22,11 +33,31 @@ class Page:
              "--remote-allow-origins=*", f"--user-data-dir={self.home.name}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         port_file = pathlib.Path(self.home.name, "DevToolsActivePort")
-        self.wait(lambda: port_file.exists() and len(port_file.read_text().split()) == 2, "Chromium to start")
-        port = port_file.read_text().split()[0]
-        from urllib.request import urlopen
-        pages = [target for target in json.load(urlopen(f"http://127.0.0.1:{port}/json")) if target["type"] == "page"]
-        self.socket = websocket.create_connection(pages[0]["webSocketDebuggerUrl"], timeout=60)
+        wait(lambda: port_file.exists() and len(port_file.read_text().split()) == 2, "Chromium to start")
+        self.address = f"http://127.0.0.1:{port_file.read_text().split()[0]}/json"
+
+    def ask(self, what):
+        return json.load(urlopen(Request(f"{self.address}/{what}", method="PUT")))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.home.cleanup()
+
+
+def wait(condition, what, seconds=60, errors=()):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s for {what}; errors: {list(errors)}")
+        time.sleep(0.05)
+
+
+class Page:
+    def __init__(self, path, width=1400, height=1000, dark=False):
+        websocket = pytest.importorskip("websocket", reason="websocket-client is not installed (scripts/setup.sh --test)")
+        self.target = Browser.get().ask("new?about:blank")
+        self.socket = websocket.create_connection(self.target["webSocketDebuggerUrl"], timeout=60)
         self.number, self.errors = 0, []
         for method in ("Runtime.enable", "Page.enable", "Log.enable", "Network.enable"):
             self.call(method)
@@ -37,11 +68,7 @@ class Page:
         self.wait(lambda: self.value("document.readyState") == "complete", "the page to load")
 
     def wait(self, condition, what, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"waited {seconds} s for {what}; errors: {getattr(self, 'errors', [])}")
-            time.sleep(0.05)
+        wait(condition, what, seconds, self.errors)
 
     def call(self, method, **parameters):
         self.number += 1
@@ -77,7 +104,5 @@ class Page:
         return self
 
     def __exit__(self, *_):
+        self.call("Page.close")
         self.socket.close()
-        self.process.terminate()
-        self.process.wait()
-        self.home.cleanup()

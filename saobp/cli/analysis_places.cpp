@@ -15,8 +15,9 @@ namespace {
 bool is_run(const std::string& folder) { return !folder.empty() && fs::exists(fs::path(folder) / "run.json"); }
 
 bool same_place(const fs::path& a, const fs::path& b) {
-  std::error_code none;
-  return fs::weakly_canonical(a, none) == fs::weakly_canonical(b, none);
+  std::error_code of_a, of_b;
+  const auto whole_a = fs::weakly_canonical(a, of_a), whole_b = fs::weakly_canonical(b, of_b);
+  return of_a || of_b ? a == b : whole_a == whole_b;  // a name may be too long to be looked up
 }
 
 }  // namespace
@@ -37,9 +38,10 @@ AnalysisPlace AnalysisPlaces::place_of(const std::string& folder) const {
 
 void AnalysisPlaces::check(const std::vector<fs::path>& models) const {
   if (name.starts_with('.') || name.find('/') != std::string::npos)
-    fail_usage("--name: ", name, " was given; a name without / that does not begin with . was expected");
+    fail_usage("--name: the record would be called ", name,
+               "; a name without / that does not begin with . was expected");
   if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
-    fail_usage("--name: holds a control character; a name of letters was expected");
+    fail_usage("--name: the record's name would hold a control character; a name without was expected");
   for (const char* ending : {".maps", ".sequences"})
     if (name.ends_with(ending))
       fail_usage("--name: ", name, " was given; ", ending, " belongs to files beside a record");
@@ -109,8 +111,9 @@ void AnalysisPlaces::remove_old(const AnalysisPlace& place) {
 void AnalysisPlaces::keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences) {
   if (place.run.empty()) return;
   try {
+    const bool again = fs::exists(place.path());
     save_analysis(json, place.run, place.name);
-    written.push_back("written: " + place.path().string());
+    written.push_back(concat("written: ", place.path().string(), again ? ", in the place of an earlier one" : ""));
     remove_old(place);
     if (sequences.empty()) return;
     io::write_file(place.sequences(), sequences);

@@ -107,6 +107,8 @@ struct Analyze {
       if (found == all.end())
         fail(model, ": has no checkpoint of step ", step, "; there are ", all.size(), ", from ",
              all.front().filename().string(), " to ", all.back().filename().string());
+      if (std::find(chosen.begin(), chosen.end(), *found) != chosen.end())
+        fail_usage("--checkpoints: ", step, " was given twice");
       chosen.push_back(*found);
     }
     return chosen;
@@ -136,6 +138,9 @@ struct Analyze {
           "or --checkpoints");
     if (!scores.empty() && checkpoints.empty() && correlate.empty())
       fail_usage("--scores goes with --checkpoints or --correlate");
+    for (const auto& with : correlate)
+      if (std::count(correlate.begin(), correlate.end(), with) > 1)
+        fail_usage("--correlate: ", with, " was given twice");
     if (!correlate.empty() && (!compare.empty() || !checkpoints.empty()))
       fail_usage("--correlate is of one model: it does not go with --compare or --checkpoints, which has --scores");
   }
@@ -219,6 +224,25 @@ struct Analyze {
         record["correlations"].push_back(std::move(found));
   }
 
+  // What of --scores was used, so that nothing is left out unsaid.
+  void tell_of_scores(const recipes::KeyedNumbers& known, const std::vector<io::Json>& each,
+                      const std::vector<fs::path>& models) {
+    size_t used = 0;
+    for (size_t i = 0; i < each.size(); ++i) {
+      const auto id = checkpoints.empty() ? each[i].at("id") : io::Json(std::to_string(step_of(models[i])));
+      used += known.by_key.count(id.is_string() ? id.get<std::string>() : id.dump());
+    }
+    places.written.push_back(concat(
+        "scores: ", io::counted(known.lines, "line"), ", of ",
+        io::counted(known.by_key.size(), checkpoints.empty() ? "id" : "step"), ", of which ", used,
+        used == 1 ? " is" : " are", checkpoints.empty() ? " of sequences here" : " of checkpoints here",
+        known.passed_over > 0 ? concat("; ", io::counted(known.passed_over, "line"),
+                                       checkpoints.empty() ? " without an id" : " without a step")
+                              : "",
+        known.again > 0 ? concat("; ", io::counted(known.again, "number"), " given again, of which the later count")
+                        : ""));
+  }
+
   // Of --scores, by the ids of sequences or the steps of checkpoints; of the latter, where nothing is given, the
   // validation losses that the run has logged.
   recipes::KeyedNumbers numbers() const {
@@ -249,7 +273,7 @@ struct Analyze {
     }
     if (threads > 0) at::set_num_threads(static_cast<int>(threads));
     if (model.empty())
-      fail_usage("a model is missing: a run folder, a checkpoint's folder in it, or any other model's");
+      fail_usage("a model is missing; a run folder, a checkpoint's folder in it, or any other model's was expected");
     const auto models = folders();
     const auto source = prepare(models);
     const auto known = numbers();
@@ -262,6 +286,7 @@ struct Analyze {
         analyze_folders(models, *source, options, console, want_lines ? line : std::function<void(const io::Json&)>());
     study(models.front(), *source, records.front());
     relate(lines, known, records.front());
+    if (!scores.empty()) tell_of_scores(known, checkpoints.empty() ? lines : records, models);
     io::Json result = records[0];
     if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
     if (!checkpoints.empty())
@@ -340,8 +365,10 @@ void add_analyze_command(CLI::App& app) {
   flags("study_sequences", state->study_sequences, "that --what-if and --importance take, the first ones",
         io::at_least(1));
   command
-      ->add_option("--matrices", state->places.matrices,
-                   "write A, B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], tokens_0 …")
+      ->add_option(
+          "--matrices", state->places.matrices,
+          "write A (where B is another), B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], "
+          "tokens_0 …")
       ->type_name("FILE.npz");
   flags("maps", state->places.maps,
         "write the maps of some sequences into the run, analysis/NAME.maps.json, where a report finds them");
@@ -361,7 +388,10 @@ void add_analyze_command(CLI::App& app) {
               "  saobp analyze runs/demo/high --text runs/demo/analysis.txt --heads\n"
               "  saobp analyze runs/demo/original --compare runs/demo/high --text analysis.txt\n"
               "  saobp analyze runs/sst2 --task sst2 --data data/sst2 --measures all");
-  command->callback([state] { state->run(); });
+  command->callback([state, command] {
+    refuse_empty_values(*command);
+    state->run();
+  });
 }
 
 }  // namespace saobp::cli

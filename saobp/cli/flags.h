@@ -89,6 +89,13 @@ void add_flags(CLI::App& app, Options& options) {
   Options::fields(options, FieldsToFlags{app});
 }
 
+// UsageError for a flag of the command that was given an empty value.
+inline void refuse_empty_values(const CLI::App& command) {
+  for (const auto* option : command.get_options())
+    for (const auto& value : option->results())
+      if (value.empty()) fail_usage(option->get_name(), ": an empty value was given");
+}
+
 // What a verb's help ends with.
 inline void add_example(CLI::App& command, const std::string& lines) { command.footer(lines); }
 

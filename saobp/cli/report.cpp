@@ -33,7 +33,9 @@ void add_report_command(CLI::App& app) {
   auto state = std::make_shared<Report>();
   auto* command = app.add_subcommand(
       "report", "Make one HTML page of runs: training, tasks, attention and its maps, the paper's tables");
-  command->add_option("runs", state->runs, "run folders")->required()->type_name("RUN");
+  command->add_option("runs", state->runs, "run folders, those that analyze --into makes, or models")
+      ->required()
+      ->type_name("RUN|MODEL");
   command->add_option("-o,--output", state->output, "the page; by default report.html in the first run")
       ->type_name("FILE.html");
   command->add_option("--figures", state->figures, "also write each chart as SVG there")->type_name("FOLDER");
@@ -42,7 +44,10 @@ void add_report_command(CLI::App& app) {
   FieldsToFlags{*command}("title", state->title, "of the page");
   state->console.add_flag(*command);
   add_example(*command, "Example:\n  saobp report runs/demo/original runs/demo/high --output runs/both.html");
-  command->callback([state] { state->run(); });
+  command->callback([state, command] {
+    refuse_empty_values(*command);
+    state->run();
+  });
 }
 
 }  // namespace saobp::cli

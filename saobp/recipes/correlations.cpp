@@ -139,12 +139,16 @@ KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::st
     const auto where = concat(path.string(), ", line ", line_number);
     const auto json = io::parse_json(line, where);
     if (!json.is_object()) fail(where, ": is ", io::type_name(json), "; each line must be a JSON object");
+    ++found.lines;
     const auto id = json.value(key, Json());
-    if (id.is_null()) continue;
+    if (id.is_null()) {
+      ++found.passed_over;
+      continue;
+    }
     auto& numbers = found.by_key[id.is_string() ? id.get<std::string>() : id.dump()];
     for (const auto& [name, value] : json.items()) {
       if (name == key || std::isnan(number(value))) continue;
-      numbers[name] = number(value);
+      found.again += !numbers.insert_or_assign(name, number(value)).second;
       if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) found.names.push_back(name);
     }
   }
@@ -170,6 +174,8 @@ Json correlations_with(const std::string& with, const Json& record, const std::v
     found.push_back(entry("sequences", with, sequences, values));
   }
   if (std::find(scores.names.begin(), scores.names.end(), with) != scores.names.end()) {
+    if (!found.empty())
+      fail_usage("--correlate ", with, ": is a number of --scores, and of the analysis too; another name was expected");
     std::vector<double> values;
     for (const auto& line : lines) {
       const auto id = line.at("id").is_string() ? line.at("id").get<std::string>() : line.at("id").dump();

@@ -13,11 +13,13 @@
 namespace saobp::recipes {
 
 // Numbers of a file of JSON lines under their names, by "id" (of sequences) or "step" (of checkpoints); true and false
-// count as 1 and 0. Lines without the key, and values that are no numbers, are passed over. Error naming the
+// count as 1 and 0. Lines without the key, and values that are no numbers, are passed over; of a number that is given
+// again the later counts. Error naming the
 // line that is no JSON object, UsageError where no line has the key.
 struct KeyedNumbers {
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, double>> by_key;  // of a key: its numbers by name
+  int64_t lines = 0, passed_over = 0, again = 0;                // of which without the key; numbers given once more
 };
 KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key);
 

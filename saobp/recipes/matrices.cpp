@@ -54,7 +54,10 @@ std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::stri
     if (found == items.ids.end())
       fail_usage("--sequences: there is no sequence \"", id, "\"; there are ", items.ids.size(), ", from \"",
                  items.ids.front(), "\" to \"", items.ids.back(), '"');
-    chosen.push_back(require_short(static_cast<size_t>(found - items.ids.begin())));
+    const auto place = static_cast<size_t>(found - items.ids.begin());
+    if (std::find(chosen.begin(), chosen.end(), place) != chosen.end())
+      fail_usage("--sequences: \"", id, "\" was given twice");
+    chosen.push_back(require_short(place));
   }
   return chosen;
 }

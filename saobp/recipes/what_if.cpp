@@ -54,6 +54,11 @@ std::vector<WhatIf> parse_what_if(const std::string& text) {
       all.push_back({variant, std::strtod(io::in_short(strength).c_str(), nullptr)});
     }
   }
+  for (size_t i = 0; i < all.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (all[i].attention == all[j].attention && all[i].strength == all[j].strength)
+        fail_usage("--what-if: ", io::enum_name(all[i].attention), " with strength ", all[i].strength,
+                   " was given twice");
   if (all.empty()) fail_usage("--what-if: nothing was given; high:0.005..0.4 or the like was expected");
   return all;
 }

@@ -22,6 +22,12 @@ std::string small(double p) { return std::isnan(p) ? "–" : p < 0.0001 ? "< 0.0
 
 }  // namespace
 
+std::string in_words(const scores::Correlation& found) {
+  if (found.n < 3 || std::isnan(found.r)) return "r = –";
+  return concat("r = ", fixed(found.r, 2), " (95 %: ", fixed(found.low, 2), " to ", fixed(found.high, 2), "), p ",
+                found.p < 0.001 ? "< 0.001" : "= " + fixed(found.p, 3));
+}
+
 std::vector<Table> correlation_tables(const Json& correlations, const std::string& id, const std::string& source) {
   std::vector<Table> tables;
   for (const auto& list : io::convert<std::vector<Json>>(correlations, source)) {

@@ -36,7 +36,18 @@ std::string common_start(const std::vector<std::string>& names) {
   strip("0123456789");
   strip("-_./ ");
   if (common.ends_with("seed")) common.erase(common.size() - 4), strip("-_./ ");
-  return common.empty() ? names.front() + " and others" : common;
+  const bool is_path = names.front().find('/') != std::string::npos;
+  return common.empty() || is_path ? names.front() + " to " + names.back() : common;
+}
+
+// Analyses of one name must be of one text and one setting, or their spread would be no spread over seeds.
+bool analysed_alike(const RunInput& a, const RunInput& b) {
+  for (const auto& one : a.analyses)
+    for (const auto& other : b.analyses)
+      if (one.name == other.name && (one.text != other.text || one.sequences != other.sequences ||
+                                     one.tokens != other.tokens || one.settings != other.settings))
+        return false;
+  return true;
 }
 
 }  // namespace
@@ -49,9 +60,11 @@ std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
     // The very same seed twice is a run twice, not a second seed.
     const auto seed = runs[i].record.is_object() ? runs[i].record.value("seed", Json()) : Json();
     const auto found = known.find(key);
-    const bool joins = found != known.end() && !key.empty() && !seed.is_null() &&
-                       std::none_of(groups[found->second].runs.begin(), groups[found->second].runs.end(),
-                                    [&](size_t run) { return runs[run].record.value("seed", Json()) == seed; });
+    const bool joins =
+        found != known.end() && !key.empty() && !seed.is_null() &&
+        std::none_of(groups[found->second].runs.begin(), groups[found->second].runs.end(), [&](size_t run) {
+          return runs[run].record.value("seed", Json()) == seed || !analysed_alike(runs[run], runs[i]);
+        });
     if (joins) {
       groups[found->second].runs.push_back(i);
       continue;
@@ -66,6 +79,12 @@ std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
     for (const size_t run : group.runs) names.push_back(runs[run].name);
     group.name = common_start(names);
   }
+  // Groups whose runs are called alike are told apart by their first and last.
+  std::map<std::string, int> uses;
+  for (const auto& group : groups) ++uses[group.name];
+  for (auto& group : groups)
+    if (group.runs.size() > 1 && uses[group.name] > 1)
+      group.name = runs[group.runs.front()].name + " to " + runs[group.runs.back()].name;
   return groups;
 }
 

@@ -10,7 +10,8 @@
 
 namespace saobp::report {
 
-// Runs that differ in nothing that their records tell but seed and output.
+// Runs that differ in nothing that their records tell but seed and output, and whose analyses of one name are of one
+// text and one setting.
 struct SeedGroup {
   std::string name;          // of its run, or what the names of its runs begin with
   std::vector<size_t> runs;  // their places, in the order given

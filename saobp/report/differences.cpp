@@ -64,7 +64,7 @@ bool differs(const std::vector<RunInput>& runs, const Thing& thing) {
   std::set<std::string> keys, options, more;
   bool all_recorded = true;
   for (const auto& run : runs) {
-    if (!run.record.is_object()) continue;  // said among the remarks
+    if (!run.record.is_object() || !run.trains()) continue;  // said among the remarks, or not trained here
     const Json* key = at(run.record, {"keys", thing.key});
     all_recorded = all_recorded && key != nullptr;
     if (key) keys.insert(key->dump());

@@ -202,11 +202,12 @@ std::vector<Chart> layer_charts(const std::vector<RunInput>& runs, const std::ve
       if (const AnalysisRecord* settings = common_settings(analyses)) {
         const std::string value = fixed(settings->idempotent_gtd, 3);
         chart.reference = Reference{settings->idempotent_gtd, value};
-        chart.caption += " The line at " + value + " (β = " + plain_text(settings->gtd_discount) +
-                         ", K = " + std::to_string(settings->gtd_hops) +
-                         ") is the value of every matrix that is its own square: all tokens on one key, each on "
-                         "itself, or all on all alike. Above it there is a sink, and GTD falls when the sink goes: "
-                         "higher is not better, and a value near the line says which only together with the entropy.";
+        chart.caption +=
+            " The line at " + value + " (β = " + plain_text(settings->gtd_discount) +
+            ", K = " + std::to_string(settings->gtd_hops) +
+            ") is the value of every matrix that is its own square: all tokens on one key, each on "
+            "itself, or all on all alike. Most heads above it have a sink, and GTD falls when the sink goes: "
+            "higher is not better, and a value near the line says which only together with the entropy.";
       } else {
         chart.caption += " The analyses used different hops or discounts, so these curves are not comparable.";
       }

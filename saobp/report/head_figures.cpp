@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
-#include "saobp/scores/correlation.h"
 
 namespace saobp::report {
 namespace {
@@ -16,8 +16,6 @@ struct Pair {
 };
 constexpr Pair kGraphs[] = {{"clustering", "clustering coefficient"}, {"betweenness", "betweenness"}};
 constexpr Pair kEntropy = {"attention_entropy", "attention entropy, nats"};
-
-std::string p_in_words(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }
 
 Chart head_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups, const AnalysisGroup& analyses,
                  const Pair& against) {
@@ -46,11 +44,8 @@ Chart head_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>
         }
     }
     if (points.points.empty()) continue;
-    const auto found = scores::pearson_test(xs, ys);
-    words += concat(" ", group.name, ": r = ", fixed(found.r, 2));
-    if (!std::isnan(found.p))
-      words += concat(" (95 %: ", fixed(found.low, 2), " to ", fixed(found.high, 2), "), ", p_in_words(found.p));
-    words += concat(", ", io::counted(xs.size(), "head"), ".");
+    words += concat(" ", group.name, ": ", in_words(scores::pearson_test(xs, ys)), ", ", io::counted(xs.size(), "head"),
+                    ".");
     chart.series.push_back(std::move(points));
   }
   chart.caption = concat("One point is one head of B, its mean over sequences; Pearson's r over them.", words,

@@ -58,7 +58,10 @@ std::string fixed(double value, int digits) {
   if (std::isnan(value)) return "–";
   if (!std::isfinite(value)) return "not finite";
   char buffer[340];
-  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  if (std::abs(value) < 1e15)
+    std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  else
+    std::snprintf(buffer, sizeof buffer, "%.4g", value);
   return buffer;
 }
 

@@ -1,7 +1,9 @@
 #include "saobp/report/interactive.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
+#include <tuple>
 
 #include "saobp/io/base64.h"
 #include "saobp/io/words.h"
@@ -15,17 +17,45 @@ namespace {
 
 using io::Json;
 
+// What each head's mean row costs, as one more measure of heads: the loss, or how far the last states move; null where
+// it was not asked for or is of another shape.
+Json importance_of(const AnalysisRecord& analysis) {
+  const auto importance = analysis.json.value("importance", Json());
+  const auto by_mean = importance.is_object() ? importance.value("mean", Json()) : Json();
+  for (const auto& [key, sign, offset] : {std::tuple("loss", 1.0, 0.0), {"states_cosine", -1.0, 1.0}}) {
+    auto layers = by_mean.is_object() ? by_mean.value(key, Json()) : Json();
+    bool any = false, even = layers.is_array() && layers.size() == analysis.layers;
+    for (size_t layer = 0; even && layer < layers.size(); ++layer) {
+      even = layers[layer].is_array() && layers[layer].size() == analysis.heads;
+      for (size_t head = 0; even && head < analysis.heads; ++head)
+        if (auto& value = layers[layer][head]; value.is_number())
+          value = offset + sign * value.get<double>(), any = true;
+        else
+          value = nullptr;
+    }
+    if (even && any) return layers;
+  }
+  return nullptr;
+}
+
 Json rounded(double value) { return std::isfinite(value) ? Json(std::round(value * 1e4) / 1e4) : Json(); }
 
 // Pearson's r of every pair of B's measures over the heads, "gtd|sparsity" in alphabetical order: r, the ends of its
 // interval, p, and p corrected for the number of pairs.
-Json correlations_of_heads(const AnalysisRecord& analysis) {
+Json correlations_of_heads(const AnalysisRecord& analysis, const Json& importance) {
   std::vector<std::pair<std::string, std::vector<double>>> measures;
   for (const auto& [name, layers] : analysis.refined.all()) {
     if (layers.front().size() < 2) continue;  // of whole layers
     std::vector<double> heads;
     for (const auto& layer : layers) heads.insert(heads.end(), layer.begin(), layer.end());
     measures.emplace_back(name, std::move(heads));
+  }
+  if (!importance.is_null()) {
+    std::vector<double> heads;
+    for (const auto& layer : importance)
+      for (const auto& value : layer) heads.push_back(value.is_number() ? value.get<double>() : NAN);
+    measures.emplace_back("importance", std::move(heads));
+    std::sort(measures.begin(), measures.end());
   }
   std::vector<std::string> names;
   std::vector<scores::Correlation> found;
@@ -50,7 +80,9 @@ Json data_of(const AnalysisRecord& analysis) {
   for (const char* key : {"measures", "matrices"})
     if (const auto found = analysis.json.find(key); found != analysis.json.end()) record[key] = *found;
   record["idempotent_gtd"] = analysis.idempotent_gtd;
-  record["correlations"] = correlations_of_heads(analysis);
+  const auto importance = importance_of(analysis);
+  if (!importance.is_null()) record["matrices"]["B"]["importance"] = importance;
+  record["correlations"] = correlations_of_heads(analysis, importance);
   return {{"name", analysis.name}, {"record", record}};
 }
 
@@ -82,10 +114,12 @@ std::string findings_section(const std::vector<RunInput>& runs) {
 constexpr const char* kHeads =
     "<section id='heads'><h2>Heads as points</h2>\n<p>Any measure of B against any other, with the distribution of "
     "each "
-    "along its side. GTD is no scale from bad to good: above the dotted line there is a sink, it falls when the sink "
+    "along its side. GTD is no scale from bad to good: most heads above the dotted line have a sink, it falls when the "
+    "sink "
     "goes, "
     "and heads on the line may look at one key, at themselves, or at all alike.</p>\n<div class='controls' "
-    "id='heads-controls'></div>\n<div class='chart' id='heads-chart'></div>\n<p class='fine' "
+    "id='heads-controls'></div>\n<div class='legend' id='heads-legend'></div>\n<div class='chart' "
+    "id='heads-chart'></div>\n<p class='fine' "
     "id='heads-note'></p>\n<div "
     "id='heads-correlations'></div><div "
     "id='heads-table'></div></section>\n";

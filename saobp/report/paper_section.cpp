@@ -8,11 +8,11 @@
 #include <set>
 
 #include "saobp/io/words.h"
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
 #include "saobp/report/paper.h"
 #include "saobp/report/tables.h"
-#include "saobp/scores/correlation.h"
 #include "saobp/scores/glue.h"
 #include "saobp/scores/shown.h"
 
@@ -27,11 +27,6 @@ struct Figure {
   std::optional<double> baseline = {};
 };
 using Found = std::optional<Figure>;
-
-std::optional<double> number_in(const Json& json, const char* key) {
-  return json.is_object() && json.contains(key) && json.at(key).is_number() ? std::optional(json.at(key).get<double>())
-                                                                            : std::nullopt;
-}
 
 // One score of a task; of names the first that is there. Of a suite with the spread over its seeds.
 Found score_of(const RunInput& run, const std::string& task, const std::vector<const char*>& names) {
@@ -215,9 +210,7 @@ std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunIn
 }
 
 std::string written(const scores::Correlation& found) {
-  if (found.n < 3 || std::isnan(found.r)) return "–";
-  return concat(fixed(found.r, 2), " (", fixed(found.low, 2), " to ", fixed(found.high, 2), "), p ",
-                found.p < 0.001 ? "< 0.001" : "= " + fixed(found.p, 3), ", n = ", found.n);
+  return found.n < 3 || std::isnan(found.r) ? "–" : concat(in_words(found), ", n = ", found.n);
 }
 
 // GTD, of single layers and of the product of layers, against perplexity over steps of a run and against scores

@@ -3,9 +3,9 @@
 #include <map>
 #include <set>
 
+#include "saobp/report/correlation_table.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
-#include "saobp/scores/correlation.h"
 #include "saobp/scores/shown.h"
 
 namespace saobp::report {
@@ -22,16 +22,12 @@ struct Measured {
 constexpr Measured kMeasures[] = {{"gtd", "GTD", "GTD"},
                                   {"attention_entropy", "Attention entropy", "attention entropy, nats"}};
 
-// "r = 0.70 (95 %: 0.1 to 0.9), p = 0.03, 12 checkpoints."
-std::string correlation_in_words(const Series& series, const std::string& what) {
+// " NAME: r = …, 12 steps."
+std::string correlation_of(const Series& series, const std::string& what) {
   std::vector<double> xs, ys;
   for (const auto& point : series.points) xs.push_back(point.x), ys.push_back(point.y);
-  const auto found = scores::pearson_test(xs, ys);
-  std::string words = concat(" ", series.title, ": r = ", fixed(found.r, 2));
-  if (!std::isnan(found.p))
-    words += concat(" (95 %: ", fixed(found.low, 2), " to ", fixed(found.high, 2), "), ",
-                    found.p < 0.001 ? "p < 0.001" : "p = " + fixed(found.p, 3));
-  return words + ", " + io::counted(xs.size(), what) + ".";
+  return concat(" ", series.title, ": ", in_words(scores::pearson_test(xs, ys)), ", ", io::counted(xs.size(), what),
+                ".");
 }
 
 std::vector<Chart> checkpoint_charts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
@@ -61,7 +57,7 @@ std::vector<Chart> checkpoint_charts(const std::vector<RunInput>& runs, const st
                                             fixed(x, 3), ", perplexity ", fixed(look.perplexity, 2))});
           }
           if (points.points.size() < kFewest) continue;
-          chart.caption += correlation_in_words(points, "step");
+          chart.caption += correlation_of(points, "step");
           chart.series.push_back(std::move(points));
         }
       chart.caption += " What rises or falls with training goes with whatever else does, so a large r shows no cause.";
@@ -108,7 +104,7 @@ std::vector<Chart> task_charts(const std::vector<RunInput>& runs, const std::vec
         if (!points.points.empty()) chart.series.push_back(std::move(points));
       }
       if (all.points.size() < kFewest || !fit_axes(chart, {})) continue;
-      chart.caption += correlation_in_words(all, "run");
+      chart.caption += correlation_of(all, "run");
       charts.push_back(std::move(chart));
     }
   return charts;

@@ -37,6 +37,7 @@ std::string what_if_table(const io::Json& rows, const std::string& source) {
   for (const auto& row : io::convert<std::vector<io::Json>>(rows, source)) {
     auto label = io::require<std::string>(row, "attention", source);
     if (const double strength = value_of(row, "strength", source); strength > 0) label += " " + io::in_short(strength);
+    if (table.rows.empty()) label = concat("as it is (", io::require<std::string>(row, "attention", source), ")");
     auto& cells = table.rows.emplace_back(Row{{label}}).cells;
     for (const auto& column : kColumns) {
       const double value = value_of(row, column.key, source);
@@ -46,7 +47,7 @@ std::string what_if_table(const io::Json& rows, const std::string& source) {
   table.note =
       "The first line is the model as it is. KL: of its predictions from the refined ones, nats; cosine: between a "
       "token's states in both, pooled: between their means. This tells how much a model leans on what refinement takes "
-      "away, not that it would be better: it was trained without.";
+      "away or adds, not that it would be better: it was trained as the first line has it.";
   return "\n" + table_text(table);
 }
 

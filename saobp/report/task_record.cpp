@@ -31,6 +31,11 @@ TaskRecord task_of(const std::string& name, const Json& json, const std::string&
 
 }  // namespace
 
+std::optional<double> number_in(const Json& json, const char* key) {
+  if (!json.is_object() || !json.contains(key) || !json.at(key).is_number()) return {};
+  return json.at(key).get<double>();
+}
+
 std::vector<TaskRecord> read_tasks(const fs::path& folder) {
   std::vector<TaskRecord> found;
   if (const auto suite = folder / "suite.json"; fs::exists(suite)) {

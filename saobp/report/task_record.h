@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct TaskRecord {
   std::string name, split;
   io::Json scores;  // of the examples (tasks::scores_of) or over seeds (recipes::summary_of)
 };
+
+// json[key] where it is a number.
+std::optional<double> number_in(const io::Json& json, const char* key);
 
 // By name and split; none where the folder has none. Error naming the file that is damaged.
 std::vector<TaskRecord> read_tasks(const std::filesystem::path& folder);

@@ -27,11 +27,6 @@ const TaskRecord* record_of(const RunInput& run, const Place& place) {
   return nullptr;
 }
 
-std::optional<double> number_in(const Json& json, const char* key) {
-  if (!json.is_object() || !json.contains(key) || !json.at(key).is_number()) return {};
-  return json.at(key).get<double>();
-}
-
 // The best of the trivial baselines; nothing where there is none.
 std::optional<std::pair<std::string, double>> best_baseline(const TaskRecord& task, const std::string& score) {
   std::optional<std::pair<std::string, double>> best;

@@ -59,12 +59,12 @@ double pearson(std::span<const double> gold, std::span<const double> predicted) 
   };
   if (constant(gold) || constant(predicted)) return kUndefined;
   const double gold_mean = mean_of(gold), predicted_mean = mean_of(predicted);
-  double both = 0, gold_squares = 0, predicted_squares = 0;
+  long double both = 0, gold_squares = 0, predicted_squares = 0;  // no square of a double is beyond it, or below
   for (size_t i = 0; i < gold.size(); ++i) {
-    const double x = gold[i] - gold_mean, y = predicted[i] - predicted_mean;
+    const long double x = gold[i] - gold_mean, y = predicted[i] - predicted_mean;
     both += x * y, gold_squares += x * x, predicted_squares += y * y;
   }
-  return std::clamp(both / std::sqrt(gold_squares) / std::sqrt(predicted_squares), -1.0, 1.0);
+  return static_cast<double>(std::clamp(both / std::sqrt(gold_squares) / std::sqrt(predicted_squares), -1.0L, 1.0L));
 }
 
 std::vector<double> ranks_of(std::span<const double> values) {

@@ -55,6 +55,16 @@ def test_with_importance_and_with_scores_of_a_file(tmp_path, run):
     got = run("--scores", "scores.jsonl", "--correlate", "mark,tokens", "--keep-sequences", "--json").json
     mark = got["correlations"][0]
     lines = [json.loads(line) for line in (tmp_path / "run/analysis/lines.sequences.jsonl").read_text().splitlines()]
+    text = run("--scores", "scores.jsonl", "--correlate", "mark").out
+    assert "scores: 11 lines, of 11 ids, of which 11 are of sequences here" in text and "in the place of an earlier one" in text
+    (tmp_path / "more.jsonl").write_text('{"id": "1", "x": 1}\n{"id": "1", "x": 3}\n{"id": "99", "x": 1}\n{"other": 1}\n')
+    text = run("--scores", "more.jsonl", "--correlate", "x").out
+    assert "4 lines, of 2 ids, of which 1 is of sequences here; 1 line without an id; 1 number given again" in text
+    # Of any scale.
+    for factor in (1e200, 1e-200):
+        (tmp_path / "scaled.jsonl").write_text("".join(json.dumps({"id": i, "mark": v * factor}) + "\n" for i, v in scores.items()))
+        scaled = run("--scores", "scaled.jsonl", "--correlate", "mark", "--json").json["correlations"][0]
+        assert scaled["measures"]["gtd"]["pearson"]["r"] == pytest.approx(mark["measures"]["gtd"]["pearson"]["r"], rel=1e-9)
     check(mark["measures"]["gtd"], [np.mean(line["B"]["gtd"]) for line in lines[:11]], list(scores.values()))
 
 
@@ -95,6 +105,15 @@ def test_a_model_that_is_no_run_keeps_its_record_elsewhere(tmp_path, saobp, run)
 def test_nonsense(tmp_path, run):
     one_line(run("--correlate", "nothing", code=2), "--correlate nothing")
     one_line(run("--correlate", "importance", code=2), "--importance")
+    one_line(run("--correlate", "gtd,gtd", code=2), "twice")
+    (tmp_path / "g.jsonl").write_text('{"id": 1, "gtd": 2}\n')
+    one_line(run("--scores", "g.jsonl", "--correlate", "gtd", code=2), "another name")
+    for flag in ("--checkpoints", "--measures", "--what-if", "--into", "--correlate"):
+        one_line(run(flag, "", code=2), flag, "an empty value")
+    one_line(run("--checkpoints", "10,10", code=2), "twice")
+    one_line(run("--what-if", "high:0.1,high:0.1", code=2), "twice")
+    one_line(run("--maps", "--sequences", "1,1", code=2), "twice")
+    one_line(run("--maps", "--keep-sequences", "--name", "y" * 250, code=1), "File name too long")
     one_line(run("--scores", "lines.txt", code=2), "--correlate")
     one_line(run("--scores", "lines.txt", "--correlate", "x", code=1), "lines.txt, line 1")
     (tmp_path / "s.jsonl").write_text('{"step": 1, "x": 2}\n')

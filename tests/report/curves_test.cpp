@@ -35,6 +35,22 @@ TEST(SeedGroups, AreOfOneSettingAndSeveralSeeds) {
   EXPECT_EQ(groups[1].name, "plain");
   EXPECT_EQ(groups[2].name, "high-again") << "the same seed twice is no second seed";
   EXPECT_EQ(groups[2].colour, 2);
+  // Groups of one name are told apart; analyses of other settings are no second seed.
+  const std::vector<RunInput> two = {run("a-1", 1, 0.1, {}), run("a-2", 2, 0.1, {}),   run("a-3", 1, 0.5, {}),
+                                     run("a-4", 2, 0.5, {}), run("x/run", 1, 0.7, {}), run("x/walk", 2, 0.7, {})};
+  const auto named = seed_groups(two);
+  ASSERT_EQ(named.size(), 3u);
+  EXPECT_EQ(named[0].name, "a-1 to a-2");
+  EXPECT_EQ(named[1].name, "a-3 to a-4");
+  EXPECT_EQ(named[2].name, "x/run to x/walk");
+  auto analysed = two;
+  for (size_t i = 0; i < 2; ++i) {
+    AnalysisRecord record;
+    record.name = "dev";
+    record.settings = {{"length", i == 0 ? 24 : 12}};
+    analysed[i].analyses.push_back(record);
+  }
+  EXPECT_EQ(seed_groups(analysed).size(), 4u);
   auto bare = runs;
   for (auto& each : bare) each.record = nullptr;
   EXPECT_EQ(seed_groups(bare).size(), 5u);

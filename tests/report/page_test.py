@@ -230,6 +230,19 @@ def test_a_page_that_would_be_too_large_says_what_it_leaves_out(runs, saobp):
     assert "the maps of 2 sequences (q1 and q2) were left out" in page
 
 
+def test_importance_is_one_more_measure_of_heads(runs, saobp):
+    saobp("analyze", "high", "--text", "lines.txt", "--length", 16, "--importance", "--study-sequences", 2)
+    saobp("report", "high", "-o", "page.html")
+    record = json.loads((runs / "high/analysis/lines.json").read_text())
+    with opened(runs) as page:
+        page.value("axes.x = 'importance'; axes.y = 'gtd'; drawHeads()")
+        x = page.value("Array.from(document.getElementById('heads-chart').data[0].x)")
+        assert x == pytest.approx(np.ravel(record["importance"]["mean"]["loss"]).tolist())
+        assert page.value("document.querySelectorAll('#heads-legend [role=switch]').length") == 1
+        assert page.value("document.querySelectorAll('#heads-correlations tbody tr').length") == 1
+        assert page.errors == []
+
+
 def test_maps_that_are_damaged_are_named(runs, saobp):
     path = runs / "high/analysis/lines.maps.json"
     maps = json.loads(path.read_text())

@@ -81,22 +81,25 @@ function drawFigure(chart) {
     plot = element('div', {class: 'plot'});
     place.append(plot);
     place.classList.add('drawn');
-    for (const entry of figure.querySelectorAll('.entry')) switchSeries(entry, plot, chart);
+    for (const entry of figure.querySelectorAll('.entry')) switchSeries(entry, plot, seriesOf(chart, Number(entry.dataset.series)));
   }
   Plotly.react(plot, tracesOf(chart), look, SETTINGS);
 }
 
+// A curve, and the band and the single runs that go with a mean, which stand before it without a title.
+function seriesOf(chart, index) {
+  const all = [index];
+  for (let i = index - 1; i >= 0 && !chart.series[i].title && chart.series[i].run === chart.series[index].run; --i) all.push(i);
+  return all;
+}
+
 // An entry of the legend hides its curve and shows it again, by mouse or keyboard.
-function switchSeries(entry, plot, chart) {
-  const index = Number(entry.dataset.series);
+function switchSeries(entry, plot, series) {
   for (const [name, value] of [['role', 'switch'], ['tabindex', '0'], ['aria-checked', 'true'], ['title', 'Show or hide']]) entry.setAttribute(name, value);
   const change = () => {
     const on = entry.getAttribute('aria-checked') !== 'true';
     entry.setAttribute('aria-checked', String(on));
-    // The band and the single runs that go with a mean stand before it without a title.
-    let first = index;
-    while (first > 0 && !chart.series[first - 1].title && chart.series[first - 1].run === chart.series[index].run) --first;
-    const traces = plot.data.map((trace, i) => trace.meta >= first && trace.meta <= index ? i : -1).filter(i => i >= 0);
+    const traces = plot.data.map((trace, i) => series.includes(trace.meta) ? i : -1).filter(i => i >= 0);
     Plotly.restyle(plot, {visible: on}, traces);
   };
   entry.addEventListener('click', change);

@@ -32,23 +32,29 @@ function drawHeads() {
     }));
   }
   const traces = [];
-  for (const series of new Set(points.map(p => `${p.run}: ${p.name}`))) {
+  const drawn = [...new Set(points.map(p => `${p.run}: ${p.name}`))];
+  for (const [index, series] of drawn.entries()) {
     const own = points.filter(p => `${p.run}: ${p.name}` === series);
-    traces.push({type: 'scatter', mode: 'markers', name: series, x: own.map(p => p.x), y: own.map(p => p.y), customdata: own.map(p => [p.run, p.layer, p.head]),
+    traces.push({type: 'scatter', mode: 'markers', meta: index, name: series, x: own.map(p => p.x), y: own.map(p => p.y), customdata: own.map(p => [p.run, p.layer, p.head]),
       marker: {color: runColour(own[0].index), size: 9, symbol: own.map(p => SYMBOLS[p.kind])},
       text: own.map(p => `${p.run}, layer ${p.layer} head ${p.head}: ${p.kind}`), hovertemplate: '%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>'});
-    traces.push(...histograms({x: own.map(p => p.x), y: own.map(p => p.y)}, own[0].index));
+    traces.push(...histograms({x: own.map(p => p.x), y: own.map(p => p.y)}, own[0].index, index));
   }
   const unit = name => ANALYSES[0].record.measures?.[name]?.unit;
   const label = name => unit(name) ? `${name}, ${unit(name)}` : name;
   const look = layout(label(axes.x), label(axes.y));
-  Object.assign(look, {height: 520, showlegend: true, legend: {orientation: 'h', y: -0.15}});
+  look.height = 520;
   roomForHistograms(look);
   const lines = [];
   if (axes.y === 'gtd') lines.push({type: 'line', xref: 'paper', x0: 0, x1: 0.85, y0: ANALYSES[0].record.idempotent_gtd, y1: ANALYSES[0].record.idempotent_gtd, line: {dash: 'dot', color: colour('--soft')}});
   look.shapes = lines;
   const chart = document.getElementById('heads-chart');
   Plotly.react(chart, traces, look, SETTINGS);
+  document.getElementById('heads-legend').replaceChildren(...drawn.map((name, index) => {
+    const entry = element('span', {class: 'entry'}, [element('span', {text: '●', style: `color: ${traces.find(trace => trace.meta === index).marker.color}`}), name]);
+    switchSeries(entry, chart, [index]);
+    return entry;
+  }));
   chart.removeAllListeners?.('plotly_click');
   chart.on('plotly_click', event => {
     const [run, layer, head] = event.points[0].customdata;
