@@ -229,8 +229,8 @@ struct Analyze {
                       const std::vector<fs::path>& models) {
     size_t used = 0;
     for (size_t i = 0; i < each.size(); ++i) {
-      const auto id = checkpoints.empty() ? each[i].at("id") : io::Json(std::to_string(step_of(models[i])));
-      used += known.by_key.count(id.is_string() ? id.get<std::string>() : id.dump());
+      used += known.by_key.count(checkpoints.empty() ? recipes::key_text(each[i].at("id"))
+                                                     : std::to_string(step_of(models[i])));
     }
     places.written.push_back(concat(
         "scores: ", io::counted(known.lines, "line"), ", of ",

@@ -83,14 +83,14 @@ Named of_sequences(const std::vector<Json>& lines) {
   return means_of(lines, [](const Json& line) -> const Json& { return line.at("B"); });
 }
 
-void take(Named& measures, const std::string& name) {
-  std::erase_if(measures, [&](const auto& measure) { return measure.first == name; });
-}
-
-const std::vector<double>* find(const Named& measures, const std::string& name) {
-  for (const auto& measure : measures)
-    if (measure.first == name) return &measure.second;
-  return nullptr;
+// The values of one measure, which is taken out of the others; nothing where it is none of them.
+std::vector<double> take(Named& measures, const std::string& name) {
+  const auto found =
+      std::find_if(measures.begin(), measures.end(), [&](const auto& each) { return each.first == name; });
+  if (found == measures.end()) return {};
+  auto values = std::move(found->second);
+  measures.erase(found);
+  return values;
 }
 
 std::vector<double> importance_of(const Json& record) {
@@ -126,6 +126,15 @@ std::vector<double> of_lines(const std::string& name, const std::vector<Json>& l
 
 }  // namespace
 
+double KeyedNumbers::at(const std::string& key, const std::string& name) const {
+  const auto numbers = by_key.find(key);
+  if (numbers == by_key.end()) return NAN;
+  const auto found = numbers->second.find(name);
+  return found == numbers->second.end() ? NAN : found->second;
+}
+
+std::string key_text(const Json& key) { return key.is_string() ? key.get<std::string>() : key.dump(); }
+
 KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key) {
   KeyedNumbers found;
   const auto text = io::read_file(path);
@@ -145,7 +154,7 @@ KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::st
       ++found.passed_over;
       continue;
     }
-    auto& numbers = found.by_key[id.is_string() ? id.get<std::string>() : id.dump()];
+    auto& numbers = found.by_key[key_text(id)];
     for (const auto& [name, value] : json.items()) {
       if (name == key || std::isnan(number(value))) continue;
       found.again += !numbers.insert_or_assign(name, number(value)).second;
@@ -161,28 +170,16 @@ Json correlations_with(const std::string& with, const Json& record, const std::v
   Json found = Json::array();
   auto heads = of_heads(record), sequences = of_sequences(lines);
   if (with == "importance") return Json::array({entry("heads", with, heads, importance_of(record))});
-  if (const auto* target = find(heads, with)) {
-    const auto values = *target;
-    take(heads, with);
-    found.push_back(entry("heads", with, heads, values));
-  }
-  if (const auto* target = find(sequences, with)) {
-    const auto values = *target;
-    take(sequences, with);
-    found.push_back(entry("sequences", with, sequences, values));
-  } else if (const auto values = of_lines(with, lines); !values.empty()) {
-    found.push_back(entry("sequences", with, sequences, values));
-  }
+  if (const auto target = take(heads, with); !target.empty()) found.push_back(entry("heads", with, heads, target));
+  auto target = take(sequences, with);
+  if (target.empty()) target = of_lines(with, lines);
+  if (!target.empty()) found.push_back(entry("sequences", with, sequences, target));
   if (std::find(scores.names.begin(), scores.names.end(), with) != scores.names.end()) {
     if (!found.empty())
       fail_usage("--correlate ", with, ": is a number of --scores, and of the analysis too; another name was expected");
     std::vector<double> values;
-    for (const auto& line : lines) {
-      const auto id = line.at("id").is_string() ? line.at("id").get<std::string>() : line.at("id").dump();
-      const auto of = scores.by_key.find(id);
-      const bool has = of != scores.by_key.end() && of->second.contains(with);
-      values.push_back(has ? of->second.at(with) : NAN);
-    }
+    values.reserve(lines.size());
+    for (const auto& line : lines) values.push_back(scores.at(key_text(line.at("id")), with));
     found.push_back(entry("sequences", with, sequences, values));
   }
   if (found.empty())
@@ -199,11 +196,8 @@ Json correlations_over_checkpoints(const std::vector<Json>& records, const std::
   Json found = Json::array();
   for (const auto& score : scores.names) {
     std::vector<double> target;
-    for (const auto step : steps) {
-      const auto of = scores.by_key.find(std::to_string(step));
-      const bool has = of != scores.by_key.end() && of->second.contains(score);
-      target.push_back(has ? of->second.at(score) : NAN);
-    }
+    target.reserve(steps.size());
+    for (const auto step : steps) target.push_back(scores.at(std::to_string(step), score));
     if (std::count_if(target.begin(), target.end(), [](double value) { return !std::isnan(value); }) >= 3)
       found.push_back(entry("checkpoints", score, measures, target));
   }

@@ -17,10 +17,15 @@ namespace saobp::recipes {
 // again the later counts. Error naming the
 // line that is no JSON object, UsageError where no line has the key.
 struct KeyedNumbers {
+  // NaN where there is none.
+  double at(const std::string& key, const std::string& name) const;
+
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, double>> by_key;  // of a key: its numbers by name
   int64_t lines = 0, passed_over = 0, again = 0;                // of which without the key; numbers given once more
 };
+// An id or a step as it is in by_key: text as it is, a number as JSON writes it.
+std::string key_text(const io::Json& key);
 KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key);
 
 // What a record holds as "correlations", a list of

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <sstream>
 
 #include "saobp/io/words.h"
 #include "saobp/report/html.h"
+#include "saobp/report/table.h"
 
 namespace saobp::report {
 namespace {
@@ -188,21 +188,9 @@ std::string findings_text(const io::Json& json, const std::string& source) {
   const auto analysis = read_analysis(json, source);
   const auto sentences = findings(analysis, json);
   if (sentences.empty()) return "";
-  constexpr size_t kWidth = 110;
   std::string out =
       concat("What this says (", io::counted(analysis.sequences, "sequence"), "; ± is the standard error)\n");
-  for (const auto& sentence : sentences) {
-    std::istringstream words(sentence);
-    std::string line = "–";
-    for (std::string word; words >> word;) {
-      if (static_cast<size_t>(io::code_points(line) + io::code_points(word)) + 1 > kWidth) {
-        out += line + "\n";
-        line = " ";
-      }
-      line += " " + word;
-    }
-    out += line + "\n";
-  }
+  for (const auto& sentence : sentences) out += in_lines(sentence, "– ", "  ");
   return out;
 }
 

@@ -25,12 +25,6 @@ namespace {
 // A page goes by mail and opens on a telephone: so many bytes at most, of which tables and static charts take some.
 constexpr size_t kLargestPage = 8'000'000, kRestOfPage = 1'000'000;
 
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return out;
-}
-
 // What the figures can and cannot say.
 std::string caution(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   std::vector<std::string> seeds;
@@ -48,7 +42,7 @@ std::string caution(const std::vector<RunInput>& runs, const std::vector<SeedGro
             "differences."
           : "Each curve is one run with one seed. How much a figure varies from seed to seed was not measured, so a "
             "difference between runs may be chance: this page does not say that one is better.";
-  return concat("<p class='fine'>", words, " ", escape("Seeds: " + joined(seeds) + "."), "</p>\n");
+  return concat("<p class='fine'>", words, " ", escape("Seeds: " + io::listed(seeds, "and") + "."), "</p>\n");
 }
 
 // Before any curve of one run stands beside one of another.
@@ -62,7 +56,7 @@ std::string warnings(const std::vector<RunInput>& runs) {
 std::string names_of(const AnalysisGroup& group) {
   std::vector<std::string> names = {group.name};
   names.insert(names.end(), group.same_as.begin(), group.same_as.end());
-  return joined(names);
+  return io::listed(names, "and");
 }
 
 // "length: 24 (a), 32 (b)" for each setting in which the analyses differ, but what they were asked to measure.
@@ -76,8 +70,8 @@ std::vector<std::string> other_settings(const std::vector<RunInput>& runs, const
   for (const auto& [key, values] : names) {
     if (values.size() < 2) continue;
     std::vector<std::string> parts;
-    for (const auto& [value, of] : values) parts.push_back(value + " (" + joined(of) + ")");
-    found.push_back(key + ": " + joined(parts));
+    for (const auto& [value, of] : values) parts.push_back(value + " (" + io::listed(of, "and") + ")");
+    found.push_back(key + ": " + io::listed(parts, "and"));
   }
   return found;
 }
@@ -117,7 +111,7 @@ std::string analysis_section(const std::vector<RunInput>& runs, const std::vecto
                          io::counted(*tokens.begin(), "token"), ".")) +
            "</p>\n";
   else
-    out += "<p class='fine'>Measured: " + escape(joined(measured)) + ".</p>\n";
+    out += "<p class='fine'>Measured: " + escape(io::listed(measured, "and")) + ".</p>\n";
   auto table = layer_table(runs, groups, group);
   if (!table.rows.empty()) out += tables.put(std::move(table));
   for (size_t i = 0; i < runs.size(); ++i)
@@ -165,10 +159,11 @@ std::string lead(const std::vector<RunInput>& runs) {
     if (const io::Json* command = find_setting(run, {"command"})) commands.insert(plain_text(*command));
   }
   if (std::none_of(runs.begin(), runs.end(), [](const RunInput& run) { return run.trains(); }))
-    return runs.size() == 1 ? "A model: " + names.front() + "." : concat(runs.size(), " models: ", joined(names), ".");
+    return runs.size() == 1 ? "A model: " + names.front() + "."
+                            : concat(runs.size(), " models: ", io::listed(names, "and"), ".");
   const std::string what = commands.size() == 1 ? "saobp " + *commands.begin() : "saobp";
   return runs.size() == 1 ? "One run of " + what + ": " + names.front() + "."
-                          : concat(runs.size(), " runs of ", what, ": ", joined(names), ".");
+                          : concat(runs.size(), " runs of ", what, ": ", io::listed(names, "and"), ".");
 }
 
 }  // namespace

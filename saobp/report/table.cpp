@@ -45,17 +45,6 @@ std::string padded(const std::string& text, size_t width, bool right) {
   return right ? blanks + text : text + blanks;
 }
 
-// Words in lines of at most 110 characters.
-std::string in_lines(const std::string& text) {
-  std::string out, line, word;
-  std::istringstream words(text);
-  while (words >> word) {
-    if (!line.empty() && width_of(line) + 1 + width_of(word) > 110) out += line + "\n", line.clear();
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return out + line + "\n";
-}
-
 std::string in_quotes(const std::string& cell) {
   if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
   std::string out = "\"";
@@ -70,6 +59,17 @@ std::string in_pipes(const std::string& cell) {
 }
 
 }  // namespace
+
+std::string in_lines(const std::string& text, const std::string& first, const std::string& rest) {
+  constexpr size_t kWidth = 110;
+  std::string out, line = first, word;
+  bool empty = true;
+  for (std::istringstream words(text); words >> word; empty = false) {
+    if (!empty && width_of(line) + 1 + width_of(word) > kWidth) out += line + "\n", line = rest, empty = true;
+    line += (empty ? "" : " ") + word;
+  }
+  return out + line + "\n";
+}
 
 std::string table_html(const Table& table) {
   std::string out = "<div class='scroll' tabindex='0' data-table='" + escape(table.id) + "'><table>";

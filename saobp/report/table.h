@@ -26,6 +26,9 @@ struct Table {
   std::string note = "";  // below it, plain text
 };
 
+// Words in lines of at most 110 characters; the first begins with `first`, the others with `rest`.
+std::string in_lines(const std::string& text, const std::string& first = "", const std::string& rest = "");
+
 std::string table_html(const Table& table);
 // Aligned, for a terminal, in blocks of as many columns as fit into 120 characters, each with the first.
 std::string table_text(const Table& table);
