@@ -181,6 +181,17 @@ def test_a_click_on_a_head_shows_its_map_and_tokens_their_chains(runs):
         assert page.errors == []
 
 
+def test_heads_in_the_table_are_buttons_that_show_their_maps(runs):
+    with opened(runs) as page:
+        page.value("document.querySelector('#heads-table details').open = true")
+        buttons = "document.querySelectorAll('#heads-table tbody th button')"
+        page.wait(lambda: page.value(f"{buttons}.length"), "the table")
+        run, place = page.value(f"Array.from({buttons}).at(-2).textContent").split(", ")
+        page.value(f"Array.from({buttons}).at(-2).click()")
+        assert page.value("[current().run, `${state.layer}.${state.head}`]") == [run, place]
+        assert page.errors == []
+
+
 def test_a_map_is_walked_by_keyboard(runs):
     with opened(runs) as page:
         page.value("document.getElementById('map').focus()")

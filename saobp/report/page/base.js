@@ -73,7 +73,7 @@ function indirect(a, n, discount, hops) {
 
 const shown = value => value === null || Number.isNaN(value) ? '–' : Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? value.toExponential(1) : value.toFixed(3);
 
-const cellOf = (value, i) => i === 0 ? element('th', {scope: 'row', text: value}) : element('td', {class: 'number', text: typeof value === 'number' || value === null ? shown(value) : value});
+const cellOf = (value, i) => i === 0 ? element('th', {scope: 'row'}, [value instanceof Node ? value : String(value)]) : element('td', {class: 'number', text: typeof value === 'number' || value === null ? shown(value) : value});
 const rowsOf = rows => rows.map(row => element('tr', {}, row.map(cellOf)));
 function plainTable(head, rows) {
   return element('table', {}, [element('thead', {}, [element('tr', {}, head.map((text, i) => element('th', {scope: 'col', class: i ? 'number' : null, text})))]), element('tbody', {}, rowsOf(rows))]);

@@ -15,6 +15,19 @@ const SYMBOLS = {'mixed': 'circle', 'previous token': 'triangle-left', 'next tok
 const ANALYSES = DATA.runs.flatMap(run => run.analyses.map(a => ({run: run.name, index: run.colour, name: a.name, record: a.record})));
 const headMeasures = record => Object.keys(record.matrices.B).filter(name => record.matrices.B[name][0].length > 1);
 
+function showHead(run, layer, head) {
+  const of = MAPS.findIndex(m => m.run === run);
+  if (of < 0) return;
+  Object.assign(state, {of, layer, head, sequence: of === state.of ? state.sequence : 0});
+  drawMaps();
+  document.getElementById('maps').scrollIntoView({behavior: 'smooth'});
+}
+// A head's name in the table, which the keyboard can follow where a point of the chart cannot be reached.
+function nameOfHead({run, layer, head}) {
+  const text = `${run}, ${layer}.${head}`;
+  return MAPS.some(m => m.run === run) ? element('button', {class: 'link', text, title: 'its map', onclick: () => showHead(run, layer, head)}) : text;
+}
+
 const axes = {x: 'attention_entropy', y: 'gtd'};
 function drawHeads() {
   const names = [...new Set(ANALYSES.flatMap(a => headMeasures(a.record)))];
@@ -56,15 +69,8 @@ function drawHeads() {
     return entry;
   }));
   chart.removeAllListeners?.('plotly_click');
-  chart.on('plotly_click', event => {
-    const [run, layer, head] = event.points[0].customdata;
-    const of = MAPS.findIndex(m => m.run === run);
-    if (of < 0) return;
-    Object.assign(state, {of, layer, head, sequence: of === state.of ? state.sequence : 0});
-    drawMaps();
-    document.getElementById('maps').scrollIntoView({behavior: 'smooth'});
-  });
-  document.getElementById('heads-note').textContent = `${points.length} heads. Signs tell what most of a head's attention lies on (more than 40 %): ● mixed, ◀ previous, ▶ next, ■ itself, ◆ same token, ★ induction, ✕ special tokens. Click a head for its map.`;
+  chart.on('plotly_click', event => showHead(...event.points[0].customdata));
+  document.getElementById('heads-note').textContent = `${points.length} heads. Signs tell what most of a head's attention lies on (more than 40 %): ● mixed, ◀ previous, ▶ next, ■ itself, ◆ same token, ★ induction, ✕ special tokens. Click a head, here or in the table, for its map.`;
   const small = p => p === null ? '–' : p < 1e-4 ? '< 0.0001' : p.toFixed(4);
   const rows = ANALYSES.flatMap(({run, name, record}) => {
     const found = record.correlations[[axes.x, axes.y].sort().join('|')];
@@ -75,7 +81,7 @@ function drawHeads() {
   document.getElementById('heads-correlations').replaceChildren(...(rows.length ? [element('div', {class: 'scroll', tabindex: '0'}, [
     plainTable(['over the heads of', "Pearson's r", '95 % interval', 'p', 'p corrected for all pairs of measures'], rows)]),
     element('p', {class: 'fine', text: 'Heads of one model are no independent draws: p is as small as that lets it be.'})] : []));
-  document.getElementById('heads-table').replaceChildren(dataTable('Heads', ['head', axes.x, axes.y, 'kind'], () => points.map(p => [`${p.run}, ${p.layer}.${p.head}`, p.x, p.y, p.kind])));
+  document.getElementById('heads-table').replaceChildren(dataTable('Heads', ['head', axes.x, axes.y, 'kind'], () => points.map(p => [nameOfHead(p), p.x, p.y, p.kind])));
 }
 
 drawCharts();
