@@ -42,6 +42,9 @@ void AnalysisPlaces::check(const std::vector<fs::path>& models) const {
                "; a name without / that does not begin with . was expected");
   if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
     fail_usage("--name: the record's name would hold a control character; a name without was expected");
+  // Names of files end at 255 bytes, and a record's is followed by its step, its kind and a mark while it is written.
+  if (constexpr size_t kLongest = 200; name.size() > kLongest)
+    fail_usage("--name: the record's name would have ", name.size(), " bytes; at most ", kLongest, " were expected");
   for (const char* ending : {".maps", ".sequences"})
     if (name.ends_with(ending))
       fail_usage("--name: ", name, " was given; ", ending, " belongs to files beside a record");

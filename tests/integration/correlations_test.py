@@ -113,7 +113,7 @@ def test_nonsense(tmp_path, run):
     one_line(run("--checkpoints", "10,10", code=2), "twice")
     one_line(run("--what-if", "high:0.1,high:0.1", code=2), "twice")
     one_line(run("--maps", "--sequences", "1,1", code=2), "twice")
-    one_line(run("--maps", "--keep-sequences", "--name", "y" * 250, code=1), "File name too long")
+    one_line(run("--maps", "--keep-sequences", "--name", "y" * 201, code=2), "--name", "201 bytes", "at most 200")
     one_line(run("--scores", "lines.txt", code=2), "--correlate")
     one_line(run("--scores", "lines.txt", "--correlate", "x", code=1), "lines.txt, line 1")
     (tmp_path / "s.jsonl").write_text('{"step": 1, "x": 2}\n')
