@@ -57,8 +57,9 @@ class Description {
     const auto c = model::read_config(folder_ / "config.json");
     line("model", concat(c.family->title, ", ", io::counted(c.num_hidden_layers, "layer"), " of ",
                          io::counted(c.hidden_size, "channel"), ", ", io::counted(c.num_attention_heads, "head"), ", ",
-                         io::counted(c.max_length(), "position"), ", ", io::counted(c.vocab_size, "word"), ", ",
-                         io::counted(c.parameters(), "parameter")));
+                         io::counted(c.max_length(), "position"),
+                         c.trained_positions > 0 ? concat(" (", c.trained_positions, " trained)") : "", ", ",
+                         io::counted(c.vocab_size, "word"), ", ", io::counted(c.parameters(), "parameter")));
     const auto& refined = c.refined_attention;
     std::string strengths;
     for (const auto& heads : refined.strengths) {
@@ -71,8 +72,13 @@ class Description {
                           (attention::has_strength(refined.attention) ? ", λ = " + strengths : "") +
                           (refined.strength_length > 0 ? concat(", for rows of ", refined.strength_length) : "") +
                           (refined.qk_norm ? ", with QK-norm" : ""));
-    json["model"] = {{"family", c.family->name},       {"layers", c.num_hidden_layers}, {"hidden_size", c.hidden_size},
-                     {"heads", c.num_attention_heads}, {"positions", c.max_length()},   {"vocab_size", c.vocab_size},
+    json["model"] = {{"family", c.family->name},
+                     {"layers", c.num_hidden_layers},
+                     {"hidden_size", c.hidden_size},
+                     {"heads", c.num_attention_heads},
+                     {"positions", c.max_length()},
+                     {"vocab_size", c.vocab_size},
+                     {"trained_positions", c.trained_length()},
                      {"parameters", c.parameters()}};
     json["refined_attention"] = model::to_json(refined);
   }

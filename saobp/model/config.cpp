@@ -61,6 +61,9 @@ void check(const ModelConfig& c, const std::string& source) {
   if (c.max_length() < 1)
     fail(source, ": \"", keys.max_position_embeddings, "\" is ", c.max_position_embeddings,
          "; positions begin behind that of padding, at ", c.pad_token_id + 1);
+  if (c.trained_positions < 0 || c.trained_positions > c.max_length())
+    fail(source, ": \"trained_positions\" is ", c.trained_positions, "; a number from 0 to ", c.max_length(),
+         ", where the position table ends, was expected");
   for (const int64_t eos : c.eos_token_ids)
     if (eos < 0 || eos >= c.vocab_size)
       fail(source, ": \"eos_token_id\" is ", eos, ", outside of the vocabulary of ", c.vocab_size);

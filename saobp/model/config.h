@@ -1,5 +1,5 @@
 // What a model is like: config.json, as transformers writes it, with this project's settings in one block,
-// "refined_attention".
+// "refined_attention", and "trained_positions" beside it.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,8 @@ struct ModelConfig {
   int64_t num_attention_heads = 4;
   int64_t intermediate_size = 1024;
   int64_t max_position_embeddings = 512;
+  // Places of the position table that rows of training reached, where those are not known to be all; 0: not said.
+  int64_t trained_positions = 0;
   int64_t type_vocab_size = 2;  // 0: the family has no token types
   double hidden_dropout_prob = 0.1;
   double attention_probs_dropout_prob = 0.1;
@@ -74,6 +76,8 @@ struct ModelConfig {
   int64_t max_length() const {
     return max_position_embeddings - (family->positions_from_padding ? pad_token_id + 1 : 0);
   }
+  // Tokens of the longest row whose positions were trained, as far as it is known.
+  int64_t trained_length() const { return trained_positions > 0 ? trained_positions : max_length(); }
   // What scores are multiplied with beyond 1/√(C/H).
   double score_scale(int64_t layer) const;
   void set_dropout(double p);

@@ -128,6 +128,7 @@ ModelConfig config_from_json(const io::Json& json, const std::string& source) {
                               {"scale_attn_by_inverse_layer_idx", &ModelConfig::scale_attn_by_inverse_layer_idx},
                               {"reorder_and_upcast_attn", &ModelConfig::reorder_and_upcast_attn}})
       read_if_there(json, key, c.*field, source);
+  read_if_there(json, "trained_positions", c.trained_positions, source);
   read_special_tokens(json, c, source);
   c.labels = read_labels(json, source);
   read_head_dropouts(json, c, source);
@@ -200,6 +201,7 @@ io::Json to_json(const ModelConfig& c, const HeadRecord* head) {
   json["tie_word_embeddings"] = c.tie_word_embeddings;
   json["dtype"] = "float32";
   json["refined_attention"] = to_json(c.refined_attention);
+  if (c.trained_positions > 0) json["trained_positions"] = c.trained_positions;
   return json;
 }
 

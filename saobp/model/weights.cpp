@@ -36,9 +36,9 @@ torch::Tensor copy_of(const io::TensorEntry& entry, const std::string& source) {
 // Fills the tensors of `model` from a file or several. What is missing is drawn where `may_draw` says so.
 class Loader {
  public:
-  // `old_table`: rows of the position table in the file, where it is to be stretched; else 0.
-  Loader(const WeightFiles& files, const Model& model, int64_t old_table = 0)
-      : files_(files), model_(model), old_table_(old_table) {}
+  // `spread`: the places of the file's position table that are spread over the model's; 0: the table stays.
+  Loader(const WeightFiles& files, const Model& model, int64_t file_table = 0, int64_t spread = 0)
+      : files_(files), model_(model), file_table_(file_table), spread_(spread) {}
 
   // `draws`: tensors that are drawn although the file has them.
   void load(const TensorList& tensors, const std::function<bool(const std::string&)>& may_draw = {},
@@ -82,23 +82,21 @@ class Loader {
     auto value = copy_of(found.second, source);
     if (!value.is_floating_point())
       fail(source, ": is of type ", found.second.dtype, "; weights in F32, F16, BF16 or F64 were expected");
-    if (tensor.is_same_size(value)) {
+    const bool spread = spread_ > 0 && tensor.storage().data() == model_->position_embeddings.storage().data();
+    const auto shape = spread ? std::vector{file_table_, tensor.size(1)} : tensor.sizes().vec();
+    if (value.sizes() != shape)
+      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(torch::IntArrayRef(shape)));
+    if (spread)
+      stretch(value.to(torch::kFloat), tensor);
+    else
       tensor.copy_(value);
-      return;
-    }
-    const bool positions = tensor.storage().data() == model_->position_embeddings.storage().data();
-    const int64_t kept = model_->config.max_position_embeddings - model_->config.max_length();
-    if (!positions || value.dim() != 2 || value.size(1) != tensor.size(1) || value.size(0) != old_table_ ||
-        old_table_ <= kept)
-      fail(source, ": has shape ", concat(value.sizes()), "; config.json asks for ", concat(tensor.sizes()));
-    stretch(value.to(torch::kFloat), tensor);
   }
 
   // Rows of a position table onto a longer one; those that RoBERTa leaves to padding stay.
   void stretch(const torch::Tensor& from, const torch::Tensor& to) {
     const int64_t kept = model_->config.max_position_embeddings - model_->config.max_length();
     to.slice(0, 0, kept).copy_(from.slice(0, 0, kept));
-    const auto old = from.slice(0, kept), places = to.slice(0, kept);
+    const auto old = from.slice(0, kept, kept + spread_), places = to.slice(0, kept);
     const auto at = torch::linspace(0, static_cast<double>(old.size(0) - 1), places.size(0), torch::kDouble);
     const auto below = at.floor().to(torch::kLong).clamp_max(std::max<int64_t>(old.size(0) - 2, 0));
     const auto above = (below + 1).clamp_max(old.size(0) - 1);
@@ -108,7 +106,7 @@ class Loader {
 
   const WeightFiles& files_;
   const Model& model_;
-  int64_t old_table_;
+  int64_t file_table_, spread_;
   std::set<std::string> used_;
 };
 
@@ -245,6 +243,16 @@ bool are_other_labels(const ModelConfig& before, const ModelConfig& now) {
   return named && before.labels != now.labels;
 }
 
+std::string positions_note(const ModelConfig& before, const ModelConfig& now, bool spread) {
+  const int64_t trained = before.trained_length(), table = before.max_length();
+  if (!spread)
+    return concat("its positions were trained in rows of up to ", trained, " tokens; those behind, up to ",
+                  now.trained_length(), ", begin untrained (--extend-positions stretches the trained ones)");
+  return trained < table ? concat("the ", trained, " trained places of its position table of ", table,
+                                  " are stretched to ", now.max_length())
+                         : concat("its position table of ", table, " is stretched to ", now.max_length());
+}
+
 }  // namespace
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
@@ -265,8 +273,9 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   require_about_size(files, config);
   loaded.model = make_model(config, options.seed, kind);
   const torch::NoGradGuard no_grad;
-  Loader loader(files, loaded.model,
-                config.max_position_embeddings > before.max_position_embeddings ? before.max_position_embeddings : 0);
+  const bool spread = config.trained_positions == 0 && config.max_length() > before.trained_length();
+  Loader loader(files, loaded.model, before.max_position_embeddings, spread ? before.trained_length() : 0);
+  if (config.trained_length() > before.trained_length()) loaded.notes.push_back(positions_note(before, config, spread));
   const bool may_draw = options.seed.has_value();
   // Gains of QK-norm begin as 1 in a model that had none.
   const auto& names = config.family->tensors;

@@ -31,8 +31,9 @@ struct LoadOptions {
   // Draws a head's tensors that the file lacks, and a classifier's outputs where `change` gives it other labels;
   // absent: they must be there.
   std::optional<uint64_t> seed;
-  // Changes the config before the model is made. A longer position table is filled by interpolation: the places of the
-  // old table are spread over the new one, and lines drawn between them.
+  // Changes the config before the model is made. Where the new one says nothing of trained positions and has a place
+  // for more than the old one had trained, those are spread over the whole table, and lines drawn between them
+  // (interpolation).
   std::function<void(ModelConfig& config)> change;
 };
 

@@ -32,15 +32,15 @@ std::filesystem::path predictions_of(const std::filesystem::path& run, const Ana
 
 int64_t common_length(const std::vector<AnalyzedModel>& models, const AnalysisSource& source,
                       const AnalyzeOptions& options) {
-  int64_t least = 1, most = std::numeric_limits<int64_t>::max();
+  int64_t least = 1, most = std::numeric_limits<int64_t>::max(), trained = most;
   std::string tables;
   for (const auto& [name, opened] : models) {
     const auto& config = opened.model->config;
     least = std::max<int64_t>(least, config.causal() ? 1 : 3);
-    most = std::min(most, config.max_length());
+    most = std::min(most, config.max_length()), trained = std::min(trained, config.trained_length());
     tables += concat(tables.empty() ? "" : ", ", "the position table of ", name, " ends at ", config.max_length());
   }
-  const int64_t length = options.length == 0 ? std::min(source.usual_length(), most) : options.length;
+  const int64_t length = options.length == 0 ? std::min(source.usual_length(), trained) : options.length;
   if (length < least || length > most)
     fail_usage("--length: ", length, " was given; from ", least, " to ", most, models.size() > 1 ? " suits both" : "",
                " was expected: ", tables);

@@ -70,7 +70,8 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
     config.set_dropout(options.start.dropout);
     apply(options.refinement, config);
     tasks::set_labels(task, config);
-    fit_positions(config, options.train.length, options.start.extend_positions);
+    fit_positions(config, options.train.length,
+                  options.start.extend_positions ? Positions::stretched : Positions::kept);
   };
   if (!place.resumed)
     return pretrained::open(options.start.from, options.start.tokenizer,
@@ -157,7 +158,11 @@ class Finetuning final : public Composition {
 
   io::Json record() const override {
     return {{"model", describe_model(options_.start.from, config_)},
-            {"from", {{"folder", options_.start.from}, {"drawn", opened_.drawn}, {"unused", opened_.unused}}},
+            {"from",
+             {{"folder", options_.start.from},
+              {"drawn", opened_.drawn},
+              {"unused", opened_.unused},
+              {"notes", opened_.notes}}},
             {"task", settings()}};
   }
 

@@ -72,7 +72,7 @@ struct StartOptions {
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("dropout", self.dropout, "of hidden states, attention weights and the head", io::between(0, 0.99));
     visit("extend_positions", self.extend_positions,
-          "with a --length beyond the model's position table: stretch the table by interpolation");
+          "with a --length beyond the positions that the model was trained on: stretch those by interpolation");
   }
 };
 

@@ -190,12 +190,17 @@ model::ModelConfig resumed_model(const ModelOptions& options, const std::filesys
   return config;
 }
 
-void fit_positions(model::ModelConfig& config, int64_t length, bool stretch, bool can_stretch) {
-  if (length <= config.max_length()) return;
-  if (!stretch)
-    fail_usage("--length: ", length, " was given; the model's position table ends at ", config.max_length(),
-               can_stretch ? " (--extend-positions stretches it)" : "");
-  config.max_position_embeddings += length - config.max_length();
+void fit_positions(model::ModelConfig& config, int64_t length, Positions positions) {
+  const int64_t table = config.max_length();
+  if (length > table && positions != Positions::stretched)
+    fail_usage("--length: ", length, " was given; the model's position table ends at ", table,
+               positions == Positions::kept ? " (--extend-positions stretches it)" : "");
+  if (positions == Positions::fresh) {
+    config.trained_positions = length < table ? length : 0;
+  } else if (length > config.trained_length()) {
+    if (positions == Positions::stretched) config.max_position_embeddings += length - table;
+    config.trained_positions = positions == Positions::stretched ? 0 : length;
+  }
 }
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
@@ -205,7 +210,10 @@ model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFa
   else
     keep_vocabulary(config, options, vocabulary);
   config.set_dropout(options.dropout);
-  fit_positions(config, length, options.extend_positions, /*can_stretch=*/!options.from.empty());
+  fit_positions(config, length,
+                options.from.empty()       ? Positions::fresh
+                : options.extend_positions ? Positions::stretched
+                                           : Positions::kept);
   const bool qk_norm = config.refined_attention.qk_norm;
   set_attention(config, options);
   config.refined_attention.qk_norm |= qk_norm;  // weights that a model has are not left out

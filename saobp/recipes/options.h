@@ -65,7 +65,8 @@ struct ModelOptions {
         "start from the weights of this model's folder, a run's or any other, with its sizes and its tokenizer, in the "
         "place of --model; what is taken over and what drawn anew is told");
     visit("extend_positions", self.extend_positions,
-          "with --from, and a --length beyond the model's position table: stretch the table by interpolation");
+          "with --from, and a --length beyond the positions that the model was trained on: stretch those by "
+          "interpolation");
     visit("tokenizer", self.tokenizer,
           "tokenizer.json, vocab.txt, or a folder with one; sets the vocabulary's size, unless there is a --from");
     visit("attention", self.attention, "original, high, low or elemmul");
@@ -198,9 +199,13 @@ bool strength_changes(const ModelOptions& options);
 // The config of a run's folder, with what the options say in the place of what training changes in it.
 model::ModelConfig resumed_model(const ModelOptions& options, const std::filesystem::path& config);
 
-// Makes the position table as long as rows are, where it is to be stretched; else UsageError for rows beyond it, which
-// names the flag where the model `can_stretch`.
-void fit_positions(model::ModelConfig& config, int64_t length, bool stretch, bool can_stretch = true);
+// A new model's; another's as they are; another's, stretched to the length of rows that are longer than those that they
+// were trained in.
+enum class Positions { fresh, kept, stretched };
+
+// What config.json says of positions after training in rows of `length`: how many there are, and how many of them were
+// trained. UsageError for rows beyond the table, unless it is stretched.
+void fit_positions(model::ModelConfig& config, int64_t length, Positions positions);
 
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);

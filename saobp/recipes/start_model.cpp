@@ -48,7 +48,8 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
                         {"attention", model::to_json(before.refined_attention)},
                         {"taken_over", taken},
                         {"drawn", loaded.drawn},
-                        {"unused", loaded.unused}},
+                        {"unused", loaded.unused},
+                        {"notes", loaded.notes}},
                        {}};
   const auto line = [&](const std::string& text) { started.lines.push_back(text); };
   line(concat(folder.string(), ": ", taken, " of ", io::counted(tensors, "tensor"), " taken over",
@@ -67,10 +68,8 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
       line(concat("the tokenizer in ", options.model.tokenizer,
                   " is not the model's own: its ids may mean other tokens"));
   }
-  if (before.max_length() != config.max_length()) {
-    started.record["positions"] = {{"before", before.max_length()}, {"now", config.max_length()}};
-    line(concat("its position table of ", before.max_length(), " is stretched to ", config.max_length()));
-  }
+  if (config.trained_positions == 0 && before.trained_length() < config.max_length())
+    started.record["positions"] = {{"before", before.trained_length()}, {"now", config.max_length()}};
   return started;
 }
 

@@ -175,6 +175,27 @@ def test_choices_and_their_groups(tmp_path, saobp, model):
         assert (theirs - ours).abs().max() < 1e-5
 
 
+def test_rows_beyond_the_positions_that_were_trained(tmp_path, saobp, model):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"trained_positions": 8}))
+    write_sst2(tmp_path / "data/SST-2", train=32)
+    start = ["finetune", model, "--task", "sst2", "--data", "data", "--length", 15, "--batch", 16, "--epochs", 1,
+             "--learning-rate", 0]
+    said = lambda run: json.loads((tmp_path / run / "config.json").read_text())
+    done = saobp(*start, "--output", "kept")
+    assert "trained in rows of up to 8 tokens; those behind, up to 15, begin untrained" in done.out
+    assert [said("kept")[key] for key in ("max_position_embeddings", "trained_positions")] == [64, 15]
+    done = saobp("evaluate", "kept", "--task", "sst2", "--data", "data", "--length", 20)
+    assert "rows of up to 15 tokens; rows here have up to 20" in done.out
+    done = saobp(*start, "--output", "long", "--extend-positions")
+    assert said("long")["max_position_embeddings"] == 15 and "trained_positions" not in said("long")
+    (note,) = json.loads((tmp_path / "long/run.json").read_text())["from"]["notes"]
+    assert note in done.out and "8 trained places of its position table of 64 are stretched to 15" in note
+    before, after = (load_file(folder / "model.safetensors") for folder in (model, tmp_path / "long"))
+    name = "embeddings.position_embeddings.weight"
+    assert torch.equal(after[f"bert.{name}"][::2], before[name][:8])
+
+
 def test_bad_input(tmp_path, saobp, model):
     write_sst2(tmp_path / "data/SST-2")
     start = ["finetune", model, "--data", "data", "--output", "run", *QUICK]

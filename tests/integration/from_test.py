@@ -58,8 +58,10 @@ def test_a_sentence_encoder_refined_and_loaded_by_transformers(tmp_path, saobp, 
 
 
 def test_a_run_goes_on_as_another_with_other_attention_and_length(tmp_path, saobp, setting):
-    saobp(*with_flags(setting, attention="original"), "--steps", 3, "--output", "plain")
-    length = int(json.loads((tmp_path / "plain/config.json").read_text())["max_position_embeddings"])
+    length = 64  # as long as the table: all of it is trained
+    saobp(*with_flags(setting, attention="original", length=length), "--steps", 3, "--output", "plain")
+    config = json.loads((tmp_path / "plain/config.json").read_text())
+    assert config["max_position_embeddings"] == length and "trained_positions" not in config
     arguments = ["pretrain", "--from", "plain", "--corpus", corpus_of(setting), "--attention", "high", *QUIET]
     one_line(saobp(*arguments, "--length", 2 * length - 1, "--output", "long", code=2), "--length", "--extend-positions")
     done = saobp(*arguments, "--length", 2 * length - 1, "--extend-positions", "--output", "long")
@@ -71,6 +73,33 @@ def test_a_run_goes_on_as_another_with_other_attention_and_length(tmp_path, saob
     record = json.loads((tmp_path / "long/run.json").read_text())["from"]
     assert record["positions"] == {"before": length, "now": 2 * length - 1}
     assert record["attention"]["attention"] == "original"
+
+
+def test_positions_that_rows_never_reached(tmp_path, saobp, setting):
+    saobp(*with_flags(setting, length=32), "--steps", 3, "--output", "plain")
+    said = lambda run: [json.loads((tmp_path / run / "config.json").read_text()).get(key)
+                        for key in ("max_position_embeddings", "trained_positions")]
+    assert said("plain") == [64, 32] and "64 positions (32 trained)" in saobp("info", "plain").out
+    arguments = ["pretrain", "--from", "plain", "--corpus", corpus_of(setting), "--length", 63, *QUIET]
+    table = lambda run: load_file(tmp_path / run / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
+
+    done = saobp(*arguments, "--output", "kept")
+    assert "trained in rows of up to 32 tokens; those behind, up to 63, begin untrained" in done.out
+    assert torch.equal(table("kept"), table("plain")) and said("kept") == [64, 63]
+    record = json.loads((tmp_path / "kept/run.json").read_text())["from"]
+    assert "positions" not in record and "begin untrained" in record["notes"][0]
+
+    done = saobp(*arguments, "--extend-positions", "--output", "long")
+    assert "the 32 trained places of its position table of 64 are stretched to 63" in done.out
+    assert torch.equal(table("long")[::2], table("plain")[:32]) and said("long") == [63, None]
+    assert json.loads((tmp_path / "long/run.json").read_text())["from"]["positions"] == {"before": 32, "now": 63}
+
+    saobp(*with_flags(arguments, length=16), "--output", "short")  # shorter rows train no place out of the others
+    assert said("short") == [64, 32]
+    saobp("pretrain", "--resume", "plain", "--steps", 4)
+    config = json.loads((tmp_path / "plain/config.json").read_text())
+    (tmp_path / "plain/config.json").write_text(json.dumps(config | {"trained_positions": 65}))
+    one_line(saobp("info", "plain", code=1), "plain/config.json", '"trained_positions" is 65', "64")
 
 
 def test_reparametrised_weights_begin_as_they_were(tmp_path, saobp, setting):

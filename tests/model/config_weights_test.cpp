@@ -64,6 +64,7 @@ TEST(Config, JsonRoundTrip) {
   config.pad_token_id = 7, config.hidden_dropout_prob = 0.2, config.attention_probs_dropout_prob = 0.3;
   config.initializer_range = 0.05, config.layer_norm_eps = 1e-6, config.hidden_act = "gelu_new";
   config.tie_word_embeddings = false, config.refined_attention = {Variant::low, 0.7, false};
+  config.trained_positions = 9;
   const auto back = config_from_json(Json::parse(to_json(config).dump()), "config.json");
   EXPECT_EQ(to_json(back), to_json(config));
   EXPECT_EQ(std::tuple(back.vocab_size, back.hidden_size, back.num_hidden_layers, back.num_attention_heads,
@@ -73,6 +74,7 @@ TEST(Config, JsonRoundTrip) {
                        back.layer_norm_eps, back.hidden_act, back.tie_word_embeddings),
             std::tuple(0.2, 0.3, 0.05, 1e-6, std::string("gelu_new"), false));
   EXPECT_EQ(back.refined_attention.attention, Variant::low);
+  EXPECT_EQ(std::pair(back.trained_positions, back.trained_length()), std::pair(int64_t{9}, int64_t{9}));
   EXPECT_EQ(back.refined_attention.strength, 0.7);
   EXPECT_FALSE(back.refined_attention.exclude_self);
 }
@@ -112,6 +114,8 @@ TEST(Config, ErrorsNameFileKeyAndValue) {
             "c.json: \"attention_probs_dropout_prob\" is -0.1; a number from 0 to below 1 was expected");
   EXPECT_EQ(with("/layer_norm_eps", 0), "c.json: \"layer_norm_eps\" is 0; it must be positive");
   EXPECT_EQ(with("/pad_token_id", 50), "c.json: \"pad_token_id\" is 50, outside of the vocabulary of 50");
+  EXPECT_EQ(with("/trained_positions", 13),
+            "c.json: \"trained_positions\" is 13; a number from 0 to 12, where the position table ends, was expected");
   EXPECT_EQ(with("/hidden_act", "silu"), "c.json: \"hidden_act\" is \"silu\"; gelu, gelu_new or relu was expected");
   EXPECT_EQ(with("/refined_attention/attention", "hgih"),
             "c.json: refined_attention: \"attention\": \"hgih\" is not known; original, high, low or elemmul was "
