@@ -46,6 +46,8 @@ std::vector<io::Json> analyze_folders(const std::vector<fs::path>& folders, cons
     const auto tell = [&](size_t done, size_t all) {
       console.progress(concat("analysing ", model.name, ": ", done, " of ", io::counted(all, "sequence")), false);
     };
+    if (const auto note = model::note_on_positions(model.opened.model->config, length); !note.empty())
+      console.line(concat(model.name, ": ", note));
     records.push_back(recipes::analyze_model(model, source, options, length, tell, records.empty() ? each : nullptr));
   }
   return records;
@@ -335,7 +337,7 @@ void add_analyze_command(CLI::App& app) {
   FieldsToFlags flags{*command};
   flags("length", state->options.length,
         "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128 or the task's setting, or what "
-        "every model takes if that is less",
+        "every model was trained on if that is less",
         io::at_least(0));
   flags("limit", state->options.limit, "sequences or examples that are taken, the first ones; 0: all", io::at_least(0));
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");

@@ -20,7 +20,7 @@ struct Fill {
   Console console;
 
   // Every text as one row.
-  model::Inputs batch(const OpenedModel& opened) const {
+  model::Inputs batch(const OpenedModel& opened) {
     const int64_t table = opened.model->config.max_length();
     std::vector<std::vector<int64_t>> rows;
     for (const auto& text : texts) {
@@ -30,6 +30,8 @@ struct Fill {
     auto made = pretrained::pad(rows, opened.model->config.pad_token_id);
     if (made.ids.size(1) > table)
       fail("--text: ", made.ids.size(1), " tokens with the special ones; the model's position table ends at ", table);
+    if (const auto note = model::note_on_positions(opened.model->config, made.ids.size(1)); !note.empty())
+      console.line(note);
     return made;
   }
 

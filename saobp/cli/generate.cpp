@@ -71,6 +71,9 @@ struct Generate {
     std::cerr << io::counted(ids.size(), "token") << " of prompt" << rate << ", " << made.ids.size() << " new";
     if (speed) std::snprintf(rate, sizeof rate, " at %.0f tokens/s", *speed), std::cerr << rate;
     std::cerr << "; stopped: " << io::enum_name(made.stopped) << "\n";
+    const auto tokens = static_cast<int64_t>(ids.size() + made.ids.size()) - 1;  // the last one is not read
+    if (const auto note = model::note_on_positions(opened.model->config, tokens); !note.empty())
+      std::cerr << note << "\n";
     io::Json json = {{"prompt", prompt},
                      {"text", text},
                      {"ids", made.ids},

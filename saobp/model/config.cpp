@@ -71,6 +71,12 @@ void check(const ModelConfig& c, const std::string& source) {
     fail(source, ": \"", keys.activation, "\" is \"", c.hidden_act, "\"; gelu, gelu_new or relu was expected");
 }
 
+std::string note_on_positions(const ModelConfig& config, int64_t tokens) {
+  if (tokens <= config.trained_length()) return "";
+  return concat("its positions were trained in rows of up to ", config.trained_length(),
+                " tokens; rows here have up to ", tokens);
+}
+
 ModelConfig model_preset(const std::string& name) {
   for (const auto* family : {&kBert, &kGpt2}) {
     ModelConfig c;

@@ -89,6 +89,9 @@ struct ModelConfig {
 // not fit together or are not positive.
 void check(const ModelConfig& config, const std::string& source);
 
+// A sentence where rows of so many tokens reach positions that were never trained; else nothing.
+std::string note_on_positions(const ModelConfig& config, int64_t tokens);
+
 // "bert-mini", "bert-small", "bert-medium" of Table 4 in [SAOBP], and "gpt2-mini" … of the same shapes with GPT-2's
 // vocabulary, 1,024 positions and its other settings; UsageError lists them for any other name.
 ModelConfig model_preset(const std::string& name);

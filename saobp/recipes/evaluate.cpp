@@ -87,9 +87,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
   const auto length =
       options.length > 0 ? options.length : std::min(length_of(folder, task, likelihoods), config.trained_length());
-  if (length > config.trained_length())
-    reporter.note("model", "its positions were trained in rows of up to ", config.trained_length(),
-                  " tokens; rows here have up to ", length);
+  if (const auto note = model::note_on_positions(config, length); !note.empty()) reporter.note("model", note);
   const auto started = train::Clock::now();
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))

@@ -89,6 +89,13 @@ def test_positions_that_rows_never_reached(tmp_path, saobp, setting):
     record = json.loads((tmp_path / "kept/run.json").read_text())["from"]
     assert "positions" not in record and "begin untrained" in record["notes"][0]
 
+    note = "trained in rows of up to 32 tokens; rows here have up to "
+    analyze = ["analyze", "plain", "--text", "valid.txt", "--measures", "gtd", "--limit", 4]
+    assert f"plain: its positions were {note}48" in saobp(*analyze, "--length", 48).out
+    done = saobp(*analyze)  # by itself within them
+    assert note not in done.out and " 32 " in done.out
+    assert f"{note}40" in saobp("fill", "plain", "--text", "[MASK] " + "the " * 37).out
+
     done = saobp(*arguments, "--extend-positions", "--output", "long")
     assert "the 32 trained places of its position table of 64 are stretched to 63" in done.out
     assert torch.equal(table("long")[::2], table("plain")[:32]) and said("long") == [63, None]

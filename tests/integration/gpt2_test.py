@@ -180,6 +180,11 @@ def test_seeds_and_the_end_of_the_position_table(tmp_path, saobp):
         assert first["prompt_tokens"] + len(first["ids"]) == 64 + 1
     assert run("--top-k", 1)["ids"] == run("--temperature", 0)["ids"] == run("--top-p", 1e-9)["ids"]
     assert saobp("generate", tmp_path, "--prompt", "", "--json").json["texts"][0]["prompt_tokens"] == 1  # <|endoftext|>
+    config = json.loads((tmp_path / "config.json").read_text()) | {"trained_positions": first["prompt_tokens"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    note = f"its positions were trained in rows of up to {first['prompt_tokens']} tokens"
+    few = lambda new: saobp("generate", tmp_path, "--prompt", "tom", "--temperature", 0, "--max-new-tokens", new).err
+    assert note not in few(1) and note in few(2)
 
 
 @pytest.mark.parametrize("attention, strength, exclude_self", VARIANTS)
