@@ -30,29 +30,6 @@ namespace saobp::cli {
 
 namespace fs = std::filesystem;
 
-std::vector<io::Json> analyze_folders(const std::vector<fs::path>& folders, const recipes::AnalysisSource& source,
-                                      const recipes::AnalyzeOptions& options, Console& console,
-                                      const std::function<void(const io::Json&)>& each) {
-  std::vector<OpenedModel> opened;
-  std::vector<recipes::AnalyzedModel> models;
-  opened.reserve(folders.size());
-  for (const auto& folder : folders) {
-    opened.push_back(open_model(folder, options.tokenizer));
-    models.push_back({folder.string(), opened.back()});
-  }
-  const int64_t length = recipes::common_length(models, source, options);
-  std::vector<io::Json> records;
-  for (const auto& model : models) {
-    const auto tell = [&](size_t done, size_t all) {
-      console.progress(concat("analysing ", model.name, ": ", done, " of ", io::counted(all, "sequence")), false);
-    };
-    if (const auto note = model::note_on_positions(model.opened.model->config, length); !note.empty())
-      console.line(concat(model.name, ": ", note));
-    records.push_back(recipes::analyze_model(model, source, options, length, tell, records.empty() ? each : nullptr));
-  }
-  return records;
-}
-
 namespace {
 
 io::Json list_of_measures(std::string& out) {

@@ -31,7 +31,7 @@ struct Fill {
     if (made.ids.size(1) > table)
       fail("--text: ", made.ids.size(1), " tokens with the special ones; the model's position table ends at ", table);
     if (const auto note = model::note_on_positions(opened.model->config, made.ids.size(1)); !note.empty())
-      console.line(note);
+      console.line(concat(model, ": ", note));
     return made;
   }
 

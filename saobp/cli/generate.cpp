@@ -73,7 +73,7 @@ struct Generate {
     std::cerr << "; stopped: " << io::enum_name(made.stopped) << "\n";
     const auto tokens = static_cast<int64_t>(ids.size() + made.ids.size()) - 1;  // the last one is not read
     if (const auto note = model::note_on_positions(opened.model->config, tokens); !note.empty())
-      std::cerr << note << "\n";
+      std::cerr << model << ": " << note << "\n";
     io::Json json = {{"prompt", prompt},
                      {"text", text},
                      {"ids", made.ids},

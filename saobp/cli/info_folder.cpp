@@ -78,7 +78,7 @@ class Description {
                      {"heads", c.num_attention_heads},
                      {"positions", c.max_length()},
                      {"vocab_size", c.vocab_size},
-                     {"trained_positions", c.trained_length()},
+                     {"trained_positions", c.trained_positions > 0 ? io::Json(c.trained_positions) : io::Json()},
                      {"parameters", c.parameters()}};
     json["refined_attention"] = model::to_json(refined);
   }

@@ -119,6 +119,7 @@ Strengths BackboneImpl::strengths() const {
 
 ModelConfig BackboneImpl::current_config() const {
   auto now = config;
+  now.trained_positions = trained_positions;
   now.refined_attention.strength *= strength_scale;
   if (!layer_strengths.empty()) now.refined_attention.strengths = strengths();
   return now;

@@ -62,10 +62,11 @@ struct BackboneImpl : torch::nn::Module {
   void clamp_strengths();
   // λ of each layer as attention uses it now, times strength_scale; floats as their shortest decimals.
   Strengths strengths() const;
-  // The config as a file is to have it: with the strengths that are used now.
+  // The config as a file is to have it: with the strengths that are used and the positions that are trained now.
   ModelConfig current_config() const;
 
   const ModelConfig config;
+  int64_t trained_positions = config.trained_positions;  // of now; rows of training may have reached further since
   uint64_t dropout_seed = 0;
   // What hidden states are computed in: float, or bfloat16, for which the weights are rounded on the way; sums, norms
   // and softmax stay in float. The weights' own type where none is named.

@@ -73,8 +73,8 @@ void check(const ModelConfig& c, const std::string& source) {
 
 std::string note_on_positions(const ModelConfig& config, int64_t tokens) {
   if (tokens <= config.trained_length()) return "";
-  return concat("its positions were trained in rows of up to ", config.trained_length(),
-                " tokens; rows here have up to ", tokens);
+  return concat("its positions were trained in rows of up to ", io::counted(config.trained_length(), "token"),
+                "; rows here have up to ", tokens);
 }
 
 ModelConfig model_preset(const std::string& name) {

@@ -243,14 +243,10 @@ bool are_other_labels(const ModelConfig& before, const ModelConfig& now) {
   return named && before.labels != now.labels;
 }
 
-std::string positions_note(const ModelConfig& before, const ModelConfig& now, bool spread) {
+std::string stretching_note(const ModelConfig& before, const ModelConfig& now) {
   const int64_t trained = before.trained_length(), table = before.max_length();
-  if (!spread)
-    return concat("its positions were trained in rows of up to ", trained, " tokens; those behind, up to ",
-                  now.trained_length(), ", begin untrained (--extend-positions stretches the trained ones)");
-  return trained < table ? concat("the ", trained, " trained places of its position table of ", table,
-                                  " are stretched to ", now.max_length())
-                         : concat("its position table of ", table, " is stretched to ", now.max_length());
+  return concat("its position table of ", table, trained < table ? concat(", of which ", trained, " are trained,") : "",
+                " is stretched", trained < table ? " from those" : "", " to ", now.max_length());
 }
 
 }  // namespace
@@ -275,7 +271,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   const torch::NoGradGuard no_grad;
   const bool spread = config.trained_positions == 0 && config.max_length() > before.trained_length();
   Loader loader(files, loaded.model, before.max_position_embeddings, spread ? before.trained_length() : 0);
-  if (config.trained_length() > before.trained_length()) loaded.notes.push_back(positions_note(before, config, spread));
+  if (spread) loaded.notes.push_back(stretching_note(before, config));
   const bool may_draw = options.seed.has_value();
   // Gains of QK-norm begin as 1 in a model that had none.
   const auto& names = config.family->tensors;

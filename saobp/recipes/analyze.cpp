@@ -40,7 +40,8 @@ int64_t common_length(const std::vector<AnalyzedModel>& models, const AnalysisSo
     most = std::min(most, config.max_length()), trained = std::min(trained, config.trained_length());
     tables += concat(tables.empty() ? "" : ", ", "the position table of ", name, " ends at ", config.max_length());
   }
-  const int64_t length = options.length == 0 ? std::min(source.usual_length(), trained) : options.length;
+  const int64_t length =
+      options.length == 0 ? std::max(least, std::min(source.usual_length(), trained)) : options.length;
   if (length < least || length > most)
     fail_usage("--length: ", length, " was given; from ", least, " to ", most, models.size() > 1 ? " suits both" : "",
                " was expected: ", tables);
@@ -66,9 +67,13 @@ io::Json analyze_model(const AnalyzedModel& analyzed, const AnalysisSource& sour
   };
   auto json = analysis::analyze(model, items.list, options.analysis, name, source.name(), tell, line);
   json["cut_sequences"] = items.cut;
+  size_t longest = 0;
+  for (const auto& item : items.list) longest = std::max(longest, item.tokens.ids.size());
+  json["longest_sequence"] = longest;
   if (!items.notes.empty()) json["notes"] = items.notes;
   json["settings"]["length"] = length;
   json["settings"]["limit"] = options.limit;
+  if (model->config.trained_positions > 0) json["trained_positions"] = model->config.trained_positions;
   json["refined_attention"] = model::to_json(model->current_config().refined_attention);
   if (attention::has_strength(model->config.refined_attention.attention))
     json["strengths"] = model::to_json(model->strengths());

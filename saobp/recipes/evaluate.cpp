@@ -1,7 +1,6 @@
 #include "saobp/recipes/evaluate.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
@@ -30,9 +29,11 @@ std::vector<std::string> named_tasks(const std::string& list) {
 
 namespace {
 
-// Of rows: as the model was fine-tuned, else the task's setting; of what a language model is asked nothing is cut.
-int64_t length_of(const fs::path& model, const tasks::Task& task, bool likelihoods) {
-  if (likelihoods || task.kind == tasks::Kind::language) return std::numeric_limits<int64_t>::max();
+// Of rows: as the model was fine-tuned, else the task's setting. Of what a decoder is asked nothing is cut that it has
+// a position for; windows of a text, which may have any length, keep to positions that were trained.
+int64_t length_of(const fs::path& model, const model::ModelConfig& config, const tasks::Task& task, bool likelihoods) {
+  if (likelihoods) return config.max_length();
+  if (task.kind == tasks::Kind::language) return std::max<int64_t>(config.trained_length(), config.causal() ? 1 : 3);
   if (const auto path = model / "run.json"; fs::exists(path)) {
     const auto record = io::read_json(path);
     if (record.is_object() && record.value("command", "") == kFinetuning.command && record.contains("options"))
@@ -86,8 +87,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   if (options.length > config.max_length())
     fail_usage("--length: ", options.length, " was given; the model's position table ends at ", config.max_length());
   const auto length =
-      options.length > 0 ? options.length : std::min(length_of(folder, task, likelihoods), config.trained_length());
-  if (const auto note = model::note_on_positions(config, length); !note.empty()) reporter.note("model", note);
+      options.length > 0 ? options.length : std::min(length_of(folder, config, task, likelihoods), config.max_length());
   const auto started = train::Clock::now();
   tasks::Examples examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
@@ -98,6 +98,8 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
   for (const auto& each : examples.notes) reporter.note(task.name, each);
   for (const auto& each : objective->notes()) reporter.note(task.name, each);
+  if (const auto note = model::note_on_positions(config, tasks::longest(*objective)); !note.empty())
+    reporter.note("model", note);
   settings = {{"model", folder},
               {"attention", io::enum_name(config.refined_attention.attention)},
               {"strength", config.refined_attention.strength},
@@ -108,6 +110,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"length", length},
               {"dtype", io::enum_name(options.dtype)},
               {"rows", examples.list.size()}};
+  if (config.trained_positions > 0) settings["trained_positions"] = config.trained_positions;
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
   auto found = evaluate(opened.model, {task, examples, *objective, options.batch}, train::InterruptGuard::interrupted);
   settings["seconds"] = train::seconds_since(started);  // with reading and encoding

@@ -35,8 +35,8 @@ struct EvaluateOptions {
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("batch", self.batch, "examples a pass; changes no score", io::between(1, kMaxTokensAPass));
     visit("length", self.length,
-          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128, and of a text "
-          "and of what a decoder is asked as many as the model takes",
+          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128; of what a "
+          "decoder is asked as many as it takes, and of a text as many as the model was trained on",
           io::between(0, kMaxTokensAPass));
     visit("stride", self.stride,
           "of a text: tokens that each window predicts, behind as many as it has room for; 0: the task's setting, else "

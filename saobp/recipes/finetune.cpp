@@ -114,6 +114,8 @@ class Finetuning final : public Composition {
     if (held_rows_)
       held_scores_.emplace("held out", model_, Asking{task_, held_, *held_rows_, options.train.batch}, place.world);
     set_dtype(model_, options.train.dtype);
+    if (auto note = train_positions(*model_, tasks::longest(*train_rows_)); !note.empty())
+      opened_.notes.push_back(std::move(note));
   }
 
   train::TrainerOptions trainer_options() const override {

@@ -52,9 +52,10 @@ double mean_of(const model::Strengths& strengths) {
 // The sizes are in `config` already.
 void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   auto& refined = config.refined_attention;
+  const bool had_gains = refined.qk_norm;  // weights that a model has are not left out
   refined = {options.attention, 0.0, options.exclude_self};
   refined.strength_length = options.strength_length;
-  refined.qk_norm = options.qk_norm;
+  refined.qk_norm = options.qk_norm || had_gains;
   config.sigma_reparam = options.sigma_reparam;
   if (!has_strength(options.attention)) return;
   if (!options.strengths.empty()) {
@@ -195,12 +196,18 @@ void fit_positions(model::ModelConfig& config, int64_t length, Positions positio
   if (length > table && positions != Positions::stretched)
     fail_usage("--length: ", length, " was given; the model's position table ends at ", table,
                positions == Positions::kept ? " (--extend-positions stretches it)" : "");
-  if (positions == Positions::fresh) {
-    config.trained_positions = length < table ? length : 0;
-  } else if (length > config.trained_length()) {
-    if (positions == Positions::stretched) config.max_position_embeddings += length - table;
-    config.trained_positions = positions == Positions::stretched ? 0 : length;
+  if (positions == Positions::fresh) config.trained_positions = length < table ? length : 0;
+  if (positions == Positions::stretched && length > config.trained_length()) {
+    config.max_position_embeddings += length - table;
+    config.trained_positions = 0;
   }
+}
+
+std::string train_positions(model::ModelImpl& model, int64_t tokens) {
+  const auto& config = model.config;
+  if (tokens <= config.trained_length()) return "";
+  model.trained_positions = tokens < config.max_length() ? tokens : 0;
+  return model::note_on_positions(config, tokens) + ", whose positions behind begin untrained (--extend-positions)";
 }
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {
@@ -214,9 +221,7 @@ model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFa
                 options.from.empty()       ? Positions::fresh
                 : options.extend_positions ? Positions::stretched
                                            : Positions::kept);
-  const bool qk_norm = config.refined_attention.qk_norm;
   set_attention(config, options);
-  config.refined_attention.qk_norm |= qk_norm;  // weights that a model has are not left out
   check(config, options.from.empty() ? options.model : options.from);
   return config;
 }

@@ -203,9 +203,13 @@ model::ModelConfig resumed_model(const ModelOptions& options, const std::filesys
 // were trained in.
 enum class Positions { fresh, kept, stretched };
 
-// What config.json says of positions after training in rows of `length`: how many there are, and how many of them were
-// trained. UsageError for rows beyond the table, unless it is stretched.
+// How many positions a model is to have for rows of `length`, and of a new one how many will be trained. UsageError for
+// rows beyond the table, unless it is stretched.
 void fit_positions(model::ModelConfig& config, int64_t length, Positions positions);
+
+// Rows of training have so many tokens: as many positions will be trained. A sentence where some of them begin
+// untrained; else nothing.
+std::string train_positions(model::ModelImpl& model, int64_t tokens);
 
 // The model that the options ask for, with the tokenizer's vocabulary and λ resolved.
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length);

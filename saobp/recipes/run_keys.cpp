@@ -23,7 +23,9 @@ RunKey tokenizer_key(const text::Tokenizer& tokenizer, const std::string& flag) 
 }
 
 RunKey model_key(const model::ModelConfig& config, const std::string& flag) {
-  return {"model", flag, key_of_json(model::to_json(config)), "config.json"};
+  auto same = config;
+  same.trained_positions = 0;  // training changes it
+  return {"model", flag, key_of_json(model::to_json(same)), "config.json"};
 }
 
 io::Json to_json(const RunKeys& keys) {

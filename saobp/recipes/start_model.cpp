@@ -42,6 +42,8 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
                  c.tie_word_embeddings = tied;
                }});
   loaded.model->keep_sigma();
+  if (auto note = train_positions(*loaded.model, options.train.length); !note.empty())
+    loaded.notes.push_back(std::move(note));
   const size_t tensors = model::named_weights(loaded.model).size(), taken = tensors - loaded.drawn.size();
   StartedModel started{loaded.model,
                        {{"folder", folder.string()},

@@ -282,6 +282,12 @@ torch::Tensor pooled_logits(const model::Model& model, const model::Inputs& inpu
   return model->head()->logits(model->pooled_states(inputs), head_seed(model)).to(torch::kFloat);
 }
 
+int64_t longest(const Objective& objective) {
+  int64_t tokens = 0;
+  for (int64_t item = 0; item < objective.items(); ++item) tokens = std::max(tokens, objective.length(item));
+  return tokens;
+}
+
 void set_labels(const Task& task, model::ModelConfig& config) {
   config.labels.clear();
   if (task.kind == Kind::regression) config.labels = {"LABEL_0"};

@@ -75,6 +75,9 @@ std::unique_ptr<Objective> make_similarities(const Task& task, const Examples& e
                                              const model::ModelConfig& config, const text::Tokenizer& tokenizer,
                                              int64_t length);
 
+// Tokens of the longest row of all.
+int64_t longest(const Objective& objective);
+
 // What the config of a model that does this task says: its labels.
 void set_labels(const Task& task, model::ModelConfig& config);
 

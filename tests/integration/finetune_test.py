@@ -111,6 +111,8 @@ def test_labels_are_mapped_by_name(tmp_path, saobp, tuned):
 
 
 def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, saobp, model):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"trained_positions": 8}))  # and its rows train more
     write_sst2(tmp_path / "data/SST-2")
     saobp("finetune", model, "--task", "sst2", "--data", "data", "--output", "run", *QUICK, "--keep-checkpoints", 9)
     shutil.copytree(tmp_path / "run", tmp_path / "cut")
@@ -123,7 +125,7 @@ def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, saobp, model):
         shutil.rmtree(later)
     done = saobp("finetune", "--resume", "cut")
     assert "resuming cut from step 26" in done.out
-    for name in ("model.safetensors", "eval/sst2-dev.predictions.jsonl"):
+    for name in ("config.json", "model.safetensors", "eval/sst2-dev.predictions.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
     # Stopped after its last step, before its scores were written.
     shutil.rmtree(tmp_path / "cut/eval")
@@ -179,21 +181,23 @@ def test_rows_beyond_the_positions_that_were_trained(tmp_path, saobp, model):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"trained_positions": 8}))
     write_sst2(tmp_path / "data/SST-2", train=32)
-    start = ["finetune", model, "--task", "sst2", "--data", "data", "--length", 15, "--batch", 16, "--epochs", 1,
-             "--learning-rate", 0]
+    longest = 2 + max(len(line.split()) - 1 for line in (tmp_path / "data/SST-2/train.tsv").read_text().splitlines()[1:])
+    start = ["finetune", model, "--task", "sst2", "--data", "data", "--batch", 16, "--epochs", 1, "--learning-rate", 0]
     said = lambda run: json.loads((tmp_path / run / "config.json").read_text())
-    done = saobp(*start, "--output", "kept")
-    assert "trained in rows of up to 8 tokens; those behind, up to 15, begin untrained" in done.out
-    assert [said("kept")[key] for key in ("max_position_embeddings", "trained_positions")] == [64, 15]
-    done = saobp("evaluate", "kept", "--task", "sst2", "--data", "data", "--length", 20)
-    assert "rows of up to 15 tokens; rows here have up to 20" in done.out
-    done = saobp(*start, "--output", "long", "--extend-positions")
+    done = saobp(*start, "--length", 40, "--output", "kept")
+    note = f"trained in rows of up to 8 tokens; rows here have up to {longest}"
+    assert 8 < longest < 15 and note in done.out
+    assert [said("kept")[key] for key in ("max_position_embeddings", "trained_positions")] == [64, longest]
+    done = saobp(*start, "--length", 15, "--output", "long", "--extend-positions")
     assert said("long")["max_position_embeddings"] == 15 and "trained_positions" not in said("long")
     (note,) = json.loads((tmp_path / "long/run.json").read_text())["from"]["notes"]
-    assert note in done.out and "8 trained places of its position table of 64 are stretched to 15" in note
+    assert note in done.out and "64, of which 8 are trained, is stretched from those to 15" in note
     before, after = (load_file(folder / "model.safetensors") for folder in (model, tmp_path / "long"))
     name = "embeddings.position_embeddings.weight"
     assert torch.equal(after[f"bert.{name}"][::2], before[name][:8])
+    (tmp_path / "kept/config.json").write_text(json.dumps(said("kept") | {"trained_positions": longest - 2}))
+    done = saobp("evaluate", "kept", "--task", "sst2", "--data", "data", "--split", "train")
+    assert f"rows of up to {longest - 2} tokens; rows here have up to {longest}" in done.out
 
 
 def test_bad_input(tmp_path, saobp, model):

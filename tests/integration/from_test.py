@@ -84,20 +84,22 @@ def test_positions_that_rows_never_reached(tmp_path, saobp, setting):
     table = lambda run: load_file(tmp_path / run / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
 
     done = saobp(*arguments, "--output", "kept")
-    assert "trained in rows of up to 32 tokens; those behind, up to 63, begin untrained" in done.out
+    assert "trained in rows of up to 32 tokens; rows here have up to 63, whose positions behind begin untrained" in done.out
     assert torch.equal(table("kept"), table("plain")) and said("kept") == [64, 63]
     record = json.loads((tmp_path / "kept/run.json").read_text())["from"]
     assert "positions" not in record and "begin untrained" in record["notes"][0]
 
     note = "trained in rows of up to 32 tokens; rows here have up to "
-    analyze = ["analyze", "plain", "--text", "valid.txt", "--measures", "gtd", "--limit", 4]
-    assert f"plain: its positions were {note}48" in saobp(*analyze, "--length", 48).out
+    analyze = ["analyze", "plain", "--text", "valid.txt", "--measures", "gtd", "--limit", 4, "--json"]
+    done = saobp(*analyze, "--length", 60)
+    assert done.json["trained_positions"] == 32 and done.json["longest_sequence"] == 42  # two special tokens
+    assert f"plain: its positions were {note}42" in done.out + done.err
     done = saobp(*analyze)  # by itself within them
-    assert note not in done.out and " 32 " in done.out
-    assert f"{note}40" in saobp("fill", "plain", "--text", "[MASK] " + "the " * 37).out
+    assert note not in done.out + done.err and done.json["longest_sequence"] == 32
+    assert f"plain: its positions were {note}40" in saobp("fill", "plain", "--text", "[MASK] " + "the " * 37).out
 
     done = saobp(*arguments, "--extend-positions", "--output", "long")
-    assert "the 32 trained places of its position table of 64 are stretched to 63" in done.out
+    assert "its position table of 64, of which 32 are trained, is stretched from those to 63" in done.out
     assert torch.equal(table("long")[::2], table("plain")[:32]) and said("long") == [63, None]
     assert json.loads((tmp_path / "long/run.json").read_text())["from"]["positions"] == {"before": 32, "now": 63}
 
@@ -117,6 +119,11 @@ def test_reparametrised_weights_begin_as_they_were(tmp_path, saobp, setting):
     saobp("pretrain", "--from", "plain", "--corpus", corpus_of(setting), "--attention", "original", "--qk-norm", *QUIET,
           "--length", 32, "--output", "normed")
     assert any("query_norm" in name for name in json.loads((tmp_path / "normed/run.json").read_text())["from"]["drawn"])
+    # Gains that the model has are kept without the flag, by a run that goes on too.
+    saobp("pretrain", "--from", "normed", "--corpus", corpus_of(setting), "--attention", "original", *QUIET, "--length", 32,
+          "--output", "again")
+    saobp("pretrain", "--resume", "again", "--steps", 2)
+    assert any("query_norm" in name for name in load_file(tmp_path / "again/model.safetensors"))
 
 
 def test_what_does_not_go_with_from(tmp_path, saobp, setting):
