@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/experiments/tasks-first.md"
@@ -214,7 +215,8 @@ def page(options):
         models.append(f"| {arm} | {model['parameters']:,} | {model['attention']}{strength}{length} | "
                       f"{record['options']['optimizer']['learning_rate']:g} |")
         host = f"{record['host']['processor']}, {record['host']['cores']} cores"
-    pretrained = "\n".join(f"- {words}" for words in map(lambda arm: pretraining_in_words(options, arm), ARMS) if words)
+    pretrained = "\n".join(textwrap.fill(f"- {words}", 120, subsequent_indent="  ")
+                           for words in map(lambda arm: pretraining_in_words(options, arm), ARMS) if words)
     return f"""# Tasks, plain and refined: a first look
 
 Made by `bench/tasks_first.py` from run folders: `run` fine-tunes, `pack` keeps the records and predictions in
