@@ -269,9 +269,11 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
   require_about_size(files, config);
   loaded.model = make_model(config, options.seed, kind);
   const torch::NoGradGuard no_grad;
-  const bool spread = config.trained_positions == 0 && config.max_length() > before.trained_length();
-  Loader loader(files, loaded.model, before.max_position_embeddings, spread ? before.trained_length() : 0);
-  if (spread) loaded.notes.push_back(stretching_note(before, config));
+  if (config.trained_positions == 0 && config.max_length() > before.trained_length()) {
+    loaded.stretched_from = before.trained_length();
+    loaded.notes.push_back(stretching_note(before, config));
+  }
+  Loader loader(files, loaded.model, before.max_position_embeddings, loaded.stretched_from);
   const bool may_draw = options.seed.has_value();
   // Gains of QK-norm begin as 1 in a model that had none.
   const auto& names = config.family->tensors;

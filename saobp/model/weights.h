@@ -42,6 +42,7 @@ struct LoadedModel {
   std::vector<std::string> unused;  // tensors in the file that the model has no place for (a pooler, say)
   std::vector<std::string> drawn;   // the model's tensors that the file lacked
   std::vector<std::string> notes;   // what else is not as config.json says, a sentence each
+  int64_t stretched_from = 0;       // places of the file's position table that were spread over the model's; 0: none
 };
 
 // `folder` holds config.json and model.safetensors, or several files with their model.safetensors.index.json, as

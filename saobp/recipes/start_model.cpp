@@ -70,8 +70,8 @@ StartedModel start_model(const PretrainOptions& options, const text::Tokenizer& 
       line(concat("the tokenizer in ", options.model.tokenizer,
                   " is not the model's own: its ids may mean other tokens"));
   }
-  if (config.trained_positions == 0 && before.trained_length() < config.max_length())
-    started.record["positions"] = {{"before", before.trained_length()}, {"now", config.max_length()}};
+  if (loaded.stretched_from > 0)
+    started.record["positions"] = {{"before", loaded.stretched_from}, {"now", config.max_length()}};
   return started;
 }
 
