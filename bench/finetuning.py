@@ -8,7 +8,7 @@ The first: both train one epoch on the same first examples, batch 32, at most 12
 length, and then score the dev set; tokenising is in both times, loading programs and weights, checkpoints and looks at the dev set
 while training in neither. Prints JSON:
 seconds of each round, and the median of the ratios transformers / saobp. Theirs is plain attention. With --dtype bf16 both
-compute in bfloat16 (theirs by autocast).
+compute in bfloat16 (theirs by autocast), unless --their-dtype says otherwise.
 
 The second: questions a second over SQuAD's dev set, windows of 384 tokens with 128 in common, batches of 32 windows of like
 length; tokenising is in both, picking the answers out of the logits in ours alone.
@@ -141,6 +141,7 @@ def main():
     parser.add_argument("--data", help="the folder that holds SST-2")
     parser.add_argument("--squad", help="dev-v1.1.json")
     parser.add_argument("--dtype", default="f32", choices=["f32", "bf16"], help="of training and of evaluation")
+    parser.add_argument("--their-dtype", choices=["f32", "bf16"], help="of transformers; by default the same")
     parser.add_argument("--examples", type=int, default=2000)
     parser.add_argument("--attention", default="high")
     parser.add_argument("--threads", type=int, default=2)
@@ -149,16 +150,17 @@ def main():
     options = parser.parse_args()
     if options.squad:
         return squad(options)
+    their_dtype = options.their_dtype or options.dtype
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         cut(options.data, folder, options.examples)
         for number in range(options.rounds):
-            command = [sys.executable, "-c", THEIRS, options.model, folder, str(options.threads), f"{folder}/theirs", options.dtype]
+            command = [sys.executable, "-c", THEIRS, options.model, folder, str(options.threads), f"{folder}/theirs", their_dtype]
             theirs = last_json(command)
             rounds.append({"saobp": ours(options, folder, number), "transformers": theirs})
     ratios = {part: statistics.median(r["transformers"][part] / r["saobp"][part] for r in rounds) for part in ("train", "evaluate")}
     print(json.dumps({"model": options.model, "attention": options.attention, "examples": options.examples, "dtype": options.dtype,
-                      "threads": options.threads, "rounds": rounds, "ratio": ratios}))
+                      "their_dtype": their_dtype, "threads": options.threads, "rounds": rounds, "ratio": ratios}))
 
 
 if __name__ == "__main__":

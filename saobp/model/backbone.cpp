@@ -49,11 +49,11 @@ BackboneImpl::BackboneImpl(const ModelConfig& c) : config(c) {
   }
 }
 
-// In training their gradient is sparse where the head's product is tied to them: it is added to that of the product,
-// which covers the whole table, and would be nearly all zeros.
+// In training their gradient is sparse, since a batch reads few rows: it is added to that of the head's product where
+// that is tied to them, and else the optimiser takes it row by row.
 torch::Tensor BackboneImpl::embed_words(const torch::Tensor& input_ids) const {
   return torch::embedding(word_embeddings, input_ids, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false,
-                          /*sparse=*/shares_word_embeddings() && is_training());
+                          /*sparse=*/is_training());
 }
 
 // [n, E], or [B, n, E] where they depend on padding.

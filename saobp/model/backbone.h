@@ -98,8 +98,6 @@ struct BackboneImpl : torch::nn::Module {
   // Weights from N(0, initializer_range²), those of projections onto the residual divided by √(2 · layers) where norms
   // stand before (Radford et al. 2019); biases 0, LayerNorm 1 and 0, the embedding of padding 0.
   void draw_weights(uint64_t seed);
-  // The word embeddings are also the weights of the head's product.
-  virtual bool shares_word_embeddings() const = 0;
 
  private:
   torch::Tensor run(const Inputs& inputs, const AttentionProbe& probe, const torch::Tensor& places);

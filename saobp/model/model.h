@@ -25,9 +25,6 @@ struct ModelImpl : BackboneImpl {
   torch::Tensor logits(const torch::Tensor& hidden) const { return language_head().logits(hidden); }
   bool has_language_head() const { return head_ && head_->record.kind == HeadKind::language_model; }
 
- protected:
-  bool shares_word_embeddings() const override { return has_language_head() && !head_->output_weight.defined(); }
-
  private:
   std::optional<Head> head_;
 };

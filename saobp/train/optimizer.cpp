@@ -7,6 +7,9 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <optional>
+
+#include "saobp/train/adamw_rows.h"
 
 namespace saobp::train {
 
@@ -19,6 +22,20 @@ double learning_rate(const OptimizerOptions& options, int64_t step, int64_t step
   return options.learning_rate *
          (options.schedule == Schedule::linear ? 1.0 - part : 0.5 * (1.0 + std::cos(std::numbers::pi * part)));
 }
+
+namespace {
+
+// The gradient, zeros where there is none; sparse, with each row once, where it may be updated row by row.
+torch::Tensor gradient_of(const torch::Tensor& parameter) {
+  const auto& gradient = parameter.grad();
+  if (!gradient.defined()) return torch::zeros_like(parameter);
+  if (!gradient.is_sparse()) return gradient;
+  const bool rows = parameter.dim() == 2 && gradient.sparse_dim() == 1 && parameter.scalar_type() == torch::kFloat &&
+                    parameter.is_cpu() && parameter.is_contiguous();
+  return rows ? gradient.coalesce() : gradient.to_dense();
+}
+
+}  // namespace
 
 model::TensorList parameters_of(const torch::nn::Module& module) {
   model::TensorList parameters;
@@ -37,44 +54,81 @@ AdamW::AdamW(const model::TensorList& parameters, const OptimizerOptions& option
     group.exp_avgs.push_back(torch::zeros_like(parameter));
     group.exp_avg_sqs.push_back(torch::zeros_like(parameter));
     group.updates.push_back(torch::zeros({}, torch::kFloat32));
+    group.moving.emplace_back();
   }
 }
 
 double AdamW::update(double learning_rate) {
   torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> all;
   std::vector<std::vector<torch::Tensor>> gradients(groups_.size());
+  std::vector<torch::Tensor> dense;  // all of them, of a sparse one its values
   for (size_t g = 0; g < groups_.size(); ++g)
     for (const auto& parameter : groups_[g].parameters) {
-      auto gradient = parameter.grad().defined() ? parameter.grad() : torch::zeros_like(parameter);
-      if (gradient.is_sparse()) gradient = gradient.to_dense();  // embeddings whose projection took no part
-      gradients[g].push_back(gradient);
-      all.push_back(gradient);
+      gradients[g].push_back(gradient_of(parameter));
+      dense.push_back(gradients[g].back().is_sparse() ? gradients[g].back()._values() : gradients[g].back());
     }
-  const double norm = torch::stack(at::_foreach_norm(all, 2)).norm().item<double>();
+  const double norm = torch::stack(at::_foreach_norm(dense, 2)).norm().item<double>();
   if (std::isfinite(norm)) {
-    // The fused kernel divides gradients by grad_scale: clipping without another pass over them.
-    std::optional<torch::Tensor> scale;
+    double divisor = 1;                                   // of gradients: clipping without another pass over them
     const double excess = (norm + 1e-6) / options_.clip;  // as torch's clip_grad_norm_ has it
     if (options_.clip > 0 && excess > 1) {
-      scale = torch::tensor(static_cast<float>(excess));
-      if (all.front().scalar_type() == torch::kDouble) {  // it is a float there
-        scale.reset();
-        at::_foreach_mul_(all, 1 / excess);
-      }
+      if (dense.front().scalar_type() == torch::kDouble)
+        at::_foreach_mul_(dense, 1 / excess);  // the kernel's divisor is a float
+      else
+        divisor = excess;
     }
-    for (size_t g = 0; g < groups_.size(); ++g) {
-      auto& group = groups_[g];
-      for (auto& count : group.updates) count += 1;  // the kernel reads the number of this update
-      if (!group.parameters.empty())
-        at::_fused_adamw_(group.parameters, gradients[g], group.exp_avgs, group.exp_avg_sqs, {}, group.updates,
-                          learning_rate * group.rate, options_.beta1, options_.beta2, group.weight_decay,
-                          options_.epsilon, false, false, scale, {});
-    }
+    for (size_t g = 0; g < groups_.size(); ++g) update_group(groups_[g], gradients[g], learning_rate, divisor);
   }
   for (auto& group : groups_)
     for (auto& parameter : group.parameters) parameter.mutable_grad().reset();
   return norm;
+}
+
+void AdamW::update_group(Group& group, const std::vector<torch::Tensor>& gradients, double learning_rate,
+                         double divisor) const {
+  std::vector<torch::Tensor> parameters, dense, exp_avgs, exp_avg_sqs, updates;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    group.updates[i] += 1;  // the kernel reads the number of this update
+    if (gradients[i].is_sparse()) {
+      update_rows(group, i, gradients[i], learning_rate, divisor);
+      continue;
+    }
+    group.moving[i].reset();
+    parameters.push_back(group.parameters[i]);
+    dense.push_back(gradients[i]);
+    exp_avgs.push_back(group.exp_avgs[i]);
+    exp_avg_sqs.push_back(group.exp_avg_sqs[i]);
+    updates.push_back(group.updates[i]);
+  }
+  if (parameters.empty()) return;
+  std::optional<torch::Tensor> scale;
+  if (divisor != 1) scale = torch::tensor(static_cast<float>(divisor));
+  at::_fused_adamw_(parameters, dense, exp_avgs, exp_avg_sqs, {}, updates, learning_rate * group.rate, options_.beta1,
+                    options_.beta2, group.weight_decay, options_.epsilon, false, false, scale, {});
+}
+
+void AdamW::update_rows(Group& group, size_t i, const torch::Tensor& gradient, double learning_rate,
+                        double divisor) const {
+  auto& moving = group.moving[i];
+  if (!moving.defined()) moving = group.exp_avgs[i].ne(0).logical_or_(group.exp_avg_sqs[i].ne(0)).any(1);
+  const auto values = gradient._values().contiguous();
+  const auto places = torch::arange(values.size(0), torch::kLong);
+  const auto gradient_row = torch::full({moving.size(0)}, -1, torch::kLong);
+  gradient_row.index_put_({gradient._indices()[0]}, places);
+  const double rate = learning_rate * group.rate, t = group.updates[i].item<double>();
+  AdamWStep step;
+  step.keep = static_cast<float>(1 - rate * group.weight_decay);
+  step.gradient_divisor = static_cast<float>(divisor);
+  step.beta2 = static_cast<float>(options_.beta2);
+  step.one_minus_beta1 = static_cast<float>(1 - options_.beta1);
+  step.one_minus_beta2 = static_cast<float>(1 - options_.beta2);
+  step.step = static_cast<float>(rate / (1 - std::pow(options_.beta1, t)));
+  step.root = static_cast<float>(std::sqrt(1 - std::pow(options_.beta2, t)));
+  step.epsilon = static_cast<float>(options_.epsilon);
+  adamw_rows(step, moving.size(0), values.size(1), values.const_data_ptr<float>(),
+             gradient_row.const_data_ptr<int64_t>(), moving.mutable_data_ptr<bool>(),
+             group.parameters[i].mutable_data_ptr<float>(), group.exp_avgs[i].mutable_data_ptr<float>(),
+             group.exp_avg_sqs[i].mutable_data_ptr<float>());
 }
 
 model::TensorList AdamW::state() const {
@@ -103,6 +157,7 @@ void AdamW::load_state(const model::TensorList& state, const std::string& source
       load("exp_avg." + group.names[i], group.exp_avgs[i]);
       load("exp_avg_sq." + group.names[i], group.exp_avg_sqs[i]);
       load("updates", group.updates[i]);
+      group.moving[i].reset();
     }
 }
 

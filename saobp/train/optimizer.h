@@ -1,4 +1,5 @@
-// AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine, over ATen's fused CPU kernel.
+// AdamW (Loshchilov & Hutter 2019) with a linear warm-up and a cosine, over ATen's fused CPU kernel; of a table with a
+// sparse gradient (float, of two dimensions) row by row: adamw_rows.h.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,13 @@ class AdamW {
     double rate = 1;  // what the learning rate is multiplied with
     std::vector<std::string> names;
     std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, updates;
+    std::vector<torch::Tensor> moving;  // of a table's rows, those with moments; undefined where it is not known
   };
+  // Gradients are divided by `divisor`.
+  void update_group(Group& group, const std::vector<torch::Tensor>& gradients, double learning_rate,
+                    double divisor) const;
+  void update_rows(Group& group, size_t i, const torch::Tensor& gradient, double learning_rate, double divisor) const;
+
   OptimizerOptions options_;
   std::vector<Group> groups_;
 };
