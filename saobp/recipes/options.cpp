@@ -205,9 +205,11 @@ void fit_positions(model::ModelConfig& config, int64_t length, Positions positio
 
 std::string train_positions(model::ModelImpl& model, int64_t tokens) {
   const auto& config = model.config;
-  if (tokens <= config.trained_length()) return "";
+  const int64_t trained = config.trained_length();
+  if (tokens <= trained) return "";
   model.trained_positions = tokens < config.max_length() ? tokens : 0;
-  return model::note_on_positions(config, tokens) + ", whose positions behind begin untrained (--extend-positions)";
+  return concat(model::note_on_positions(config, tokens), ": positions from ", trained,
+                " on start untrained (--extend-positions stretches the trained ones)");
 }
 
 model::ModelConfig resolve_model(const ModelOptions& options, const VocabularyFacts& vocabulary, int64_t length) {

@@ -173,6 +173,15 @@ class Pretraining final : public Composition {
   std::optional<TextValidator> validator_;
 };
 
+// Behind the strength in words.
+std::string how_strength_changes(const ModelOptions& options) {
+  const bool grows = options.strength_warmup_steps > 0, learned = options.learn_strength != LearnStrength::none;
+  return concat(grows || learned ? ", which " : "",
+                grows ? concat("grows from 0 over ", io::counted(options.strength_warmup_steps, "step")) : "",
+                grows && learned ? " and " : "",
+                learned ? concat("is learned for each ", io::enum_name(options.learn_strength)) : "");
+}
+
 }  // namespace
 
 std::unique_ptr<Composition> make_pretraining(const PretrainOptions& options, const RunPlace& place) {
@@ -183,7 +192,7 @@ void announce(const PretrainOptions& options, const model::ModelConfig& config, 
               const train::World& world, const fs::path& run, const train::Reporter& reporter) {
   const auto& t = options.train;
   reporter.note("model", model_in_words(options.model.from.empty() ? options.model.model : options.model.from, config),
-                strength_changes(options.model) ? " at the start" : "");
+                how_strength_changes(options.model));
   text.announce(reporter);
   reporter.note("training", io::counted(t.steps, "step"), " of ",
                 io::counted(t.batch * t.accumulation * world.size() * t.length, "token"), ", ",

@@ -84,10 +84,10 @@ def test_positions_that_rows_never_reached(tmp_path, saobp, setting):
     table = lambda run: load_file(tmp_path / run / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
 
     done = saobp(*arguments, "--output", "kept")
-    assert "trained in rows of up to 32 tokens; rows here have up to 63, whose positions behind begin untrained" in done.out
+    assert "trained in rows of up to 32 tokens; rows here have up to 63: positions from 32 on start untrained" in done.out
     assert torch.equal(table("kept"), table("plain")) and said("kept") == [64, 63]
     record = json.loads((tmp_path / "kept/run.json").read_text())["from"]
-    assert "positions" not in record and "begin untrained" in record["notes"][0]
+    assert "positions" not in record and "start untrained" in record["notes"][0]
 
     note = "trained in rows of up to 32 tokens; rows here have up to "
     analyze = ["analyze", "plain", "--text", "valid.txt", "--measures", "gtd", "--limit", 4, "--json"]

@@ -56,6 +56,8 @@ def test_warm_up_is_linear(tmp_path, saobp, setting):
     plain = [m["loss"] for m in metrics(tmp_path / "plain") if "loss" in m]
     losses = [m["loss"] for m in log if "loss" in m]
     assert losses[0] == plain[0] and losses[2] != plain[2]
+    said = saobp(*setting, "--strength", 0.5, "--strength-warmup-steps", 10, "--learn-strength", "head", "--steps", 1, "--output", "said")
+    assert "high attention, strength 0.5, which grows from 0 over 10 steps and is learned for each head\n" in said.out
 
 
 def test_fixed_strengths_stay(tmp_path, saobp, setting):
