@@ -325,9 +325,10 @@ void add_analyze_command(CLI::App& app) {
   flags("keep_sequences", state->places.keep_sequences,
         "also write analysis/NAME.sequences.jsonl, a line for each sequence with its own figures");
   command
-      ->add_option("--correlate", state->correlate,
-                   "how measures go with this, over heads and over sequences: another measure, importance (with "
-                   "--importance), answer, label or tokens of the sequences, or a number of --scores; commas between")
+      ->add_option(
+          "--correlate", state->correlate,
+          "how measures go with this, over heads and over sequences: another measure, importance (with "
+          "--importance), answer, label (of two) or tokens of the sequences, or a number of --scores; commas between")
       ->delimiter(',')
       ->type_name("NAME");
   command
@@ -341,7 +342,7 @@ void add_analyze_command(CLI::App& app) {
             "commas between");
   flags("importance", state->importance,
         "what becomes of the model's answers when one head looks at the same keys whatever the query, head by head");
-  flags("study_sequences", state->study_sequences, "that --what-if and --importance take, the first ones",
+  flags("study_sequences", state->study_sequences, "sequences that --what-if and --importance take, the first ones",
         io::at_least(1));
   command
       ->add_option(
@@ -351,10 +352,11 @@ void add_analyze_command(CLI::App& app) {
       ->type_name("FILE.npz");
   flags("maps", state->places.maps,
         "write the maps of some sequences into the run, analysis/NAME.maps.json, where a report finds them");
-  flags.add("--matrix-type", state->matrix_type, "of their numbers");
+  flags.add("--matrix-type", state->matrix_type, "of the numbers in --matrices");
   flags.add("--sequences", state->sequence_ids,
-            "which, with commas between: their numbers from 1, or the ids of a task's examples; by default the first");
-  flags.add("--draw", state->draw, "draw one head's map of the first of them: LAYER.HEAD, from 0.0");
+            "those for --maps, --matrices and --draw, commas between: their numbers from 1, or a task's ids (ID#N: an "
+            "option)");
+  flags.add("--draw", state->draw, "draw the map of one head, LAYER.HEAD from 0.0 on, for the first of --sequences");
   flags("name", state->places.name, "the record in the run folder is analysis/NAME.json; by default the text's name");
   command
       ->add_option("--into", state->places.into,

@@ -13,6 +13,13 @@
 namespace saobp::cli {
 namespace {
 
+std::vector<TaskScores> scores_of(const io::Json& final) {
+  std::vector<TaskScores> table = {{final.at("task"), "dev", final.at("dev")}};
+  const auto also = final.value("also", io::Json::object());
+  for (const auto& [name, scores] : also.items()) table.push_back({name, scores.at("split"), scores});
+  return table;
+}
+
 struct Finetune {
   recipes::FinetuneOptions options;
   std::string output, resume, grid;
@@ -26,7 +33,8 @@ struct Finetune {
     if (!resume.empty()) {
       for (const char* flag : {"--seeds", "--grid", "model"})
         if (app->get_option(flag)->count() > 0)
-          fail_usage(flag, " does not go with --resume: a run goes on with what it has");
+          fail_usage(flag == std::string_view("model") ? "FOLDER" : flag,
+                     " does not go with --resume: a run goes on with what it has");
     } else if (options.task.task.empty()) {
       fail_usage("--task is missing: the name of one (see saobp tasks list)");
     }
@@ -40,8 +48,7 @@ struct Finetune {
     const std::string run = resume.empty() ? output : resume;
     end_if_interrupted(outcome, "finetune", run);
     if (outcome.rank > 0) return;
-    if (outcome.final.contains("dev"))
-      console.line(scores_table({{outcome.final.at("task"), "dev", outcome.final.at("dev")}}));
+    if (outcome.final.contains("dev")) console.line(scores_table(scores_of(outcome.final)));
     console.line(concat("done        ", run));
     io::Json result = {{"run", run}};
     result.update(outcome.final);
@@ -58,7 +65,8 @@ struct Finetune {
       throw ExitCode{kInterrupted};
     }
     std::vector<TaskScores> table;
-    for (const auto& [task, scores] : outcome.summary.at("tasks").items()) table.push_back({task, "dev", scores});
+    for (const auto& [task, scores] : outcome.summary.at("tasks").items())
+      table.push_back({task, scores.at("split"), scores});
     console.line("\n" + scores_table(table));
     for (const auto& [name, value] : outcome.summary.at("averages").items())
       if (value.is_number()) console.line(concat(name, "  ", train::format("%.2f", 100 * value.get<double>())));
@@ -76,7 +84,11 @@ void add_finetune_command(CLI::App& app) {
   auto* command = app.add_subcommand("finetune", "Fine-tune a model on a task, and score it on the dev set");
   state->app = command;
   command->add_option("model", state->options.start.from, "a run or another model folder")->type_name("FOLDER");
-  command->add_option("--output", state->output, "run folder to make, e.g. runs/sst2-high")->type_name("FOLDER");
+  command
+      ->add_option(
+          "--output", state->output,
+          "run folder to make, e.g. runs/sst2-high; of several tasks or seeds the folder that holds their runs")
+      ->type_name("FOLDER");
   command
       ->add_option("--resume", state->resume,
                    "run folder to go on with, from its newest checkpoint, and with the options that it has")

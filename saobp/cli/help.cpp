@@ -52,7 +52,7 @@ std::string entry_of(const CLI::Option& option) {
     if (const auto value = value_of(option); !value.empty()) name += " " + value;
   }
   std::string meaning = option.get_description();
-  if (const auto type = option.get_type_name(); type.find('|') != std::string::npos) {
+  if (const auto type = option.get_type_name(); type.find('|') != std::string::npos && !option.get_positional()) {
     // Unless the text names them already, in its own words.
     bool named = true;
     std::vector<std::string> words = CLI::detail::split(type, '|');

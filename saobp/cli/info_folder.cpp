@@ -108,10 +108,13 @@ class Description {
     int64_t done = losses.step.is_null() ? 0 : losses.step.at("step").get<int64_t>();
     if (!finished.empty())
       done = io::get_or<int64_t>(io::get_or<Json>(record, "final", Json::object(), source), "step", done, source);
-    line("steps", concat(io::grouped(done), " of ", io::grouped(steps), ", begun ",
-                         io::get_or<std::string>(record, "started", "at a time not recorded", source),
-                         finished.empty() ? concat(", not finished (saobp pretrain --resume ", folder_.string(), ")")
-                                          : ", finished " + finished));
+    const auto command = io::get_or<std::string>(record, "command", "pretrain", source);
+    line("steps",
+         concat(io::grouped(done), steps > 0 ? " of " + io::grouped(steps) : "", ", begun ",
+                io::get_or<std::string>(record, "started", "at a time not recorded", source),
+                finished.empty() ? concat(", not finished (saobp ", command, " --resume ", folder_.string(), ")")
+                                 : ", finished " + finished));
+    task(record, source);
     if (!losses.step.is_null()) line("loss", at_step(losses.step, "loss"));
     if (!losses.validation.is_null())
       line("validation", at_step(losses.validation, "validation_loss") + "; lowest " +
@@ -142,6 +145,25 @@ class Description {
 
   static std::string at_step(const Json& line, const char* key) {
     return concat(io::in_short(line.at(key).get<double>()), " at step ", io::grouped(line.at("step").get<int64_t>()));
+  }
+
+  // Of a fine-tuning run: what it was trained on, and the scores that it ended with.
+  void task(const Json& record, const std::string& source) {
+    const auto task = io::get_or<Json>(record, "task", Json(), source);
+    if (!task.is_object()) return;
+    const auto where = source + ": \"task\"";
+    line("task", concat(io::get_or<std::string>(task, "name", "without a name", where), ", ",
+                        io::counted(io::get_or<int64_t>(io::get_or<Json>(task, "train", Json::object(), where),
+                                                        "examples", 0, where),
+                                    "example")));
+    const auto final = io::get_or<Json>(record, "final", Json(), source);
+    const auto dev = final.is_object() ? final.value("dev", Json()) : Json();
+    const auto scores = dev.is_object() ? dev.value("scores", Json()) : Json();
+    json["scores"] = scores;
+    if (!scores.is_object()) return;
+    for (const auto& [name, score] : scores.items())
+      if (score.is_object() && score.value("value", Json()).is_number())
+        line("dev", concat(name, " ", io::in_short(score.at("value").get<double>())));
   }
 
   void texts(const char* name, const Json& paths) {

@@ -33,7 +33,7 @@ void add_report_command(CLI::App& app) {
   auto state = std::make_shared<Report>();
   auto* command = app.add_subcommand(
       "report", "Make one HTML page of runs: training, tasks, attention and its maps, the paper's tables");
-  command->add_option("runs", state->runs, "run folders, those that analyze --into makes, or models")
+  command->add_option("runs", state->runs, "run folders, folders of suites, those that analyze --into makes, or models")
       ->required()
       ->type_name("RUN|MODEL");
   command->add_option("-o,--output", state->output, "the page; by default report.html in the first run")

@@ -28,7 +28,7 @@ void add_score_command(CLI::App& app) {
   auto state = std::make_shared<Score>();
   auto* command = app.add_subcommand("score", "Make a task's scores again from a file of predictions");
   command->add_option("--task", state->task, "its name (see saobp tasks list), or the .json file of one")->required();
-  command->add_option("--preset", state->preset, "of the task's settings");
+  command->add_option("--preset", state->preset, "a variant of the task by its name, that of the predictions");
   command
       ->add_option("--predictions", state->predictions,
                    "TASK-SPLIT.predictions.jsonl: a JSON object a line with \"id\", \"gold\" and \"prediction\"")

@@ -13,8 +13,8 @@ struct TaskScores {
   io::Json scores;  // tasks::scores_of
 };
 
-// A line a score: value and standard error in points, beside the trivial baselines; "≈" marks a score whose interval
-// (two standard errors) covers the best of these.
+// A line a score: value and standard error in points, beside the trivial baselines; "≈" marks a score that is not
+// more than two standard errors above the best of these.
 std::string scores_table(const std::vector<TaskScores>& tasks, bool by_length = false);
 
 }  // namespace saobp::cli

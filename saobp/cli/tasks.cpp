@@ -48,7 +48,9 @@ void add_khop(CLI::App& tasks) {
   auto& o = state->options;
   auto* command = tasks.add_subcommand("khop", "Make questions over several hops, a task of its own");
   command->add_option("--output", state->output, "folder to make")->required()->type_name("FOLDER");
-  command->add_option("--hops", o.hops, "hops of an example, each as often: 1,2,3,4")->delimiter(',')->type_name("N,…");
+  command->add_option("--hops", o.hops, "hops of the examples, each as often, commas between")
+      ->delimiter(',')
+      ->type_name("N,…");
   FieldsToFlags add{*command};
   add("chains", o.chains, "chains in a text, one of which is asked for: so many options", io::between(2, 30));
   add("fillers", o.fillers, "sentences that say nothing", io::between(0, 1e5));

@@ -40,7 +40,8 @@ struct CorpusOptions {
     visit(
         "document", self.document,
         "a document ends at a line of white space (blank), at the file's end only (file), or at each line's (line); or "
-        "each line is a JSON object that holds one (jsonl), as always in files named .jsonl, .ndjson or .json");
+        "each line is a JSON object that holds one (jsonl), as always in files named .jsonl, .jsonlines, .ndjson or "
+        ".json");
     visit("cache", self.cache,
           "folder for tokenised text; by default $SAOBP_CACHE, $XDG_CACHE_HOME/saobp or ~/.cache/saobp");
     visit("text_field", self.text_field,

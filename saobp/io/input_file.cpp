@@ -87,9 +87,9 @@ struct OtherFormat {
 constexpr OtherFormat kOtherFormats[] = {
     {"\xFD"
      "7zXZ",
-     "xz", "unpack it with xz -d"},
-    {"BZh", "bzip2", "unpack it with bzip2 -d"},
-    {"PK\x03\x04", "zip", "unpack it with unzip"},
+     "an xz", "unpack it with xz -d"},
+    {"BZh", "a bzip2", "unpack it with bzip2 -d"},
+    {"PK\x03\x04", "a zip", "unpack it with unzip"},
 };
 
 std::unique_ptr<InputFile::Decoder> decoder_for(const fs::path& path, std::string_view text) {
@@ -101,7 +101,7 @@ std::unique_ptr<InputFile::Decoder> decoder_for(const fs::path& path, std::strin
     return std::make_unique<ZstdDecoder>();
   for (const auto& [start, name, advice] : kOtherFormats)
     if (text.starts_with(start))
-      fail(path.string(), ": is a ", name, " file; text, JSON lines, gzip or zstd was expected (", advice, ")");
+      fail(path.string(), ": is ", name, " file; text, JSON lines, gzip or zstd was expected (", advice, ")");
   if (has_compressed_name(path) && text.size() < sizeof magic)
     fail(path.string(), ": byte offset ", text.size(), ": the file is cut short; its name says that it is compressed");
   return nullptr;

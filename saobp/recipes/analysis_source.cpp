@@ -95,7 +95,7 @@ class TaskSource final : public AnalysisSource {
           groups.emplace_back("answer", answer->second ? "right" : "wrong");
         found.cut += std::ssize(tokens.ids) == length && objective->length(item) >= length;
         found.list.push_back({std::move(tokens), std::move(groups)});
-        found.ids.push_back(rows.size() > 1 ? concat(example.id, ", option ", row) : example.id);
+        found.ids.push_back(rows.size() > 1 ? concat(example.id, "#", row) : example.id);
       }
     }
     for (const std::vector<std::string>* notes : {&examples_.notes, &objective->notes()})
@@ -144,7 +144,8 @@ std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& option
   if (options.data.empty()) fail_usage("--data is missing: the folder with the files of ", options.task);
   auto task = tasks::find_task(options.task, options.preset);
   if (task.kind == tasks::Kind::language || task.kind == tasks::Kind::similarity)
-    fail_usage("--task: ", task.name, " has no rows of its own; --text was expected");
+    fail_usage("--task: ", task.name,
+               " is no task that a model is trained on; --text, or a task such as stsb, was expected");
   return std::make_unique<TaskSource>(std::move(task), options, limit);
 }
 

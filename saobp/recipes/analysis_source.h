@@ -46,9 +46,9 @@ struct TaskSourceOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("task", self.task, "look at a task's examples (see saobp tasks list), each row as the model is fed it");
-    visit("preset", self.preset, "of the task's settings");
+    visit("preset", self.preset, "a variant of the task by its name (saobp tasks list --json shows them)");
     visit("data", self.data, "the task's published files, or a folder of such folders");
-    visit("split", self.split, "train, dev or test");
+    visit("split", self.split, "train, dev, test, or another that the task has");
   }
 };
 

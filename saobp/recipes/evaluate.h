@@ -27,10 +27,10 @@ struct EvaluateOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("task", self.task, "one or several: sst2,rte; a suite: glue (see saobp tasks list)");
-    visit("preset", self.preset, "of the task's settings");
+    visit("task", self.task, "one or several: hellaswag,boolq (see saobp tasks list)");
+    visit("preset", self.preset, "a variant of the task by its name (saobp tasks list --json shows them)");
     visit("data", self.data, "the tasks' published files, or a folder of such folders");
-    visit("split", self.split, "train, dev or test");
+    visit("split", self.split, "train, dev, test, or another that the task has");
     visit("prompt", self.prompt, "of the task's prompts, which a decoder is asked by without training");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("batch", self.batch, "examples a pass; changes no score", io::between(1, kMaxTokensAPass));

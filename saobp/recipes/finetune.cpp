@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <list>
 #include <numeric>
 
 #include "saobp/io/sealed_json.h"
@@ -64,6 +65,13 @@ class TaskScores final : public train::Validator {
   std::optional<Evaluation> newest_;
 };
 
+// A split that the model is scored on after training, beside dev.
+struct AlsoScored {
+  std::string name, split;  // its name in a suite
+  tasks::Examples examples;
+  std::unique_ptr<tasks::Objective> rows = {};
+};
+
 pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& task, model::HeadKind head,
                             const RunPlace& place) {
   const auto change = [&](model::ModelConfig& config) {
@@ -113,6 +121,12 @@ class Finetuning final : public Composition {
         dev_scores_("dev", model_, {task_, dev_, *dev_rows_, options.train.batch}, place.world) {
     if (held_rows_)
       held_scores_.emplace("held out", model_, Asking{task_, held_, *held_rows_, options.train.batch}, place.world);
+    for (const auto& [name, split] : task_.also)
+      if (tasks::has_split(task_, split, options.task.data)) {
+        auto& scored =
+            also_.emplace_back(AlsoScored{name, split, tasks::read_examples(task_, split, options.task.data)});
+        scored.rows = objective(scored.examples);
+      }
     set_dtype(model_, options.train.dtype);
     if (auto note = train_positions(*model_, tasks::longest(*train_rows_)); !note.empty())
       opened_.notes.push_back(std::move(note));
@@ -151,11 +165,13 @@ class Finetuning final : public Composition {
   }
 
   RunKeys keys() const override {
-    return {tokenizer_key(*opened_.tokenizer, "--tokenizer"),
-            model_key(config_, "the model"),
-            {"task", "--task", key_of(task_.json.dump())},
-            {"train", "--data", train_.key},
-            {"dev", "--data", dev_.key}};
+    RunKeys keys = {tokenizer_key(*opened_.tokenizer, "--tokenizer"),
+                    model_key(config_, "the model"),
+                    {"task", "--task", key_of(task_.json.dump())},
+                    {"train", "--data", train_.key},
+                    {"dev", "--data", dev_.key}};
+    for (const auto& scored : also_) keys.push_back({scored.split, "--data", scored.examples.key});
+    return keys;
   }
 
   io::Json record() const override {
@@ -182,6 +198,10 @@ class Finetuning final : public Composition {
     tell("train", train_, *train_rows_);
     if (held_rows_) tell("held out", held_, *held_rows_);
     tell("dev", dev_, *dev_rows_);
+    for (const auto& scored : also_) tell(scored.split.c_str(), scored.examples, *scored.rows);
+    for (const auto& [name, split] : task_.also)
+      if (!tasks::has_split(task_, split, options_.task.data))
+        say.note(split, "has no file in ", options_.task.data, "; it is not scored");
     const auto trainer = trainer_options();
     say.note("training", io::counted(options_.train.epochs, "epoch"), " of ",
              io::counted(batches_.steps_an_epoch(), "step"), " with ",
@@ -208,6 +228,12 @@ class Finetuning final : public Composition {
     write_evaluation(dev, task_, "dev", settings(), place_.run / "eval");
     final["task"] = task_.name;
     final["dev"] = dev.scores;
+    for (const auto& scored : also_) {
+      const auto found = *evaluate(model_, {task_, scored.examples, *scored.rows, options_.train.batch});
+      write_evaluation(found, task_, scored.split, settings(), place_.run / "eval");
+      final["also"][scored.name] = found.scores;
+      final["also"][scored.name]["split"] = scored.split;
+    }
   }
 
  private:
@@ -258,6 +284,7 @@ class Finetuning final : public Composition {
   const double encode_seconds_;
   std::unique_ptr<tasks::Objective> held_rows_, dev_rows_;
   TaskBatches batches_;
+  std::list<AlsoScored> also_;  // whose examples their rows point to
   TaskScores dev_scores_;
   std::optional<TaskScores> held_scores_;  // of what is held back: where something is, it is looked at while training
 };

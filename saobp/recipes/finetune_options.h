@@ -28,7 +28,8 @@ struct TaskOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("task", self.task,
           "its name (see saobp tasks list), or the .json file of one; several: sst2,rte; a suite: glue");
-    visit("preset", self.preset, "of the task's settings, such as append for race-middle");
+    visit("preset", self.preset,
+          "a variant of the task by its name, such as append for race-middle (saobp tasks list --json shows them)");
     visit("data", self.data, "the task's published files, or a folder of such folders");
     visit("train_rows", self.train_rows, "examples to train on, drawn with --seed; 0: all", io::at_least(0));
     visit(
@@ -37,7 +38,8 @@ struct TaskOptions {
         "none, or 0.1 with --patience",
         io::between(0, 0.9));
     visit("from_task", self.from_task,
-          "fine-tune on this task first, such as mnli, and go on from there: in OUTPUT/from-TASK");
+          "fine-tune on this task first, such as mnli, and go on from there: in OUTPUT/from-TASK/seed-N, the run "
+          "itself being OUTPUT/TASK/seed-N");
   }
 };
 
@@ -98,7 +100,7 @@ struct FinetuneTrainOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("epochs", self.epochs, "times that each example is seen; 0: the task's setting, else 4", io::between(0, 1e6));
-    visit("batch", self.batch, "examples a pass; 0: 32", io::between(0, kMaxTokensAPass));
+    visit("batch", self.batch, "examples a pass; 0: the task's setting, else 32", io::between(0, kMaxTokensAPass));
     visit("length", self.length, "tokens of the longest row; 0: the task's setting, else 128",
           io::between(0, kMaxTokensAPass));
     visit("accumulation", self.accumulation, "passes a step", io::between(1, 1e6));

@@ -1,5 +1,6 @@
 #include "saobp/recipes/suite.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -61,23 +62,42 @@ Json averages_of(const Json& tasks) {
           {"glue_without_wnli", json(scores::glue_without_wnli(glue))}};
 }
 
+void check_scores(const Json& part, const std::string& where) {
+  io::require<int64_t>(part, "examples", where);
+  const auto scores = io::require<Json>(part, "scores", where);
+  if (!scores.is_object() || scores.empty()) fail(where, ": \"scores\" is ", scores.dump(), "; scores were expected");
+  for (const auto& [name, score] : scores.items())
+    for (const char* figure : {"value", "standard_error"}) {
+      if (!score.is_object() || !score.contains(figure)) fail(where, ": ", name, ": \"", figure, "\" is missing");
+      if (!score.at(figure).is_null()) io::require<double>(score, figure, concat(where, ": ", name));
+    }
+}
+
 // What a run that is through has found; null where its record says that it is not.
 Json final_of(const Json& record, const std::string& path) {
   const auto final = io::get_or<Json>(record, "final", Json(), path);
   if (!final.is_object() || !final.contains("dev")) return nullptr;
-  for (const char* part : {"dev", "held_out"}) {
-    if (!final.contains(part)) continue;
-    const auto where = concat(path, ": final: ", part);
-    io::require<int64_t>(final.at(part), "examples", where);
-    const auto scores = io::require<Json>(final.at(part), "scores", where);
-    if (!scores.is_object() || scores.empty()) fail(where, ": \"scores\" is ", scores.dump(), "; scores were expected");
-    for (const auto& [name, score] : scores.items())
-      for (const char* figure : {"value", "standard_error"}) {
-        if (!score.is_object() || !score.contains(figure)) fail(where, ": ", name, ": \"", figure, "\" is missing");
-        if (!score.at(figure).is_null()) io::require<double>(score, figure, concat(where, ": ", name));
-      }
+  for (const char* part : {"dev", "held_out"})
+    if (final.contains(part)) check_scores(final.at(part), concat(path, ": final: ", part));
+  const auto also = final.value("also", Json::object());
+  for (const auto& [name, part] : also.items()) {
+    const auto where = concat(path, ": final: also: ", name);
+    check_scores(part, where);
+    io::require<std::string>(part, "split", where);
   }
   return final;
+}
+
+// Adds what a run with one more seed found to what there is.
+void add_seed(const Json& final, const std::string& task, std::vector<SeedScores>& found) {
+  const auto add = [&](const std::string& name, const std::string& split, const Json& scores) {
+    auto place = std::find_if(found.begin(), found.end(), [&](const SeedScores& each) { return each.name == name; });
+    if (place == found.end()) place = found.insert(found.end(), {name, split, {}});
+    place->seeds.push_back(scores);
+  };
+  add(task, "dev", final.at("dev"));
+  const auto also = final.value("also", Json::object());
+  for (const auto& [name, scores] : also.items()) add(name, scores.at("split"), scores);
 }
 
 // What a run's options are to be the same in; paths as a run records them.
@@ -204,12 +224,12 @@ void keep_others(const fs::path& path, Json& summary) {
 
 }  // namespace
 
-Json summary_of(const std::vector<std::pair<std::string, std::vector<Json>>>& all) {
+Json summary_of(const std::vector<SeedScores>& all) {
   Json tasks = Json::object();
-  for (const auto& [task, seeds] : all) {
+  for (const auto& [task, split, seeds] : all) {
     Json scores = Json::object();
     for (const auto& [name, score] : seeds.front().at("scores").items()) scores[name] = over_seeds(name, seeds);
-    tasks[task] = {{"split", "dev"},
+    tasks[task] = {{"split", split},
                    {"seeds", seeds.size()},
                    {"examples", seeds.front().at("examples")},
                    {"scores", scores},
@@ -225,7 +245,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
   train::refuse_ranks("finetune with several tasks, seeds or settings");
   check_suite(given, grid, seeds, folder);
   Json choices = Json::object();
-  std::vector<std::pair<std::string, std::vector<Json>>> found;
+  std::vector<SeedScores> found;
   for (const auto& name : names) {
     auto options = given;
     options.task.task = name;
@@ -239,7 +259,6 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
         continue;
       }
     }
-    auto& of_task = found.emplace_back(task.name, std::vector<Json>()).second;
     const bool with_first = !given.task.from_task.empty() && tasks::find_task(given.task.from_task).name != task.name;
     if (!with_first && !given.task.from_task.empty())
       reporter.note("", "\n", task.name, ": is the task that would come first; it is trained on alone");
@@ -263,7 +282,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
       const auto final = final_of_run(options, run, reporter);
       if (!final) return {true, nullptr};
       record_choice(run, choices.value(task.name, Json()));
-      of_task.push_back(final->at("dev"));
+      add_seed(*final, task.name, found);
     }
   }
   if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " has its files in ", given.task.data);

@@ -28,10 +28,17 @@ struct SuiteOutcome {
 SuiteOutcome run_suite(const FinetuneOptions& options, const std::vector<std::string>& tasks, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter);
 
+// What the runs with several seeds found on a split of a task.
+struct SeedScores {
+  std::string name;  // of the task, or of another split of it ("mnli_mismatched")
+  std::string split;
+  std::vector<io::Json> seeds;
+};
+
 // {"tasks": {T: {"split", "seeds", "examples", "scores": {NAME: {"value" (mean over the seeds), "standard_deviation"
 // (over seeds), "standard_error" (over examples, mean over the seeds), "values"}}, "baselines", "failed_seeds"}},
 // "averages"}; a task's "grid" where one was tried. A seed has failed where its first score is not above that of always
 // giving the most frequent answer, or is undefined.
-io::Json summary_of(const std::vector<std::pair<std::string, std::vector<io::Json>>>& scores_of_seeds);
+io::Json summary_of(const std::vector<SeedScores>& all);
 
 }  // namespace saobp::recipes

@@ -23,9 +23,9 @@ struct TaskRowOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("task", self.task, "its name (see saobp tasks list), or the .json file of one");
-    visit("preset", self.preset, "of the task's settings");
+    visit("preset", self.preset, "a variant of the task by its name (saobp tasks list --json shows them)");
     visit("data", self.data, "the task's published files, or a folder of such folders");
-    visit("split", self.split, "train, dev or test");
+    visit("split", self.split, "train, dev, test, or another that the task has");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("length", self.length, "tokens of the longest row; 0: the task's setting, else 128",
           io::between(0, kMaxTokensAPass));

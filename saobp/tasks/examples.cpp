@@ -156,13 +156,7 @@ void read_documents(const Task& task, Examples& examples) {
   if (examples.list.empty()) fail(examples.file.string(), ": holds no text");
 }
 
-}  // namespace
-
-fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
-  if (task.format == Format::text && fs::is_regular_file(data)) return data;
-  const auto& split = task.split(name);
-  if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
-  if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
+std::optional<fs::path> file_below(const Task& task, const Split& split, const fs::path& data) {
   std::vector<fs::path> places = {data};
   for (const auto& folder : task.folders) places.push_back(data / folder);
   std::vector<fs::path> below;
@@ -174,8 +168,23 @@ fs::path find_split(const Task& task, const std::string& name, const fs::path& d
   for (const auto& file : split.files)
     for (const auto& place : places)
       if (fs::exists(place / file)) return place / file;
+  return {};
+}
+
+}  // namespace
+
+fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
+  if (task.format == Format::text && fs::is_regular_file(data)) return data;
+  const auto& split = task.split(name);
+  if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
+  if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
+  if (auto found = file_below(task, split, data)) return *found;
   fail(data.string(), ": has no ", io::listed(split.files), " of ", task.title, ", nor have folders in it called ",
        io::listed(task.folders));
+}
+
+bool has_split(const Task& task, const std::string& name, const fs::path& data) {
+  return fs::is_directory(data) && file_below(task, task.split(name), data);
 }
 
 Examples read_examples(const Task& task, const std::string& name, const fs::path& data) {

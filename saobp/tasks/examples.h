@@ -40,6 +40,8 @@ struct Examples {
 // Where the split's files are below `data`: there, in the task's folder in there, or in one below. Error naming what
 // was looked for.
 std::filesystem::path find_split(const Task& task, const std::string& split, const std::filesystem::path& data);
+// Whether they are there at all.
+bool has_split(const Task& task, const std::string& split, const std::filesystem::path& data);
 
 // Error with file and line for a label that is not among the task's, a number out of range, an id that is there twice,
 // and a split that is empty.

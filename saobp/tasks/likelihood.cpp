@@ -145,12 +145,13 @@ std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string&
                                             int64_t length) {
   const auto found = task.prompts.find(prompt);
   if (found == task.prompts.end()) {
+    if (task.prompts.empty())
+      fail_usage("--task: ", task.title,
+                 " has no prompts to ask a decoder by; it takes a head, which saobp finetune trains");
     std::vector<std::string> names;
     names.reserve(task.prompts.size());
     for (const auto& [name, text] : task.prompts) names.push_back(name);
-    fail_usage("--prompt: ", task.title,
-               names.empty() ? " cannot be put to a decoder without training"
-                             : concat(" has no prompt ", prompt, "; ", io::listed(names), " was expected"));
+    fail_usage("--prompt: ", task.title, " has no prompt ", prompt, "; ", io::listed(names), " was expected");
   }
   return std::make_unique<Likelihoods>(task, found->second, examples, config, tokenizer, length);
 }

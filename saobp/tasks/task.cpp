@@ -42,7 +42,7 @@ Split split_of(const Json& json, const Layout& layout, const std::string& source
 const std::vector<std::string> kKnown = {"name",    "title",   "source",  "version",  "suite",  "kind",   "format",
                                          "folders", "splits",  "id",      "first",    "second", "option", "options",
                                          "label",   "labels",  "range",   "positive", "scores", "groups", "prompts",
-                                         "recipe",  "overlap", "presets", "about",    "text",   "only"};
+                                         "recipe",  "overlap", "presets", "about",    "text",   "only",   "also"};
 
 }  // namespace
 
@@ -96,6 +96,10 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   const auto splits = io::require<Json>(json, "splits", source);
   for (const auto& [name, split] : splits.items())
     task.splits[name] = split_of(split, layout, concat(source, ": split \"", name, "\""));
+  task.also = io::get_or<std::map<std::string, std::string>>(json, "also", {}, source);
+  for (const auto& [name, split] : task.also)
+    if (!task.splits.contains(split) || !task.splits.at(split).labelled)
+      fail(source, ": \"also\" names ", split, ", which is no split with labels");
   const auto labels = io::get_or<Json>(json, "labels", Json::object(), source);
   for (const auto& [name, value] : labels.items())
     task.labels.push_back({name, io::convert<std::vector<std::string>>(value.is_array() ? value : Json::array({value}),

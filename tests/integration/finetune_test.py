@@ -58,6 +58,9 @@ def predictions(path):
 def test_a_classifier_learns_and_transformers_says_the_same(tmp_path, saobp, model, tuned):
     scores = tuned.json["dev"]["scores"]
     assert scores["accuracy"]["value"] > 0.9
+    told = saobp("info", "run").out
+    assert "task          sst2, 200 examples\n" in told and f"dev           accuracy {scores['accuracy']['value']:.4g}\n" in told
+    assert " of 0" not in told
     assert tuned.json["dev"]["baselines"]["majority"]["accuracy"] == 0.5
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["id2label"] == {"0": "negative", "1": "positive"} and config["architectures"] == ["BertForSequenceClassification"]

@@ -80,3 +80,61 @@ def test_questions_over_several_hops(tmp_path, saobp, model):  # noqa: F811
     one_line(saobp("tasks", "khop", "--output", "khop", code=2), "exists already")
     one_line(saobp("tasks", "khop", "--output", "k", "--hops", "40", code=2), "need 164 things")
     assert "khop" in saobp("tasks", "list").out
+    # The options of a question are sequences of their own.
+    drawn = saobp("analyze", "run", "--task", "khop", "--data", "khop", "--limit", 2, "--measures", "gtd", "--draw", "1.0",
+                  "--sequences", "dev-0#1", "--json")
+    assert drawn.json["sequences"] > 4 and "sequence dev-0#1, layer 1 head 0" in drawn.err
+
+
+def write_glue(folder):
+    """All nine tasks, tiny, in their published columns."""
+    draw = random.Random(3)
+
+    def rows(name, count, header, row):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        lines = ["\t".join(row(i, sentence(draw, i % 2), sentence(draw, i % 3 % 2))) for i in range(count)]
+        (folder / name).write_text("".join(line + "\n" for line in ([header] if header else []) + lines))
+
+    pair = "index\tsentence1\tsentence2\tlabel"
+    entailed = ["entailment", "not_entailment"]
+    for split, count in (("train", 24), ("dev", 12)):
+        rows(f"CoLA/{split}.tsv", count, "", lambda i, a, b: ("x", str(i % 2), "", a))
+        rows(f"SST-2/{split}.tsv", count, "sentence\tlabel", lambda i, a, b: (a, str(i % 2)))
+        rows(f"MRPC/{split}.tsv", count, "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", lambda i, a, b: (str(i % 2), "1", "2", a, b))
+        rows(f"STS-B/{split}.tsv", count, "index\tsentence1\tsentence2\tscore", lambda i, a, b: (str(i), a, b, str(i % 6)))
+        rows(f"QQP/{split}.tsv", count, "id\tquestion1\tquestion2\tis_duplicate", lambda i, a, b: (str(i), a, b, str(i % 2)))
+        rows(f"QNLI/{split}.tsv", count, "index\tquestion\tsentence\tlabel", lambda i, a, b: (str(i), a, b, entailed[i % 2]))
+        rows(f"RTE/{split}.tsv", count, pair, lambda i, a, b: (str(i), a, b, entailed[i % 2]))
+        rows(f"WNLI/{split}.tsv", count, pair, lambda i, a, b: (str(i), a, b, str(i % 2)))
+    for split, count in (("train", 24), ("dev_matched", 12), ("dev_mismatched", 9)):
+        rows(f"MNLI/{split}.tsv", count, "index\tsentence1\tsentence2\tgold_label",
+             lambda i, a, b: (str(i), a, b, ["entailment", "neutral", "contradiction"][i % 3]))
+
+
+def test_the_averages_of_glue(tmp_path, saobp, model):  # noqa: F811
+    write_glue(tmp_path / "glue")
+    command = ["finetune", model, "--task", "glue", "--data", "glue", "--epochs", 3, *QUICK[2:], "--output", "all", "--seeds", 2, "--json"]
+    done = saobp(*command)
+    tasks = done.json["tasks"]
+    assert len(tasks) == 10 and tasks["mnli_mismatched"]["split"] == "dev_mismatched" and tasks["mnli_mismatched"]["examples"] == 9
+    assert len(tasks["mnli_mismatched"]["scores"]["accuracy"]["values"]) == 2
+    record = json.loads((tmp_path / "all/mnli/seed-6/run.json").read_text())
+    assert record["final"]["also"]["mnli_mismatched"]["scores"]["accuracy"]["value"] == tasks["mnli_mismatched"]["scores"]["accuracy"]["values"][1]
+    again = saobp("score", "--task", "mnli", "--predictions", "all/mnli/seed-6/eval/mnli-dev_mismatched.predictions.jsonl", "--json")
+    assert again.json["tasks"]["mnli"]["scores"]["accuracy"] == record["final"]["also"]["mnli_mismatched"]["scores"]["accuracy"]
+
+    value = lambda task, name="accuracy": tasks[task]["scores"][name]["value"]
+    both = lambda task, *names: sum(value(task, name) for name in names) / 2
+    of_site = {"cola": value("cola", "matthews"), "stsb": both("stsb", "pearson", "spearman"), "mrpc": both("mrpc", "f1", "accuracy"),
+               "qqp": both("qqp", "f1", "accuracy"), "mnli": (value("mnli") + value("mnli_mismatched")) / 2,
+               **{task: value(task) for task in ("sst2", "qnli", "rte", "wnli")}}
+    of_paper = {**of_site, "stsb": value("stsb", "pearson"), **{task: value(task) for task in ("mrpc", "qqp", "mnli")}}
+    averages = done.json["averages"]
+    assert averages["glue_site"] == pytest.approx(sum(of_site.values()) / 9)
+    assert averages["glue_paper"] == pytest.approx(sum(of_paper.values()) / 9)
+    assert averages["glue_without_wnli"] == pytest.approx(sum(v for task, v in of_site.items() if task != "wnli") / 8)
+    assert saobp(*command).json["tasks"] == tasks, "what is done is left"
+
+    (tmp_path / "glue/MNLI/dev_mismatched.tsv").unlink()
+    alone = saobp("finetune", model, "--task", "mnli", "--data", "glue", "--epochs", 1, *QUICK[2:], "--output", "alone", "--json")
+    assert "dev_mismatched" in alone.err and "is not scored" in alone.err and "also" not in alone.json

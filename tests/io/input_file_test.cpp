@@ -145,15 +145,15 @@ TEST_F(Input, DamageIsNeverReadAsText) {
 
 TEST_F(Input, OtherFormatsAreRefusedByName) {
   using namespace std::string_literals;
-  for (const auto& [name, start] : {std::pair{"xz",
+  for (const auto& [name, start] : {std::pair{"an xz",
                                               "\xFD"
                                               "7zXZ\0"s},
-                                    {"bzip2", "BZh9"s},
-                                    {"zip", "PK\x03\x04"s}}) {
+                                    {"a bzip2", "BZh9"s},
+                                    {"a zip", "PK\x03\x04"s}}) {
     const auto path = folder_.write("file", start);
     EXPECT_TRUE(error_of([&] {
                   InputFile{path};
-                }).starts_with(concat(path, ": is a ", name, " file; text, JSON lines, gzip or zstd was expected (")));
+                }).starts_with(concat(path, ": is ", name, " file; text, JSON lines, gzip or zstd was expected (")));
   }
 }
 
