@@ -2,12 +2,13 @@
 """The experiment of docs/experiments/tasks-first.md: fine-tuning plain and refined models on every task, and its page.
 
     .venv/bin/python bench/tasks_first.py run --data TASKS --output RUNS --minilm FOLDER --mini-original RUN --mini-high RUN
-    .venv/bin/python bench/tasks_first.py pack --output RUNS --mini-original RUN --mini-high RUN
+    .venv/bin/python bench/tasks_first.py pack --output RUNS --mini-original RUN --mini-high RUN [--beside RUN]
     .venv/bin/python bench/tasks_first.py page
 
 `run` leaves what is done and goes on with what was stopped; RUNS/ARM/TASK holds a suite of saobp finetune. `pack` puts records,
 analyses and predictions of each arm (without lists of n best, options and weights), and the records of its pretraining, into
-docs/experiments/tasks-first/ARM.tar.xz, so that every score can be made again. `page` writes docs/experiments/tasks-first.md from
+docs/experiments/tasks-first/ARM.tar.xz, so that every score can be made again; with `--beside` those of a pretraining run that
+led to no arm go into beside.tar.xz. `page` writes docs/experiments/tasks-first.md from
 these archives, compares arms by saobp compare, and keeps what the page says under "What it shows".
 """
 import argparse
@@ -51,6 +52,7 @@ ARMS = {"minilm-original": ("minilm", ["--attention", "original"]),
 ONLY = {"mini-high-length": ["squad", "race-middle", "boolq"]}  # rows of more than 128 tokens
 PAIRS = [("minilm-original", "minilm-high"), ("minilm-original", "minilm-high-quarter"), ("mini-original", "mini-high"),
          ("mini-high", "mini-high-length")]
+BESIDE = "beside"  # the archive of pretraining runs that were not gone on with
 RATES = {"minilm": "5e-5", "mini_original": "3e-4", "mini_high": "3e-4"}  # 3e-4: the highest that Turc et al. 2019 tried
 
 
@@ -100,6 +102,7 @@ def lean(path):
 
 def pretraining(folder):
     """The records of a run, of the run that it came from, and so on: (name in an archive, file)."""
+    folder = pathlib.Path(folder)
     while folder and (folder / "run.json").exists():
         for path in [folder / "run.json", folder / "metrics.jsonl", *sorted(folder.glob("analysis/*.json"))]:
             if not path.name.endswith(".maps.json"):
@@ -115,13 +118,13 @@ def records_of(options, arm):
                     "*/*/seed-*/eval/*.predictions.jsonl", "*/*/seed-*/analysis/*-dev.json"]:
         yield from ((path.relative_to(root), path) for path in sorted(root.glob(pattern)))
     if arm in ("mini-original", "mini-high") and getattr(options, ARMS[arm][0]):
-        yield from pretraining(pathlib.Path(getattr(options, ARMS[arm][0])))
+        yield from pretraining(getattr(options, ARMS[arm][0]))
 
 
 def pack(options):
     ARCHIVES.mkdir(parents=True, exist_ok=True)
-    for arm in ARMS:
-        files = list(records_of(options, arm))
+    for arm in [*ARMS, BESIDE]:
+        files = [found for run in options.beside for found in pretraining(run)] if arm == BESIDE else list(records_of(options, arm))
         if not files:
             continue
         aside = ARCHIVES / f"{arm}.tar.xz.part"
@@ -189,11 +192,13 @@ def pretraining_in_words(options, arm):
     runs = [json.loads(path.read_text()) for path in pathlib.Path(options.output, arm).glob("pretraining/*/run.json")]
     words, tokens = [], 0
     for run in sorted(runs, key=lambda run: run["started"]):
-        train = run["options"]["train"]
+        train, model = run["options"]["train"], run["options"]["model"]
         tokens += train["steps"] * train["batch"] * train["length"]
-        words.append(f"{train['steps']:,} steps of {train['batch']} rows of {train['length']} tokens to a masked-LM perplexity of "
+        grows = f", λ growing from 0 over {model['strength_warmup_steps']:,} of them," if model["strength_warmup_steps"] else ""
+        words.append(f"{train['steps']:,} steps of {train['batch']} rows of {train['length']} tokens{grows} to a masked-LM perplexity of "
                      f"{run['final']['masked_lm_perplexity']:.1f}")
-    return f"`{arm}`: {', then '.join(words)}; {tokens / 1e6:.1f} M tokens." if words else ""
+    name = "Not gone on with" if arm == BESIDE else f"`{arm}`"
+    return f"{name}: {', then '.join(words)}; {tokens / 1e6:.1f} M tokens." if words else ""
 
 
 def records(options):
@@ -216,7 +221,7 @@ def page(options):
                       f"{record['options']['optimizer']['learning_rate']:g} |")
         host = f"{record['host']['processor']}, {record['host']['cores']} cores"
     pretrained = "\n".join(textwrap.fill(f"- {words}", 120, subsequent_indent="  ")
-                           for words in map(lambda arm: pretraining_in_words(options, arm), ARMS) if words)
+                           for words in map(lambda arm: pretraining_in_words(options, arm), [*ARMS, BESIDE]) if words)
     return f"""# Tasks, plain and refined: a first look
 
 Made by `bench/tasks_first.py` from run folders: `run` fine-tunes, `pack` keeps the records and predictions in
@@ -267,6 +272,7 @@ def main():
     parser.add_argument("--minilm", help="all-MiniLM-L6-v2")
     parser.add_argument("--mini-original", help="the run of a BERT-Mini with plain attention")
     parser.add_argument("--mini-high", help="the run of a BERT-Mini with refined attention")
+    parser.add_argument("--beside", action="append", default=[], help="a pretraining run that led to no arm")
     parser.add_argument("--arms", type=lambda text: text.split(","), help="some of the arms")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/saobp"))
     options = parser.parse_args()

@@ -64,6 +64,7 @@ class Description {
     std::string strengths;
     for (const auto& heads : refined.strengths) {
       std::vector<std::string> each;
+      each.reserve(heads.size());
       for (double strength : heads) each.push_back(io::in_short(strength));
       strengths += (strengths.empty() ? "" : ", ") + (each.size() == 1 ? each[0] : "(" + joined(each) + ")");
     }
