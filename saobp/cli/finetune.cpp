@@ -13,13 +13,6 @@
 namespace saobp::cli {
 namespace {
 
-std::vector<TaskScores> scores_of(const io::Json& final) {
-  std::vector<TaskScores> table = {{final.at("task"), "dev", final.at("dev")}};
-  const auto also = final.value("also", io::Json::object());
-  for (const auto& [name, scores] : also.items()) table.push_back({name, scores.at("split"), scores});
-  return table;
-}
-
 struct Finetune {
   recipes::FinetuneOptions options;
   std::string output, resume, grid;
@@ -48,7 +41,12 @@ struct Finetune {
     const std::string run = resume.empty() ? output : resume;
     end_if_interrupted(outcome, "finetune", run);
     if (outcome.rank > 0) return;
-    if (outcome.final.contains("dev")) console.line(scores_table(scores_of(outcome.final)));
+    if (outcome.final.contains("dev")) {
+      std::vector<TaskScores> table;
+      for (const auto& [name, split, scores] : recipes::split_scores(outcome.final))
+        table.push_back({name, split, scores});
+      console.line(scores_table(table));
+    }
     console.line(concat("done        ", run));
     io::Json result = {{"run", run}};
     result.update(outcome.final);

@@ -200,7 +200,7 @@ class Finetuning final : public Composition {
     tell("dev", dev_, *dev_rows_);
     for (const auto& scored : also_) tell(scored.split.c_str(), scored.examples, *scored.rows);
     for (const auto& [name, split] : task_.also)
-      if (!tasks::has_split(task_, split, options_.task.data))
+      if (std::none_of(also_.begin(), also_.end(), [&](const auto& scored) { return scored.split == split; }))
         say.note(split, "has no file in ", options_.task.data, "; it is not scored");
     const auto trainer = trainer_options();
     say.note("training", io::counted(options_.train.epochs, "epoch"), " of ",

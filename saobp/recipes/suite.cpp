@@ -77,6 +77,7 @@ void check_scores(const Json& part, const std::string& where) {
 Json final_of(const Json& record, const std::string& path) {
   const auto final = io::get_or<Json>(record, "final", Json(), path);
   if (!final.is_object() || !final.contains("dev")) return nullptr;
+  io::require<std::string>(final, "task", path + ": final");
   for (const char* part : {"dev", "held_out"})
     if (final.contains(part)) check_scores(final.at(part), concat(path, ": final: ", part));
   const auto also = final.value("also", Json::object());
@@ -89,15 +90,13 @@ Json final_of(const Json& record, const std::string& path) {
 }
 
 // Adds what a run with one more seed found to what there is.
-void add_seed(const Json& final, const std::string& task, std::vector<SeedScores>& found) {
-  const auto add = [&](const std::string& name, const std::string& split, const Json& scores) {
-    auto place = std::find_if(found.begin(), found.end(), [&](const SeedScores& each) { return each.name == name; });
-    if (place == found.end()) place = found.insert(found.end(), {name, split, {}});
+void add_seed(const Json& final, std::vector<SeedScores>& found) {
+  for (const auto& [name, split, scores] : split_scores(final)) {
+    auto place = found.begin();
+    while (place != found.end() && place->name != name) ++place;
+    if (place == found.end()) place = found.insert(place, {name, split, {}});
     place->seeds.push_back(scores);
-  };
-  add(task, "dev", final.at("dev"));
-  const auto also = final.value("also", Json::object());
-  for (const auto& [name, scores] : also.items()) add(name, scores.at("split"), scores);
+  }
 }
 
 // What a run's options are to be the same in; paths as a run records them.
@@ -224,6 +223,13 @@ void keep_others(const fs::path& path, Json& summary) {
 
 }  // namespace
 
+std::vector<SplitScores> split_scores(const Json& final) {
+  std::vector<SplitScores> found = {{final.at("task"), "dev", final.at("dev")}};
+  const auto also = final.value("also", Json::object());
+  for (const auto& [name, scores] : also.items()) found.push_back({name, scores.at("split"), scores});
+  return found;
+}
+
 Json summary_of(const std::vector<SeedScores>& all) {
   Json tasks = Json::object();
   for (const auto& [task, split, seeds] : all) {
@@ -282,7 +288,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
       const auto final = final_of_run(options, run, reporter);
       if (!final) return {true, nullptr};
       record_choice(run, choices.value(task.name, Json()));
-      add_seed(*final, task.name, found);
+      add_seed(*final, found);
     }
   }
   if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " has its files in ", given.task.data);

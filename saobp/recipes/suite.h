@@ -28,10 +28,17 @@ struct SuiteOutcome {
 SuiteOutcome run_suite(const FinetuneOptions& options, const std::vector<std::string>& tasks, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter);
 
-// What the runs with several seeds found on a split of a task.
-struct SeedScores {
+// What a run that is through was scored on, from its record's "final": dev, and the splits beside it.
+struct SplitScores {
   std::string name;  // of the task, or of another split of it ("mnli_mismatched")
   std::string split;
+  io::Json scores;  // tasks::scores_of
+};
+std::vector<SplitScores> split_scores(const io::Json& final);
+
+// What the runs with several seeds found on a split of a task.
+struct SeedScores {
+  std::string name, split;  // as above
   std::vector<io::Json> seeds;
 };
 

@@ -86,15 +86,14 @@ struct Task {
   Format format = Format::records;
   std::vector<std::string> folders;  // names that its folder goes by
   std::map<std::string, Split> splits;
-  std::map<std::string, std::string>
-      also;                         // splits that a fine-tuning is scored on beside dev, by their names in a suite
-  std::vector<Label> labels;        // of a classification
-  double lowest = 0, highest = 0;   // of a regression
-  std::string positive;             // the label that F1 is of
-  std::vector<std::string> scores;  // the first is the one that tables show
-  std::map<std::string, Template> groups;  // scores are also told for each value of these
-  std::map<std::string, Prompt> prompts;   // by their names; "default" is taken unless another is asked for
-  int64_t overlap = 128;                   // tokens that two windows of a span's context share
+  std::map<std::string, std::string> also;  // name in a suite: split that a run is scored on beside dev
+  std::vector<Label> labels;                // of a classification
+  double lowest = 0, highest = 0;           // of a regression
+  std::string positive;                     // the label that F1 is of
+  std::vector<std::string> scores;          // the first is the one that tables show
+  std::map<std::string, Template> groups;   // scores are also told for each value of these
+  std::map<std::string, Prompt> prompts;    // by their names; "default" is taken unless another is asked for
+  int64_t overlap = 128;                    // tokens that two windows of a span's context share
   TextSettings text;
   io::Json recipe;  // defaults of fine-tuning that differ from everyone's
   io::Json json;    // all of it, as the file has it
