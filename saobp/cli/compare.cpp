@@ -65,7 +65,8 @@ void add_compare_command(CLI::App& app) {
       ->type_name("FOLDER");
   command->add_option("--task", state->task, "one or several: sst2,rte")->required();
   command->add_option("--split", state->split, "whose predictions are compared")->capture_default_str();
-  command->add_option("--score", state->score, "by default the task's first one");
+  command->add_option("--score", state->score,
+                      "by default the task's first one; of a decoder's likelihoods also accuracy_bytes and the like");
   state->console.add_flag(*command);
   add_example(*command, "Example:\n  saobp compare runs/mini-original-glue runs/mini-high-glue --task rte,sst2");
   command->callback([state] { state->run(); });

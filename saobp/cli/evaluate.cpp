@@ -31,12 +31,21 @@ struct Evaluate {
     const auto folder = !output.empty() ? std::filesystem::path(output)
                         : is_run        ? std::filesystem::path(model) / "eval"
                                         : std::filesystem::path();
-    io::Json all = io::Json::object();
+    io::Json all = io::Json::object(), left_out = io::Json::object();
     std::vector<TaskScores> table;
-    for (const auto& name : recipes::named_tasks(options.task)) {
+    const auto names = recipes::named_tasks(options.task);
+    for (const auto& name : names) {
       const auto task = tasks::find_task(name, options.preset);
       io::Json settings;
-      const auto found = recipes::evaluate_task(options, refinement, model, task, report_to(console), settings);
+      std::optional<recipes::Evaluation> found;
+      try {
+        found = asked(task, names.size() > 1, settings);
+      } catch (const tasks::NotAsked& error) {
+        if (names.size() == 1) throw;
+        left_out[task.name] = error.what();
+        report_to(console).note("left out", task.name, ": ", error.what());
+        continue;
+      }
       if (!found) throw ExitCode{kInterrupted};
       if (!folder.empty()) recipes::write_evaluation(*found, task, options.split, settings, folder);
       io::Json record = {{"split", options.split}};
@@ -48,13 +57,23 @@ struct Evaluate {
       else
         console.line(concat(task.name, ": the split has no labels, so there is no score"));
     }
+    if (all.empty()) fail("--task: none of ", io::listed(names, "and"), " can be asked of ", model);
     if (!table.empty()) console.line(scores_table(table, by_length));
     if (folder.empty()) {
       console.line("the predictions were not kept: the model is no run's; --output FOLDER keeps them");
     } else {
       console.line(concat("written     ", folder.string()));
     }
-    console.result({{"tasks", all}});
+    io::Json result = {{"tasks", all}};
+    if (!left_out.empty()) result["left_out"] = left_out;
+    console.result(result);
+  }
+
+  // Among several tasks those that have no such split are left out, too.
+  std::optional<recipes::Evaluation> asked(const tasks::Task& task, bool among_others, io::Json& settings) {
+    if (among_others && !task.splits.contains(options.split))
+      throw tasks::NotAsked(concat(task.title, " has no split ", options.split));
+    return recipes::evaluate_task(options, refinement, model, task, report_to(console), settings);
   }
 };
 

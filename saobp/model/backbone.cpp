@@ -101,6 +101,14 @@ void BackboneImpl::learn_strengths() {
   for (auto& strengths : layer_strengths) strengths.requires_grad_(true);
 }
 
+void BackboneImpl::set_strengths(const Strengths& strengths) {
+  torch::NoGradGuard no_grad;
+  if (strengths.size() != layer_strengths.size())
+    fail("set_strengths: ", strengths.size(), " layers were given, the model has ", layer_strengths.size());
+  for (size_t layer = 0; layer < strengths.size(); ++layer)
+    layer_strengths[layer].copy_(torch::tensor(strengths[layer], torch::kFloat));
+}
+
 void BackboneImpl::clamp_strengths() {
   torch::NoGradGuard no_grad;
   for (auto& strengths : layer_strengths) strengths.clamp_(0, attention::kMaxStrength);

@@ -58,6 +58,8 @@ struct BackboneImpl : torch::nn::Module {
   void keep_sigma();
   // Lets λ learn, one for each layer or for each head: config.refined_attention.strengths must be there.
   void learn_strengths();
+  // Puts these in the place of its own, of the same shape.
+  void set_strengths(const Strengths& strengths);
   // Back into [0, 20], where an update has left it.
   void clamp_strengths();
   // λ of each layer as attention uses it now, times strength_scale; floats as their shortest decimals.

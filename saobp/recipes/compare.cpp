@@ -27,10 +27,22 @@ int64_t seed_of(const fs::path& run) {
   return name.starts_with("seed-") ? std::stoll(name.substr(5)) : -1;
 }
 
+constexpr const char* kPredictions = ".predictions.jsonl";
+
+// Beside each other where saobp evaluate has put them, with --output.
+bool holds_predictions(const fs::path& folder, const std::string& task) {
+  if (!fs::is_directory(folder)) return false;
+  return std::any_of(fs::directory_iterator(folder), fs::directory_iterator(), [&](const auto& entry) {
+    const auto name = entry.path().filename().string();
+    return name.starts_with(task + "-") && name.ends_with(kPredictions);
+  });
+}
+
 Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& split, const std::string& score) {
   Arm arm{runs_of(folder, task.name), {}, {}, {}};
   for (const auto& run : arm.runs) {
-    const auto path = run / "eval" / concat(task.name, "-", split, ".predictions.jsonl");
+    const auto eval = fs::is_directory(run / "eval") ? run / "eval" : run;
+    const auto path = eval / concat(task.name, "-", split, kPredictions);
     if (!fs::exists(path))
       fail(path.string(), ": is not there; saobp evaluate ", run.string(), " --task ", task.name, " --split ", split,
            " makes it");
@@ -67,17 +79,23 @@ Json side(const Arm& arm, const fs::path& run, const std::vector<int64_t>& every
   return {{"run", run.string()}, {"runs", arm.runs.size()}, {"value", sum / static_cast<double>(arm.scores.size())}};
 }
 
-std::vector<uint8_t> right_ones(const std::vector<Prediction>& predictions) {
+// By the accuracy that is compared, which may be a normalised one; beside other scores by what was predicted.
+std::vector<uint8_t> right_ones(const Arm& arm, const std::string& score) {
+  const auto& predictions = arm.predictions.front();
+  const bool by_score = score.starts_with("accuracy");
   std::vector<uint8_t> right;
   right.reserve(predictions.size());
-  for (const auto& p : predictions) right.push_back(p.gold == p.prediction);
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    const auto place = static_cast<int64_t>(i);
+    right.push_back(by_score ? arm.scores.front()({&place, 1}) == 1 : predictions[i].gold == predictions[i].prediction);
+  }
   return right;
 }
 
 }  // namespace
 
 std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
-  if (fs::is_directory(run / "eval")) return {run};
+  if (fs::is_directory(run / "eval") || holds_predictions(run, task)) return {run};
   std::vector<fs::path> runs;
   if (fs::is_directory(run / task))
     for (const auto& entry : fs::directory_iterator(run / task))
@@ -85,7 +103,7 @@ std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
   std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return seed_of(a) < seed_of(b); });
   if (runs.empty())
     fail(run.string(), ": holds neither eval/ nor ", task,
-         "/seed-N; a run with scores, or the folder of a suite, was expected");
+         "/seed-N; a run with scores, the folder of a suite, or one of saobp evaluate --output was expected");
   return runs;
 }
 
@@ -117,7 +135,7 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
              worse = lower ? found.is_better() : found.is_worse();
   Json mcnemar = nullptr;
   if (!seeds && (task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice)) {
-    const auto test = scores::mcnemar(right_ones(first.predictions[0]), right_ones(second.predictions[0]));
+    const auto test = scores::mcnemar(right_ones(first, score), right_ones(second, score));
     mcnemar = {{"only_first_right", test.only_first}, {"only_second_right", test.only_second}, {"p", test.p}};
   }
   return {{"task", task.name},

@@ -9,7 +9,8 @@
 
 namespace saobp::recipes {
 
-// The folders of runs that `run` stands for: itself, or of a suite's folder those in TASK/seed-N, by N.
+// The folders of runs that `run` stands for: itself, where it has eval/ or the task's predictions, or of a suite's
+// folder those in TASK/seed-N, by N.
 std::vector<std::filesystem::path> runs_of(const std::filesystem::path& run, const std::string& task);
 
 // {"task", "split", "score", "examples", "first", "second": {"run", "seeds", "value"}, "difference": {"value", "low",

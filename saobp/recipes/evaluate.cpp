@@ -48,16 +48,18 @@ bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& fold
   if (task.kind == tasks::Kind::similarity) return false;
   if (task.kind == tasks::Kind::language) {
     if (!model.has_language_head())
-      fail(folder, ": holds no head of a language model; ", task.title, " asks one how likely a text is");
+      throw tasks::NotAsked(
+          concat(folder, ": holds no head of a language model; ", task.title, " asks one how likely a text is"));
     return false;
   }
   if (model.has_language_head() && model.config.causal()) return true;
   const auto kind = head_of(task);
   if (model.head() && model.head()->record.kind == kind) return false;
   const auto* wanted = model.config.family->head(kind);
-  fail(folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture, "; ",
-       task.title, " takes ", wanted ? wanted->architecture : "a head that this family does not have",
-       " (saobp finetune makes one)");
+  throw tasks::NotAsked(
+      concat(folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture,
+             "; ", task.title, " takes ", wanted ? wanted->architecture : "a head that this family does not have",
+             " (saobp finetune makes one)"));
 }
 
 }  // namespace
@@ -73,7 +75,6 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   }
   const auto change = [&](model::ModelConfig& config) { apply(refinement, config); };
   const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
-  for (const auto& note : opened.notes) reporter.note("model", note);
   set_dtype(opened.model, options.dtype);
   const auto& config = opened.model->config;
   const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
@@ -95,6 +96,7 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   const auto objective =
       likelihoods ? tasks::make_likelihoods(task, options.prompt, examples, config, *opened.tokenizer, length)
                   : tasks::make_objective(task, examples, config, *opened.tokenizer, length);
+  for (const auto& note : opened.notes) reporter.note("model", note);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
   for (const auto& each : examples.notes) reporter.note(task.name, each);
   for (const auto& each : objective->notes()) reporter.note(task.name, each);

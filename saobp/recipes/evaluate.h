@@ -51,7 +51,8 @@ struct EvaluateOptions {
 // The tasks that are named, suites in the place of their names.
 std::vector<std::string> named_tasks(const std::string& list);
 
-// Of one of the tasks. Nothing when a signal came.
+// Of one of the tasks. Nothing when a signal came; NotAsked where the model has no head for it, or the data no files of
+// that split.
 std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const RefinementOptions& refinement,
                                         const std::string& model, const tasks::Task& task,
                                         const train::Reporter& reporter, io::Json& settings);

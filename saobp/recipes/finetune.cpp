@@ -77,6 +77,7 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
   const auto change = [&](model::ModelConfig& config) {
     config.set_dropout(options.start.dropout);
     apply(options.refinement, config);
+    set_learned(options.train.learn_strength, config);
     tasks::set_labels(task, config);
     fit_positions(config, options.train.length,
                   options.start.extend_positions ? Positions::stretched : Positions::kept);
@@ -128,6 +129,7 @@ class Finetuning final : public Composition {
         scored.rows = objective(scored.examples);
       }
     set_dtype(model_, options.train.dtype);
+    if (learns_strength()) model_->learn_strengths();
     if (auto note = train_positions(*model_, tasks::longest(*train_rows_)); !note.empty())
       opened_.notes.push_back(std::move(note));
   }
@@ -160,13 +162,18 @@ class Finetuning final : public Composition {
       pretrained::save_tokenizer(*opened_.tokenizer, config_, folder);
       return model::save_model(model_, folder);
     };
+    if (learns_strength())
+      parts.extra = [this] { return io::Json{{"strengths", model::to_json(model_->strengths())}}; };
     parts.monitor = [this](int64_t step, const std::function<bool()>& stop) { return look(step, stop); };
     return parts;
   }
 
   RunKeys keys() const override {
+    auto given = config_;
+    if (learns_strength())  // whose values training changes
+      for (auto& heads : given.refined_attention.strengths) std::fill(heads.begin(), heads.end(), 0.0);
     RunKeys keys = {tokenizer_key(*opened_.tokenizer, "--tokenizer"),
-                    model_key(config_, "the model"),
+                    model_key(given, "the model"),
                     {"task", "--task", key_of(task_.json.dump())},
                     {"train", "--data", train_.key},
                     {"dev", "--data", dev_.key}};
@@ -181,7 +188,7 @@ class Finetuning final : public Composition {
               {"drawn", opened_.drawn},
               {"unused", opened_.unused},
               {"notes", opened_.notes}}},
-            {"task", settings()}};
+            {"task", settings("dev", dev_)}};
   }
 
   void write_folder(const fs::path& folder) const override {
@@ -191,7 +198,8 @@ class Finetuning final : public Composition {
 
   void announce() const override {
     const auto& say = place_.reporter;
-    say.note("model", model_in_words(options_.start.from, config_));
+    say.note("model", model_in_words(options_.start.from, config_),
+             learns_strength() ? concat(", learned for each ", io::enum_name(options_.train.learn_strength)) : "");
     for (const auto& each : opened_.notes) say.note("model", each);
     if (!opened_.drawn.empty()) say.note("drawn anew", io::listed(opened_.drawn, "and"));
     if (!opened_.unused.empty()) say.note("not used", io::listed(opened_.unused, "and"));
@@ -218,6 +226,7 @@ class Finetuning final : public Composition {
       const auto path = best / "best.json";
       if (fs::exists(path)) {
         model::load_weights(model_, best / "model.safetensors");
+        model_->set_strengths(model::read_config(best / "config.json").refined_attention.strengths);
         model::save_model(model_, place_.run);
         final["best_step"] = io::require<int64_t>(io::read_sealed_json(path).json, "step", path.string());
       }
@@ -225,18 +234,20 @@ class Finetuning final : public Composition {
     if (held_scores_)
       final["held_out"] = options_.train.patience > 0 ? held_scores_->now().scores : held_scores_->last().scores;
     const auto dev = held_scores_ ? dev_scores_.now() : dev_scores_.last();
-    write_evaluation(dev, task_, "dev", settings(), place_.run / "eval");
+    write_evaluation(dev, task_, "dev", settings("dev", dev_), place_.run / "eval");
     final["task"] = task_.name;
     final["dev"] = dev.scores;
     for (const auto& scored : also_) {
       const auto found = *evaluate(model_, {task_, scored.examples, *scored.rows, options_.train.batch});
-      write_evaluation(found, task_, scored.split, settings(), place_.run / "eval");
+      write_evaluation(found, task_, scored.split, settings(scored.split, scored.examples), place_.run / "eval");
       final["also"][scored.name] = found.scores;
       final["also"][scored.name]["split"] = scored.split;
     }
   }
 
  private:
+  bool learns_strength() const { return options_.train.learn_strength != LearnStrength::none; }
+
   std::unique_ptr<tasks::Objective> objective(const tasks::Examples& examples) const {
     return tasks::make_objective(task_, examples, config_, *opened_.tokenizer, options_.train.length);
   }
@@ -260,13 +271,14 @@ class Finetuning final : public Composition {
       for (const auto& each : *notes) place_.reporter.note(topic, each);
   }
 
-  io::Json settings() const {
+  // With which split a score is of.
+  io::Json settings(const std::string& split, const tasks::Examples& scored) const {
     return {{"name", task_.name},
             {"version", task_.version},
             {"preset", options_.task.preset},
             {"train", {{"file", train_.file.filename().string()}, {"examples", train_.list.size()}}},
             {"held_out", held_.list.size()},
-            {"dev", {{"file", dev_.file.filename().string()}, {"examples", dev_.list.size()}}},
+            {split, {{"file", scored.file.filename().string()}, {"examples", scored.list.size()}}},
             {"length", options_.train.length},
             {"chosen_on_dev", false}};
   }

@@ -85,6 +85,7 @@ struct FinetuneTrainOptions {
   int64_t length = 0;
   int64_t accumulation = 1;
   double warmup_share = 0.1;
+  LearnStrength learn_strength = LearnStrength::none;
   int64_t seed = 42;
   int64_t threads = 0;
   Dtype dtype = Dtype::f32;
@@ -106,6 +107,7 @@ struct FinetuneTrainOptions {
     visit("accumulation", self.accumulation, "passes a step", io::between(1, 1e6));
     visit("warmup_share", self.warmup_share, "share of the steps that the warm-up takes where --warmup-steps is 0",
           io::between(0, 1));
+    visit("learn_strength", self.learn_strength, kLearnStrengthHelp);
     visit("seed", self.seed, "of the head's weights, the order of the examples and dropout", io::at_least(0));
     visit("threads", self.threads, "threads; 0: one a core. The same number gives the same bits", io::between(0, 1024));
     visit("dtype", self.dtype,

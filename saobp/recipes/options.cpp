@@ -65,15 +65,7 @@ void set_attention(model::ModelConfig& config, const ModelOptions& options) {
   } else {
     refined.strength = options.strength.value_or(model::default_strength(config));
   }
-  if (options.learn_strength == LearnStrength::none) return;
-  if (refined.strengths.empty())
-    refined.strengths.assign(static_cast<size_t>(config.num_hidden_layers), {refined.strength});
-  for (auto& heads : refined.strengths) {
-    if (options.learn_strength == LearnStrength::head && heads.size() == 1)
-      heads.assign(static_cast<size_t>(config.num_attention_heads), heads[0]);
-    if (options.learn_strength == LearnStrength::layer && heads.size() > 1)
-      fail_usage("--learn-strength: layer was given, but --strengths has one for each head");
-  }
+  set_learned(options.learn_strength, config);
 }
 
 void set_vocabulary(model::ModelConfig& config, const VocabularyFacts& vocabulary) {
@@ -175,6 +167,22 @@ std::filesystem::path tokenizer_of(const ModelOptions& options) {
 }
 
 const model::Family& family_of(const ModelOptions& options) { return *sizes_of(options).family; }
+
+void set_learned(LearnStrength learned, model::ModelConfig& config) {
+  if (learned == LearnStrength::none) return;
+  auto& refined = config.refined_attention;
+  if (!has_strength(refined.attention))
+    fail_usage("--learn-strength: ", io::enum_name(learned), " was given, but ", io::enum_name(refined.attention),
+               " attention has no strength");
+  if (refined.strengths.empty())
+    refined.strengths.assign(static_cast<size_t>(config.num_hidden_layers), {refined.strength});
+  for (auto& heads : refined.strengths) {
+    if (learned == LearnStrength::head && heads.size() == 1)
+      heads.assign(static_cast<size_t>(config.num_attention_heads), heads[0]);
+    if (learned == LearnStrength::layer && heads.size() > 1)
+      fail_usage("--learn-strength: layer was given, but there is a λ for each head already");
+  }
+}
 
 double strength_scale(const ModelOptions& options, int64_t updates) {
   if (updates >= options.strength_warmup_steps) return 1;

@@ -36,6 +36,8 @@ inline constexpr auto kStrengthLengthHelp =
     "weaken λ in rows of more than N tokens, by N over their number, so that a long row is refined as one of N is; 0: "
     "the same λ at any length";
 
+inline constexpr auto kLearnStrengthHelp = "none, layer or head: learn a λ for each, from the given ones on";
+
 struct ModelOptions {
   std::string model = "bert-mini";
   std::string tokenizer;
@@ -76,7 +78,7 @@ struct ModelOptions {
           "λ of each layer, such as 0.1,0.2; for each head of a layer numbers with colons: 0.1:0.3,0.2:0.2");
     visit("strength_warmup_steps", self.strength_warmup_steps, "steps over which λ grows linearly from 0",
           io::at_least(0));
-    visit("learn_strength", self.learn_strength, "none, layer or head: learn a λ for each, from the given ones on");
+    visit("learn_strength", self.learn_strength, kLearnStrengthHelp);
     visit("exclude_self", self.exclude_self, "leave a row's own message out, as the paper's Algorithm 1 does");
     visit("strength_length", self.strength_length, kStrengthLengthHelp, io::between(0, kMaxTokensAPass));
     visit("dropout", self.dropout, "of hidden states and attention weights", io::between(0, 0.99));
@@ -189,6 +191,10 @@ std::filesystem::path tokenizer_of(const ModelOptions& options);
 
 // Of which family the options' model is.
 const model::Family& family_of(const ModelOptions& options);
+
+// Gives each layer or head a λ of its own to learn from, where one is to be learned: the one that it had. UsageError
+// for attention without a strength, and for one λ a layer where each head has one.
+void set_learned(LearnStrength learned, model::ModelConfig& config);
 
 // What λ is multiplied with in a model that has had `updates` of them (skipped ones count).
 double strength_scale(const ModelOptions& options, int64_t updates);

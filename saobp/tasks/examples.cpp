@@ -179,8 +179,8 @@ fs::path find_split(const Task& task, const std::string& name, const fs::path& d
   if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
   if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
   if (auto found = file_below(task, split, data)) return *found;
-  fail(data.string(), ": has no ", io::listed(split.files), " of ", task.title, ", nor have folders in it called ",
-       io::listed(task.folders));
+  throw NotAsked(concat(data.string(), ": has no ", io::listed(split.files), " of ", task.title,
+                        ", nor have folders in it called ", io::listed(task.folders)));
 }
 
 bool has_split(const Task& task, const std::string& name, const fs::path& data) {

@@ -37,8 +37,8 @@ struct Examples {
   std::vector<std::string> notes;  // what was skipped or is odd, a sentence each
 };
 
-// Where the split's files are below `data`: there, in the task's folder in there, or in one below. Error naming what
-// was looked for.
+// Where the split's files are below `data`: there, in the task's folder in there, or in one below. NotAsked naming
+// what was looked for.
 std::filesystem::path find_split(const Task& task, const std::string& split, const std::filesystem::path& data);
 // Whether they are there at all.
 bool has_split(const Task& task, const std::string& split, const std::filesystem::path& data);

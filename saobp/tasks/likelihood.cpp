@@ -146,8 +146,8 @@ std::unique_ptr<Objective> make_likelihoods(const Task& task, const std::string&
   const auto found = task.prompts.find(prompt);
   if (found == task.prompts.end()) {
     if (task.prompts.empty())
-      fail_usage("--task: ", task.title,
-                 " has no prompts to ask a decoder by; it takes a head, which saobp finetune trains");
+      throw NotAsked(
+          concat(task.title, " has no prompts to ask a decoder by; it takes a head, which saobp finetune trains"));
     std::vector<std::string> names;
     names.reserve(task.prompts.size());
     for (const auto& [name, text] : task.prompts) names.push_back(name);

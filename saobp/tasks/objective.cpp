@@ -70,9 +70,10 @@ std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig
                                       std::vector<std::string>& notes) {
   const auto names = task.label_names();
   if (config.labels.size() != names.size())
-    fail("the model's head has ", io::counted(config.labels.empty() ? 2 : config.labels.size(), "label"),
-         config.labels.empty() ? "" : concat(" (", io::listed(config.labels, "and"), ")"), "; ", task.title, " has ",
-         names.size(), ": ", io::listed(names, "and"), "; was it fine-tuned on another task?");
+    throw NotAsked(
+        concat("the model's head has ", io::counted(config.labels.empty() ? 2 : config.labels.size(), "label"),
+               config.labels.empty() ? "" : concat(" (", io::listed(config.labels, "and"), ")"), "; ", task.title,
+               " has ", names.size(), ": ", io::listed(names, "and"), "; was it fine-tuned on another task?"));
   std::vector<int64_t> order;
   for (const auto& name : names) {
     const auto found = std::find(config.labels.begin(), config.labels.end(), name);
@@ -81,8 +82,9 @@ std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig
   if (order.size() == names.size()) return order;
   for (size_t i = 0; i < names.size(); ++i)
     if (config.labels[i] != concat("LABEL_", i))
-      fail("the model's head has the labels ", io::listed(config.labels, "and"), "; those of ", task.title,
-           " were expected: ", io::listed(names, "and"), "; was it fine-tuned on another task?");
+      throw NotAsked(concat("the model's head has the labels ", io::listed(config.labels, "and"), "; those of ",
+                            task.title, " were expected: ", io::listed(names, "and"),
+                            "; was it fine-tuned on another task?"));
   notes.push_back(
       concat("the model does not name its labels; they are taken in the task's order: ", io::listed(names, "and")));
   order.resize(names.size());
@@ -104,8 +106,8 @@ class TextObjective final : public Objective {
     if (task.kind == Kind::classification)
       order_ = outputs_by_label(task, config, notes_);
     else if (model::outputs_of(head(), config) != 1)
-      fail("the model's head has ", model::outputs_of(head(), config), " outputs; ", task.title,
-           " takes one, a number; was it fine-tuned on another task?");
+      throw NotAsked(concat("the model's head has ", model::outputs_of(head(), config), " outputs; ", task.title,
+                            " takes one, a number; was it fine-tuned on another task?"));
   }
 
   model::HeadKind head() const override { return model::HeadKind::sequence_classification; }

@@ -10,6 +10,7 @@
 #include "saobp/io/words.h"
 #include "saobp/scores/metrics.h"
 #include "saobp/scores/squad.h"
+#include "saobp/tasks/choices.h"
 #include "saobp/tasks/language_scores.h"
 
 namespace saobp::tasks {
@@ -27,18 +28,6 @@ int64_t class_of(const Task& task, const Json& name, const std::string& id) {
     if (name.is_string() && task.labels[i].name == name.get<std::string>()) return static_cast<int64_t>(i);
   fail("prediction ", id, ": ", name.dump(), " is no label of ", task.title, "; ", io::listed(task.label_names()),
        " was expected");
-}
-
-// The options of a choice, each an object, and the place of one of them.
-void check_options(const Prediction& p, int64_t predicted) {
-  const auto& options = p.details.at("options");
-  if (!options.is_array())
-    fail("prediction ", p.id, ": \"options\" is ", io::type_name(options), "; a list was expected");
-  for (const auto& option : options)
-    if (!option.is_object())
-      fail("prediction ", p.id, ": an option is ", io::type_name(option), "; an object was expected");
-  if (predicted < 0 || predicted >= static_cast<int64_t>(options.size()))
-    fail("prediction ", p.id, ": option ", predicted, " of ", options.size(), "; one of them, from 0, was expected");
 }
 
 Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions) {
@@ -101,22 +90,6 @@ Json shares_of(const Task& task, const std::vector<int64_t>& values) {
   return shares;
 }
 
-// The share of the examples whose longest or shortest option is right; of several as long the first counts.
-double length_baseline(const std::vector<Prediction>& predictions, const Numbers& numbers, bool longest) {
-  int64_t right = 0;
-  for (size_t i = 0; i < predictions.size(); ++i) {
-    const auto& options = predictions[i].details.at("options");
-    int64_t best = 0;
-    const auto size = [&](int64_t n) {
-      return io::require<int64_t>(options.at(static_cast<size_t>(n)), "characters", "an option");
-    };
-    for (int64_t n = 1; n < static_cast<int64_t>(options.size()); ++n)
-      if (longest ? size(n) > size(best) : size(n) < size(best)) best = n;
-    right += best == numbers.gold[i];
-  }
-  return static_cast<double>(right) / static_cast<double>(predictions.size());
-}
-
 Json baselines_of(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
   if (numbers.gold.empty()) return Json::object();
   std::map<int64_t, int64_t> times;
@@ -134,48 +107,20 @@ Json baselines_of(const Task& task, const std::vector<Prediction>& predictions, 
   const bool with_lengths = task.kind == Kind::choice && !predictions.empty() && predictions[0].details.is_object() &&
                             predictions[0].details.contains("options");
   if (with_lengths) {
-    baselines["longest_option"]["accuracy"] = length_baseline(predictions, numbers, true);
-    baselines["shortest_option"]["accuracy"] = length_baseline(predictions, numbers, false);
+    baselines["longest_option"]["accuracy"] = length_baseline(predictions, numbers.gold, true);
+    baselines["shortest_option"]["accuracy"] = length_baseline(predictions, numbers.gold, false);
   }
   return baselines;
 }
 
-// What is divided by, or taken off, before the likeliest option is chosen.
-struct Normaliser {
-  const char* name;
-  double (*score)(const Json& option);
-};
-double number_of(const Json& option, const char* name) { return io::require<double>(option, name, "an option"); }
-double log_likelihood(const Json& option) { return number_of(option, "log_likelihood"); }
-constexpr Normaliser kNormalisers[] = {
-    {"accuracy_characters", [](const Json& o) { return log_likelihood(o) / number_of(o, "characters"); }},
-    {"accuracy_bytes", [](const Json& o) { return log_likelihood(o) / number_of(o, "bytes"); }},
-    {"accuracy_tokens", [](const Json& o) { return log_likelihood(o) / number_of(o, "tokens"); }},
-    {"accuracy_pmi", [](const Json& o) { return log_likelihood(o) - number_of(o, "unconditional"); }}};
-
-bool has_likelihoods(const std::vector<Prediction>& predictions) {
-  const auto& details = predictions.front().details;
-  return details.is_object() && details.contains("options") && !details.at("options").empty() &&
-         details.at("options").front().contains("log_likelihood");
-}
-
-// The accuracies of every normaliser, from the log-likelihoods; the plain one is among the task's scores.
+// The accuracies of every normaliser.
 Json normalised_scores(const std::vector<Prediction>& predictions, const Numbers& numbers) {
   Json made = Json::object();
-  for (const auto& normaliser : kNormalisers) {
-    std::vector<int64_t> chosen;
-    for (const auto& p : predictions) {
-      const auto& options = p.details.at("options");
-      int64_t best = 0;
-      for (size_t n = 1; n < options.size(); ++n)
-        if (normaliser.score(options.at(n)) > normaliser.score(options.at(static_cast<size_t>(best))))
-          best = static_cast<int64_t>(n);
-      chosen.push_back(best);
-    }
-    made[normaliser.name] =
-        to_json(scores::estimate(static_cast<int64_t>(chosen.size()), [&](std::span<const int64_t> sample) {
-          return scores::accuracy(picked(numbers.gold, sample), picked(chosen, sample));
-        }));
+  for (const auto& name : normalised_accuracies()) {
+    const auto chosen = chosen_by(name, predictions);
+    made[name] = to_json(scores::estimate(static_cast<int64_t>(chosen.size()), [&](std::span<const int64_t> sample) {
+      return scores::accuracy(picked(numbers.gold, sample), picked(chosen, sample));
+    }));
   }
   return made;
 }
@@ -317,8 +262,18 @@ std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task
                                                                 const std::string& name) {
   if (task.kind == Kind::language)
     if (auto figure = language_figure(name, predictions)) return figure;
-  if (std::find(task.scores.begin(), task.scores.end(), name) == task.scores.end())
-    fail_usage("--score: ", task.title, " has no score ", name, "; ", io::listed(task.scores), " was expected");
+  auto names = task.scores;
+  if (task.kind != Kind::span && has_likelihoods(predictions))
+    for (const auto& each : normalised_accuracies()) {
+      if (each == name)
+        return [gold = numbers_of(task, predictions).gold,
+                chosen = chosen_by(name, predictions)](std::span<const int64_t> sample) {
+          return scores::accuracy(picked(gold, sample), picked(chosen, sample));
+        };
+      names.push_back(each);
+    }
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    fail_usage("--score: ", name, " was given; of these predictions for ", task.title, " there is ", io::listed(names));
   if (task.kind != Kind::span)
     return [task, name, numbers = numbers_of(task, predictions)](std::span<const int64_t> sample) {
       return score(task, name, numbers, sample);

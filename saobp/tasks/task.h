@@ -15,6 +15,13 @@
 
 namespace saobp::tasks {
 
+// What a task asks cannot be had at all: its files are not there, or the model has no head for it. Among several tasks
+// it is left out, and named.
+class NotAsked : public Error {
+ public:
+  using Error::Error;
+};
+
 // What is asked of a text or a pair: a class, a number, one of several options; where an answer stands in a context; or
 // nothing that is learned: how alike two texts are, or how likely a text is.
 enum class Kind { classification, regression, choice, span, similarity, language };

@@ -58,6 +58,33 @@ def test_a_run_that_gets_no_better_ends_with_its_best_model(tmp_path, saobp, tun
     assert_same_weights(tmp_path / "cut", tmp_path / "run")
 
 
+def test_strengths_are_learned_and_the_best_are_kept(tmp_path, saobp, tune):
+    options = [*QUICK[2:], "--epochs", 40, "--patience", 2, "--holdout", 0.2, "--log-every", 1, "--learn-strength", "head",
+               "--strength-learning-rate", 0.01, "--keep-checkpoints", 40]
+    done = tune("run", *options, "--attention", "high", "--strength", 0.3)
+    assert "learned for each head" in done.err
+    lines = metrics(tmp_path / "run")
+    strengths = {m["step"]: m["strengths"] for m in lines if "strengths" in m}
+    best = done.json["best_step"]
+    assert best < max(strengths) and [len(layer) for layer in strengths[best]] == [4, 4]
+    assert any(abs(strength - 0.3) > 0.005 for layer in strengths[best] for strength in layer)
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["refined_attention"]["strengths"] == strengths[best]
+    again = saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--json")
+    assert again.json["tasks"]["sst2"]["scores"] == done.json["dev"]["scores"]
+    # Cut in its middle, it ends with the same bits.
+    shutil.copytree(tmp_path / "run", tmp_path / "cut")
+    of_run = record(tmp_path / "cut")
+    of_run["finished"] = of_run["final"] = None
+    (tmp_path / "cut/run.json").write_text(json.dumps(of_run))
+    for later in sorted((tmp_path / "cut/checkpoints").iterdir())[1:]:
+        shutil.rmtree(later)
+    assert "resuming cut from step " in saobp("finetune", "--resume", "cut").out
+    assert_same_weights(tmp_path / "cut", tmp_path / "run")
+    assert (tmp_path / "cut/config.json").read_bytes() == (tmp_path / "run/config.json").read_bytes()
+    one_line(tune("none", *options, "--attention", "original", code=2), "--learn-strength: head was given, but original attention")
+
+
 def test_a_grid_chooses_on_what_is_held_back(tmp_path, saobp, tune):
     options = ["--epochs", 3, "--length", 16, "--seed", 5, "--grid", "16,64:3e-3,1e-7", "--seeds", 2]
     done = tune("run", *options)

@@ -229,6 +229,8 @@ def test_a_head_of_another_task_is_refused(tmp_path, saobp, tuned):
     one_line(saobp("evaluate", "run", "--task", "hellaswag", "--data", "data", code=1), "BertForSequenceClassification", "BertForMultipleChoice")
     one_line(saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--split", "dev2", code=2),
              "no split dev2; dev, test or train was expected")
+    done = saobp("evaluate", "run", "--task", "mnli,sst2", "--data", "data", "--json")
+    assert list(done.json["tasks"]) == ["sst2"] and "negative and positive" in done.json["left_out"]["mnli"]
 
 
 def test_a_decoder_is_fine_tuned(tmp_path, saobp):

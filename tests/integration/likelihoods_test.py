@@ -87,6 +87,14 @@ def test_hellaswag_as_the_harness_asks_it(tmp_path, saobp, decoder):
             right[name] += max(range(4), key=lambda n: found[n]) == row["label"]
     scores = done.json["tasks"]["hellaswag"]["scores"]
     assert {name: scores[name]["value"] * 30 for name in right} == pytest.approx(right)
+    for row, line in zip(rows, lines):
+        line["options"][row["label"]]["log_likelihood"] = 0.0
+    (tmp_path / "better").mkdir()
+    (tmp_path / "better/hellaswag-dev.predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    compared = saobp("compare", "eval", "better", "--task", "hellaswag", "--score", "accuracy_tokens", "--json").json["comparisons"][0]
+    assert [compared[side]["value"] for side in ("first", "second")] == pytest.approx([right["accuracy_tokens"] / 30, 1])
+    assert compared["mcnemar"]["only_second_right"] == 30 - right["accuracy_tokens"] and compared["mcnemar"]["only_first_right"] == 0
+    one_line(saobp("compare", "eval", "better", "--task", "hellaswag", "--score", "f1", code=2), "accuracy_characters, accuracy_bytes")
 
 
 def test_boolq_is_asked_by_its_labels(tmp_path, saobp, decoder):
@@ -100,6 +108,15 @@ def test_boolq_is_asked_by_its_labels(tmp_path, saobp, decoder):
     assert [o["log_likelihood"] for o in line["options"]] == pytest.approx(
         [harness.log_likelihood(context, " no"), harness.log_likelihood(context, " yes")], abs=1e-3)
     one_line(saobp("evaluate", "model", "--task", "boolq", "--data", "data", "--prompt", "x", code=2), "no prompt x; default")
+    # Of several tasks those that cannot be asked are left out, and named.
+    (tmp_path / "data/boolq").mkdir()
+    (tmp_path / "data/dev.jsonl").rename(tmp_path / "data/boolq/dev.jsonl")
+    done = saobp("evaluate", "model", "--task", "ax,sst2,stsb,boolq", "--data", "data", "--json")
+    assert list(done.json["tasks"]) == ["boolq"] and list(done.json["left_out"]) == ["ax", "sst2", "stsb"]
+    assert "AX has no split dev" in done.json["left_out"]["ax"] and "data: has no " in done.json["left_out"]["sst2"]
+    assert "left out    ax: AX has no split dev" in done.err
+    one_line(saobp("evaluate", "model", "--task", "ax,sst2", "--data", "data", code=1), "--task: none of ax and sst2 can be asked of model")
+    one_line(saobp("evaluate", "model", "--task", "ax", "--data", "data", code=2), "no split dev; test was expected")
 
 
 def test_a_constant_model_is_tied_everywhere(tmp_path, saobp, decoder):

@@ -68,7 +68,7 @@ def test_a_comparison_says_what_was_drawn_anew(tmp_path, saobp, suite):
     assert "neither shown to be better nor worse" in same.out and "p = 1" in same.out
     one_line(saobp("compare", "one", "--task", "sst2", code=2), "two or more runs")
     one_line(saobp("compare", "one", "model", "--task", "sst2", code=1), "model: holds neither eval/ nor sst2/seed-N")
-    one_line(saobp("compare", "one", "two", "--task", "sst2", "--score", "f1", code=2), "SST-2 has no score f1; accuracy")
+    one_line(saobp("compare", "one", "two", "--task", "sst2", "--score", "f1", code=2), "--score: f1 was given; of these predictions for SST-2 there is accuracy")
     one_line(saobp("compare", "one", "two", "--task", "sst2", "--split", "test", code=1), "saobp evaluate")
 
 
