@@ -196,6 +196,8 @@ class Finetuning final : public Composition {
     model::save_model(model_, folder);
   }
 
+  void begin_again() override { model::load_weights(model_, place_.run / "model.safetensors"); }
+
   void announce() const override {
     const auto& say = place_.reporter;
     say.note("model", model_in_words(options_.start.from, config_),

@@ -132,6 +132,12 @@ class Pretraining final : public Composition {
     model::save_model(model_, folder);
   }
 
+  void begin_again() override {
+    if (options_.model.from.empty()) return;
+    model::load_weights(model_, place_.run / "model.safetensors");
+    model_->keep_sigma();
+  }
+
   void announce() const override {
     for (const auto& line : started_from_.lines) place_.reporter.note("from", line);
     recipes::announce(options_, config_, text_, place_.world, place_.run, place_.reporter);

@@ -47,6 +47,9 @@ class Composition {
   virtual io::Json record() const = 0;
   // Writes what the folder of a new run holds from the start, but for run.json.
   virtual void write_folder(const fs::path& folder) const = 0;
+  // Called by rank 0 where a run that has no checkpoint goes on: what its seed does not draw comes from what
+  // write_folder() wrote.
+  virtual void begin_again() = 0;
   // The lines with which a run begins.
   virtual void announce() const = 0;
   // Rows that a step of one rank sees.

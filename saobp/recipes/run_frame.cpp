@@ -66,7 +66,7 @@ RunOutcome RunFrame::go_on(std::optional<train::RunLock> lock, bool other_steps)
     io::sweep_partial(run);
     trainer_->checkpoints().sweep();
     const auto checkpoints = trainer_->checkpoints().newest_first();
-    if (!checkpoints.empty()) load(checkpoints, other_steps);
+    checkpoints.empty() ? composed_->begin_again() : load(checkpoints, other_steps);
     const auto& state = trainer_->state();
     place_.reporter.note(
         "", "resuming ", run.string(),

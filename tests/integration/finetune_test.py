@@ -137,6 +137,14 @@ def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, saobp, model):
     final = saobp("finetune", "--resume", "cut", "--json").json
     assert final["dev"] == json.loads((tmp_path / "run/run.json").read_text())["final"]["dev"]
     assert (tmp_path / "cut/eval/sst2-dev.json").exists()
+    # Killed before its first checkpoint: it begins again with the model's weights. A rate of 0 leaves these as they were.
+    saobp("finetune", model, "--task", "sst2", "--data", "data", "--output", "start",
+          *[0 if value == 3e-3 else value for value in QUICK])
+    shutil.copyfile(tmp_path / "start/model.safetensors", tmp_path / "cut/model.safetensors")
+    shutil.rmtree(tmp_path / "cut/checkpoints")
+    (tmp_path / "cut/run.json").write_text(json.dumps(record))
+    assert "resuming cut from the start" in saobp("finetune", "--resume", "cut").out
+    assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "run/model.safetensors").read_bytes()
     (tmp_path / "data/SST-2/dev.tsv").write_text("sentence\tlabel\nred\t0\n")
     record = json.loads((tmp_path / "cut/run.json").read_text())
     record["finished"] = record["final"] = None

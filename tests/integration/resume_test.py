@@ -4,9 +4,12 @@ import shutil
 import signal
 
 import pytest
+from safetensors.torch import load_file
+import torch
 
 from bad_input_test import one_line
 from conftest import with_flags, write_text
+from families_parity_test import make_encoder
 from never_lose_work_test import as_if_killed_after
 from pretrain_test import assert_same_weights, metrics
 from run_lock_test import has_lines, start, wait_for
@@ -47,6 +50,22 @@ def test_the_text_is_compared_before_the_first_checkpoint_too(tmp_path, saobp, c
     shutil.rmtree(cut / "checkpoints")
     write_text(tmp_path / "valid.txt", documents=9, seed=5)
     one_line(saobp("pretrain", "--resume", "cut", code=1), "cut/run.json", "the text in --validation")
+
+
+@pytest.mark.parametrize("more", [[], ["--sigma-reparam"]], ids=str)
+def test_a_run_from_weights_that_has_no_checkpoint_begins_with_them_again(tmp_path, saobp, setting, more):
+    (tmp_path / "there").mkdir()
+    make_encoder(tmp_path / "there", "bert")
+    common = ["pretrain", "--from", "there", "--corpus", setting[setting.index("--corpus") + 1], "--attention", "original",
+              "--length", 32, "--batch", 2, "--warmup-steps", 1, "--steps", 6, *more]
+    saobp(*common, "--learning-rate", 0, "--output", "start")  # whose weights stay
+    saobp(*common, "--learning-rate", 1e-3, "--output", "whole")
+    as_if_killed_after(tmp_path, "whole", "cut", "step-000006")
+    shutil.copyfile(tmp_path / "start/model.safetensors", tmp_path / "cut/model.safetensors")
+    assert "resuming cut from the start" in saobp("pretrain", "--resume", "cut").out
+    want, got = (load_file(tmp_path / run / "model.safetensors") for run in ("whole", "cut"))
+    for name in want:  # σReparam's start has taken steps of its power iteration
+        assert torch.equal(got[name], want[name]) if not more else torch.allclose(got[name], want[name], rtol=1e-3, atol=1e-4)
 
 
 def test_a_damaged_log_is_kept_aside(tmp_path, saobp, cut):
