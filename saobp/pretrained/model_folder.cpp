@@ -1,5 +1,7 @@
 #include "saobp/pretrained/model_folder.h"
 
+#include <algorithm>
+
 #include "saobp/io/words.h"
 #include "saobp/text/post_processor.h"
 
@@ -10,6 +12,9 @@ namespace fs = std::filesystem;
 Pretrained open(const fs::path& folder, const fs::path& tokenizer, const model::LoadOptions& options) {
   if (!fs::is_directory(folder))
     fail(folder.string(), ": is not a folder; a run or a model folder (config.json, model.safetensors) was expected");
+  if (!fs::exists(folder / "config.json"))
+    fail(folder.string(),
+         ": has no config.json; a run or a model folder (config.json, model.safetensors) was expected");
   auto loaded = model::load_model(folder, options);
   const auto place = tokenizer.empty() ? folder : tokenizer;
   Pretrained opened{std::move(loaded.model), text::load_tokenizer(place), std::move(loaded.notes),
@@ -28,11 +33,22 @@ void require_match(const model::ModelConfig& config, const text::Tokenizer& toke
          folder.string(), " knows ", config.vocab_size);
 }
 
+namespace {
+
+// A model without token types, or with one, tells the texts of a pair apart by what stands between them.
+std::vector<text::Encoding> with_known_types(std::vector<text::Encoding> rows, const model::ModelConfig& config) {
+  if (config.type_vocab_size < 2)
+    for (auto& row : rows) std::fill(row.types.begin(), row.types.end(), 0);
+  return rows;
+}
+
+}  // namespace
+
 std::vector<text::Encoding> encode(const model::ModelConfig& config, const text::Tokenizer& tokenizer,
                                    std::string_view first, std::optional<std::string_view> second,
                                    const text::RowOptions& options) {
   if (config.causal() || !options.special_tokens || tokenizer.post_processor().adds())
-    return text::encode_rows(tokenizer, first, second, options);
+    return with_known_types(text::encode_rows(tokenizer, first, second, options), config);
   using Piece = text::PostProcessor::Piece;
   const auto& special = tokenizer.special();
   const auto type = static_cast<int32_t>(config.family->second_type);
@@ -42,7 +58,7 @@ std::vector<text::Encoding> encode(const model::ModelConfig& config, const text:
     row.push_back(Piece{1, {}, type});
     row.push_back(Piece{-1, {*special.sep}, type});
   }
-  return text::encode_rows(tokenizer, first, second, options, row);
+  return with_known_types(text::encode_rows(tokenizer, first, second, options, row), config);
 }
 
 namespace {

@@ -10,6 +10,7 @@ from scipy import stats
 
 from bad_input_test import one_line
 from conftest import write_vocabulary
+from families_parity_test import make_encoder
 from finetune_test import QUICK, model, predictions, sentence, write_sst2  # noqa: F401 (a fixture)
 
 
@@ -67,7 +68,7 @@ def test_a_comparison_says_what_was_drawn_anew(tmp_path, saobp, suite):
     same = saobp("compare", "one/sst2/seed-5", "one/sst2/seed-5", "--task", "sst2")
     assert "neither shown to be better nor worse" in same.out and "p = 1" in same.out
     one_line(saobp("compare", "one", "--task", "sst2", code=2), "two or more runs")
-    one_line(saobp("compare", "one", "model", "--task", "sst2", code=1), "model: holds neither eval/ nor sst2/seed-N")
+    one_line(saobp("compare", "one", "model", "--task", "sst2", code=1), "model: holds neither eval/ nor predictions for sst2 nor sst2/seed-N")
     one_line(saobp("compare", "one", "two", "--task", "sst2", "--score", "f1", code=2), "--score: f1 was given; of these predictions for SST-2 there is accuracy")
     one_line(saobp("compare", "one", "two", "--task", "sst2", "--split", "test", code=1), "saobp evaluate")
 
@@ -84,6 +85,23 @@ def test_questions_over_several_hops(tmp_path, saobp, model):  # noqa: F811
     drawn = saobp("analyze", "run", "--task", "khop", "--data", "khop", "--limit", 2, "--measures", "gtd", "--draw", "1.0",
                   "--sequences", "dev-0#1", "--json")
     assert drawn.json["sequences"] > 4 and "sequence dev-0#1, layer 1 head 0" in drawn.err
+
+
+@pytest.mark.parametrize("family, settings", [("distilbert", {}), ("bert", {"type_vocab_size": 1})])
+def test_pairs_for_models_without_token_types(tmp_path, saobp, family, settings):
+    (tmp_path / "there").mkdir()
+    make_encoder(tmp_path / "there", family, **settings)
+    write_rte(tmp_path / "data/RTE")
+    saobp("finetune", "there", "--task", "rte", "--data", "data", "--output", "run", *QUICK)
+    net = hf.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    tokenizer = hf.AutoTokenizer.from_pretrained(tmp_path / "run")
+    rows = [line.split("\t") for line in (tmp_path / "data/RTE/dev.tsv").read_text().splitlines()[1:]]
+    batch = tokenizer([r[1] for r in rows], [r[2] for r in rows], return_tensors="pt", padding=True, return_token_type_ids=False)
+    with torch.no_grad():
+        theirs = net(**batch).logits.softmax(-1)
+    lines = predictions(tmp_path / "run/eval/rte-dev.predictions.jsonl")
+    ours = torch.tensor([[p["probabilities"][net.config.id2label[n]] for n in (0, 1)] for p in lines])
+    assert (theirs - ours).abs().max() < 1e-5
 
 
 def write_glue(folder):
