@@ -26,6 +26,8 @@ struct Evaluate {
     if (options.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
     if (options.data.empty()) fail_usage("--data is missing: the folder with the task's files");
     if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+    if (!output.empty() && std::filesystem::exists(output) && !std::filesystem::is_directory(output))
+      fail_usage("--output: ", output, " is a file; a folder was expected");
     const train::InterruptGuard guard;
     const bool is_run = std::filesystem::exists(std::filesystem::path(model) / "run.json");
     const auto folder = !output.empty() ? std::filesystem::path(output)
@@ -34,6 +36,7 @@ struct Evaluate {
     io::Json all = io::Json::object(), left_out = io::Json::object();
     std::vector<TaskScores> table;
     const auto names = recipes::named_tasks(options.task);
+    for (const auto& name : names) tasks::find_task(name, options.preset);  // before work begins
     for (const auto& name : names) {
       const auto task = tasks::find_task(name, options.preset);
       io::Json settings;
@@ -47,7 +50,10 @@ struct Evaluate {
         continue;
       }
       if (!found) throw ExitCode{kInterrupted};
-      if (!folder.empty()) recipes::write_evaluation(*found, task, options.split, settings, folder);
+      if (!folder.empty()) {
+        const auto before = recipes::write_evaluation(*found, task, options.split, settings, folder);
+        if (!before.empty()) report_to(console).note("replaced", before);
+      }
       io::Json record = {{"split", options.split}};
       record.update(found->scores);
       record["seconds"] = settings.at("seconds");

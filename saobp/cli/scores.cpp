@@ -34,15 +34,30 @@ std::string shares(const io::Json& predicted) {
   return io::listed(words, "and");
 }
 
-std::string line_of(const TaskScores& task, const std::string& name, const io::Json& score) {
+// Of the columns, at least as wide as what stands in them.
+struct Widths {
+  size_t task = 14, split = 16, score = 13;
+};
+
+Widths widths_of(const std::vector<TaskScores>& tasks) {
+  Widths widths;
+  const auto fit = [](size_t& width, const std::string& text) { width = std::max(width, text.size() + 2); };
+  for (const auto& task : tasks) {
+    fit(widths.task, task.task), fit(widths.split, task.split);
+    const auto& found = task.scores.at("scores");
+    for (const auto& [name, score] : found.items()) fit(widths.score, name);
+  }
+  return widths;
+}
+
+std::string line_of(const TaskScores& task, const std::string& name, const io::Json& score, const Widths& widths) {
   const double unit = unit_of(name);
   const auto value = number(score.at("value")), error = number(score.at("standard_error"));
-  std::string line = padded(task.task, 14) + padded(task.split, 16) +
-                     padded(name, std::max<size_t>(13, name.size() + 1)) +
+  std::string line = padded(task.task, widths.task) + padded(task.split, widths.split) + padded(name, widths.score) +
                      (value ? points(value, unit) : " undefined") + (error ? format(" ± %.2f", unit * *error) : "");
   if (const auto deviation = number(score.value("standard_deviation", io::Json())))
     line += format(", sd %.2f of %d seeds", unit * *deviation, static_cast<int>(score.at("values").size()));
-  line = padded(line + "  ", 60);
+  line = padded(line + "  ", widths.task + widths.split + widths.score + 17);
   std::optional<double> best;
   std::vector<std::string> words;
   const auto baselines = task.scores.value("baselines", io::Json::object());
@@ -59,31 +74,33 @@ std::string line_of(const TaskScores& task, const std::string& name, const io::J
 }  // namespace
 
 std::string scores_table(const std::vector<TaskScores>& tasks, bool by_length) {
-  std::string text =
-      padded("task", 14) + padded("split", 16) + padded("score", 13) + padded("points", 17) + "baselines\n";
+  const auto widths = widths_of(tasks);
+  std::string text = padded("task", widths.task) + padded("split", widths.split) + padded("score", widths.score) +
+                     padded("points", 17) + "baselines\n";
   bool marked = false;
   for (const auto& task : tasks) {
     for (const auto& [name, score] : task.scores.at("scores").items()) {
-      const auto line = line_of(task, name, score);
+      const auto line = line_of(task, name, score, widths);
       marked |= line.find("≈") != std::string::npos;
       text += line + "\n";
     }
     if (const auto failed = task.scores.value("failed_seeds", int64_t{0}); failed > 0)
-      text += padded("", 14) +
+      text += padded("", widths.task) +
               concat("no better than the majority: ", failed, " of ",
                      io::counted(task.scores.at("seeds").get<int64_t>(), "seed")) +
               "\n";
     if (task.scores.contains("predicted") && task.scores.at("predicted").size() <= 8)
-      text += padded("", 14) + "predicted: " + shares(task.scores.at("predicted")) + "\n";
-    if (task.scores.contains("doubt")) text += padded("", 14) + task.scores.at("doubt").get<std::string>() + "\n";
+      text += padded("", widths.task) + "predicted: " + shares(task.scores.at("predicted")) + "\n";
+    if (task.scores.contains("doubt"))
+      text += padded("", widths.task) + task.scores.at("doubt").get<std::string>() + "\n";
     if (const auto ties = task.scores.value("ties", int64_t{0}); ties > 0)
-      text += padded("", 14) + concat("tied: ", io::counted(ties, "example")) + "\n";
+      text += padded("", widths.task) + concat("tied: ", io::counted(ties, "example")) + "\n";
     const auto groups = task.scores.value("groups", io::Json::object());
     for (const auto& [group, parts] : groups.items()) {
       if (group == "length" && !by_length) continue;
       for (const auto& [part, found] : parts.items()) {
         const auto first = found.at("scores").items().begin();
-        text += padded("", 14) + padded(concat(group, " ", part), 29) +
+        text += padded("", widths.task) + padded(concat(group, " ", part), widths.split + widths.score) +
                 points(number(first.value().at("value")), unit_of(first.key())) +
                 concat("  of ", io::counted(found.at("examples").get<int64_t>(), "example")) + "\n";
       }

@@ -144,6 +144,7 @@ Records read_tsv(const fs::path& path, const std::vector<std::string>& given, co
     for (size_t i = 0; i < names.size(); ++i) record.fields.emplace_back(names[i], columns[i]);
     found.rows.push_back(std::move(record));
   });
+  if (names.empty()) fail(path.string(), ": is empty; a line that names the columns was expected");
   if (lines == 0) fail(path.string(), ": holds no rows; ", io::listed(names, "and"), " were expected in each line");
   const auto of_wrong = concat(in_line(path, first_wrong), ": has ", io::counted(first_width, "column"), "; ",
                                names.size(), " were expected: ", io::listed(names, "and"));

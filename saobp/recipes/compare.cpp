@@ -47,7 +47,13 @@ Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& s
       fail(path.string(), ": is not there; saobp evaluate ", run.string(), " --task ", task.name, " --split ", split,
            " makes it");
     arm.predictions.push_back(tasks::read_predictions(path));
-    arm.scores.push_back(tasks::score_of_sample(task, arm.predictions.back(), score));
+    try {
+      arm.scores.push_back(tasks::score_of_sample(task, arm.predictions.back(), score));
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      fail(path.string(), ": ", error.what());
+    }
     if (arm.runs.size() > 1) arm.seeds.push_back(seed_of(run));
   }
   return arm;
@@ -62,8 +68,8 @@ void require_same_examples(const Arm& first, const Arm& second) {
           here.size() == model.size() && std::equal(here.begin(), here.end(), model.begin(),
                                                     [](auto& a, auto& b) { return a.id == b.id && a.gold == b.gold; });
       if (!same)
-        fail(arm->runs[run].string(), ": its predictions are of other examples than those of ", first.runs[0].string(),
-             "; the same were expected");
+        fail(arm->runs[run].string(), ": its predictions have other ids or other gold than those of ",
+             first.runs[0].string(), ", or another order; the same were expected");
     }
 }
 
@@ -102,8 +108,10 @@ std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
       if (seed_of(entry.path()) >= 0) runs.push_back(entry.path());
   std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return seed_of(a) < seed_of(b); });
   if (runs.empty())
-    fail(run.string(), ": holds neither eval/ nor ", task,
-         "/seed-N; a run with scores, the folder of a suite, or one of saobp evaluate --output was expected");
+    fail(run.string(),
+         fs::exists(run) ? concat(": holds neither eval/ nor predictions for ", task, " nor ", task, "/seed-N")
+                         : ": is missing",
+         "; a run with scores, the folder of a suite, or that of saobp evaluate --output was expected");
   return runs;
 }
 
@@ -134,7 +142,8 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
   const bool better = lower ? found.is_worse() : found.is_better(),
              worse = lower ? found.is_better() : found.is_worse();
   Json mcnemar = nullptr;
-  if (!seeds && (task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice)) {
+  const bool right_or_wrong = task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice;
+  if (first.runs.size() == 1 && second.runs.size() == 1 && right_or_wrong) {
     const auto test = scores::mcnemar(right_ones(first, score), right_ones(second, score));
     mcnemar = {{"only_first_right", test.only_first}, {"only_second_right", test.only_second}, {"p", test.p}};
   }

@@ -56,10 +56,10 @@ bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& fold
   const auto kind = head_of(task);
   if (model.head() && model.head()->record.kind == kind) return false;
   const auto* wanted = model.config.family->head(kind);
-  throw tasks::NotAsked(
-      concat(folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture,
-             "; ", task.title, " takes ", wanted ? wanted->architecture : "a head that this family does not have",
-             " (saobp finetune makes one)"));
+  throw tasks::NotAsked(concat(
+      folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture, "; ",
+      task.title, " takes ",
+      wanted ? concat(wanted->architecture, " (saobp finetune makes one)") : "a head that this family does not have"));
 }
 
 }  // namespace
@@ -112,6 +112,8 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
               {"length", length},
               {"dtype", io::enum_name(options.dtype)},
               {"rows", examples.list.size()}};
+  if (!config.refined_attention.strengths.empty())
+    settings["strengths"] = model::to_json(config.refined_attention.strengths);
   if (config.trained_positions > 0) settings["trained_positions"] = config.trained_positions;
   if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
   auto found = evaluate(opened.model, {task, examples, *objective, options.batch}, train::InterruptGuard::interrupted);

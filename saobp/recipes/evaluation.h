@@ -36,8 +36,9 @@ std::optional<Evaluation> evaluate(const model::Model& model, const Asking& aski
                                    const std::function<bool()>& stop = {}, const train::World& world = {});
 
 // FOLDER/TASK-SPLIT.json with the scores and `settings`, FOLDER/TASK-SPLIT.predictions.jsonl with the predictions,
-// and the file that the task's site takes, where it takes that split.
-void write_evaluation(const Evaluation& evaluation, const tasks::Task& task, const std::string& split,
-                      const io::Json& settings, const std::filesystem::path& folder);
+// and the file that the task's site takes, where it takes that split. Gives in words what another evaluation had found
+// that is replaced, "" where none had found anything else.
+std::string write_evaluation(const Evaluation& evaluation, const tasks::Task& task, const std::string& split,
+                             const io::Json& settings, const std::filesystem::path& folder);
 
 }  // namespace saobp::recipes

@@ -53,7 +53,8 @@ struct RefinementOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("attention", self.attention, "original, high, low or elemmul; by default as the model's config.json says");
     visit("strength", self.strength,
-          "repulsive strength λ ≥ 0; by default the model's own, or with --attention min(0.2, 0.2 · 11 M / parameters)",
+          "repulsive strength λ ≥ 0; by default the model's own, or with another --attention min(0.2, 0.2 · 11 M / "
+          "parameters)",
           io::between(0, 20));
     visit("strength_length", self.strength_length, kStrengthLengthHelp, io::between(0, kMaxTokensAPass));
   }

@@ -180,7 +180,7 @@ void set_learned(LearnStrength learned, model::ModelConfig& config) {
     if (learned == LearnStrength::head && heads.size() == 1)
       heads.assign(static_cast<size_t>(config.num_attention_heads), heads[0]);
     if (learned == LearnStrength::layer && heads.size() > 1)
-      fail_usage("--learn-strength: layer was given, but there is a λ for each head already");
+      fail_usage("--learn-strength: layer was given, but there is a λ for each head already; head was expected");
   }
 }
 

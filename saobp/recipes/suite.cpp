@@ -195,13 +195,14 @@ std::optional<std::string> tune_first(FinetuneOptions options, const fs::path& f
 }
 
 // What would end the suite half-way is found before it begins.
-void check_suite(const FinetuneOptions& options, const std::optional<Grid>& grid, int64_t seeds,
-                 const fs::path& folder) {
+void check_suite(const FinetuneOptions& options, const std::vector<std::string>& names, const std::optional<Grid>& grid,
+                 int64_t seeds, const fs::path& folder) {
   if (fs::exists(folder / "run.json"))
     fail_usage("--output: ", folder.string(), " holds a single run; a folder for several was expected");
   if (options.train.seed > std::numeric_limits<int64_t>::max() - seeds)
     fail_usage("--seed: ", options.train.seed, " was given; there are no ", seeds, " seeds from there on");
   check(options);
+  for (const auto& name : names) tasks::find_task(name, options.task.preset);
   if (grid)
     for (const auto& of_try : tries_of(*grid, options)) check(of_try);
   if (options.task.from_task.empty()) return;
@@ -249,7 +250,7 @@ Json summary_of(const std::vector<SeedScores>& all) {
 SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::string>& names, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter) {
   train::refuse_ranks("finetune with several tasks, seeds or settings");
-  check_suite(given, grid, seeds, folder);
+  check_suite(given, names, grid, seeds, folder);
   Json choices = Json::object();
   std::vector<SeedScores> found;
   for (const auto& name : names) {
@@ -277,6 +278,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
         const auto from = tune_first(before, folder, reporter);
         if (!from) return {true, nullptr};
         options.start.from = *from;
+        if (options.train.learn_strength != LearnStrength::none) options.refinement.strength.reset();  // goes on
       }
       if (n == 0 && grid) {
         const auto choice = choose(*grid, options, folder / task.name / "grid", reporter);

@@ -9,22 +9,34 @@ namespace {
 
 using io::Json;
 
-double number_of(const Json& option, const char* name) { return io::require<double>(option, name, "an option"); }
-double log_likelihood(const Json& option) { return number_of(option, "log_likelihood"); }
+struct ListedOption {
+  const Json& json;
+  const std::string& id;  // of its prediction
+
+  double number(const char* name) const {
+    return io::require<double>(json, name, concat("prediction ", id, ": an option"));
+  }
+  double log_likelihood() const { return number("log_likelihood"); }
+  double per(const char* unit) const {
+    const double size = number(unit);
+    if (size < 1) fail("prediction ", id, ": an option has ", size, " ", unit, "; at least one was expected");
+    return log_likelihood() / size;
+  }
+};
 
 // What is divided by, or taken off, before the likeliest option is chosen.
 struct Normaliser {
   const char* name;
-  double (*score)(const Json& option);
+  double (*score)(const ListedOption& option);
 };
 constexpr Normaliser kNormalisers[] = {
-    {"accuracy_characters", [](const Json& o) { return log_likelihood(o) / number_of(o, "characters"); }},
-    {"accuracy_bytes", [](const Json& o) { return log_likelihood(o) / number_of(o, "bytes"); }},
-    {"accuracy_tokens", [](const Json& o) { return log_likelihood(o) / number_of(o, "tokens"); }},
-    {"accuracy_pmi", [](const Json& o) { return log_likelihood(o) - number_of(o, "unconditional"); }}};
+    {"accuracy_characters", [](const ListedOption& o) { return o.per("characters"); }},
+    {"accuracy_bytes", [](const ListedOption& o) { return o.per("bytes"); }},
+    {"accuracy_tokens", [](const ListedOption& o) { return o.per("tokens"); }},
+    {"accuracy_pmi", [](const ListedOption& o) { return o.log_likelihood() - o.number("unconditional"); }}};
 
 const Json& options_of(const Prediction& p) {
-  if (!p.details.is_object() || !p.details.contains("options") || p.details.at("options").empty())
+  if (options_in(p) == 0)
     fail("prediction ", p.id, ": has no \"options\"; a list of them was expected, as the first prediction has");
   return p.details.at("options");
 }
@@ -32,20 +44,19 @@ const Json& options_of(const Prediction& p) {
 }  // namespace
 
 bool has_likelihoods(const std::vector<Prediction>& predictions) {
-  const auto& details = predictions.front().details;
-  return details.is_object() && details.contains("options") && !details.at("options").empty() &&
-         details.at("options").front().contains("log_likelihood");
+  const auto& first = predictions.front();
+  return options_in(first) > 0 && first.details.at("options").front().contains("log_likelihood");
 }
 
-void check_options(const Prediction& p, int64_t predicted) {
+int64_t options_in(const Prediction& p) {
+  if (!p.details.is_object() || !p.details.contains("options")) return 0;
   const auto& options = p.details.at("options");
   if (!options.is_array())
     fail("prediction ", p.id, ": \"options\" is ", io::type_name(options), "; a list was expected");
   for (const auto& option : options)
     if (!option.is_object())
       fail("prediction ", p.id, ": an option is ", io::type_name(option), "; an object was expected");
-  if (predicted < 0 || predicted >= static_cast<int64_t>(options.size()))
-    fail("prediction ", p.id, ": option ", predicted, " of ", options.size(), "; one of them, from 0, was expected");
+  return static_cast<int64_t>(options.size());
 }
 
 std::vector<std::string> normalised_accuracies() {
@@ -65,7 +76,7 @@ std::vector<int64_t> chosen_by(const std::string& name, const std::vector<Predic
     const auto& options = options_of(p);
     int64_t best = 0;
     for (size_t n = 1; n < options.size(); ++n)
-      if (normaliser->score(options.at(n)) > normaliser->score(options.at(static_cast<size_t>(best))))
+      if (normaliser->score({options.at(n), p.id}) > normaliser->score({options.at(static_cast<size_t>(best)), p.id}))
         best = static_cast<int64_t>(n);
     chosen.push_back(best);
   }
@@ -78,7 +89,8 @@ double length_baseline(const std::vector<Prediction>& predictions, const std::ve
     const auto& options = options_of(predictions[i]);
     int64_t best = 0;
     const auto size = [&](int64_t n) {
-      return io::require<int64_t>(options.at(static_cast<size_t>(n)), "characters", "an option");
+      return io::require<int64_t>(options.at(static_cast<size_t>(n)), "characters",
+                                  concat("prediction ", predictions[i].id, ": an option"));
     };
     for (int64_t n = 1; n < static_cast<int64_t>(options.size()); ++n)
       if (longest ? size(n) > size(best) : size(n) < size(best)) best = n;

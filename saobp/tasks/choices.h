@@ -14,8 +14,8 @@ namespace saobp::tasks {
 // the first of them.
 bool has_likelihoods(const std::vector<Prediction>& predictions);
 
-// Error where `p`, which lists options, does not list one at the place that is predicted.
-void check_options(const Prediction& p, int64_t predicted);
+// How many options `p` lists, 0 where it lists none. Error for what is not a list of objects.
+int64_t options_in(const Prediction& p);
 
 // The accuracies when the options' log-likelihoods are divided by their length, or that of the option alone is taken
 // off: accuracy_characters, accuracy_bytes, accuracy_tokens, accuracy_pmi. The plain one is among the task's scores.

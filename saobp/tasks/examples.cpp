@@ -177,7 +177,8 @@ fs::path find_split(const Task& task, const std::string& name, const fs::path& d
   if (task.format == Format::text && fs::is_regular_file(data)) return data;
   const auto& split = task.split(name);
   if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
-  if (!fs::is_directory(data)) fail(data.string(), ": is not a folder; the files of ", task.title, " were expected");
+  if (!fs::is_directory(data))
+    throw NotAsked(concat(data.string(), ": is not a folder; the files of ", task.title, " were expected"));
   if (auto found = file_below(task, split, data)) return *found;
   throw NotAsked(concat(data.string(), ": has no ", io::listed(split.files), " of ", task.title,
                         ", nor have folders in it called ", io::listed(task.folders)));

@@ -44,7 +44,8 @@ class TextRows {
 
   Row encode(std::string_view first, std::optional<std::string_view> second) {
     text::RowOptions options{.max_length = length_,
-                             .truncation = second ? truncation_ : text::Truncation::longest_first};
+                             .truncation = second ? truncation_ : text::Truncation::longest_first,
+                             .flag = "--length"};
     auto rows = pretrained::encode(config_, tokenizer_, first, second, options);
     cut_ += rows.size() > 1;
     ++rows_;

@@ -37,10 +37,17 @@ Numbers numbers_of(const Task& task, const std::vector<Prediction>& predictions)
     if (task.kind == Kind::classification) {
       numbers.gold.push_back(class_of(task, p.gold, p.id));
       numbers.predicted.push_back(class_of(task, p.prediction, p.id));
+      if (const auto options = options_in(p); options > 0 && options != static_cast<int64_t>(task.labels.size()))
+        fail("prediction ", p.id, ": lists ", io::counted(options, "option"), "; ", task.title, " has ",
+             task.labels.size());
     } else if (task.kind == Kind::choice) {
       numbers.gold.push_back(io::convert<int64_t>(p.gold, concat("prediction ", p.id, ": gold")));
       numbers.predicted.push_back(io::convert<int64_t>(p.prediction, concat("prediction ", p.id)));
-      if (p.details.is_object() && p.details.contains("options")) check_options(p, numbers.predicted.back());
+      if (const auto options = options_in(p); options > 0)
+        for (const auto* places : {&numbers.gold, &numbers.predicted})
+          if (const auto place = places->back(); place < 0 || place >= options)
+            fail("prediction ", p.id, ": ", places == &numbers.gold ? "gold " : "", "option ", place, " of ", options,
+                 "; one of them, from 0, was expected");
     } else {
       numbers.gold_value.push_back(io::convert<double>(p.gold, concat("prediction ", p.id, ": gold")));
       numbers.predicted_value.push_back(io::convert<double>(p.prediction, concat("prediction ", p.id)));

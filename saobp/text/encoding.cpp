@@ -173,7 +173,7 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
   if (options.max_length > 0) {
     const auto most = static_cast<size_t>(options.max_length), around = rows.special_tokens();
     if (most <= around)
-      fail_usage("--max-length: ", most, " was given; more than ", around,
+      fail_usage(options.flag, ": ", most, " was given; more than ", around,
                  " was expected, the special tokens of a row");
     const auto [room, other] = rooms(rows.size(0), rows.size(1), second.has_value(), most - around, options.truncation);
     of_first = windows(rows.size(0), room, static_cast<size_t>(options.stride));
@@ -181,7 +181,7 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
   }
   // Where both texts are cut, every window of one meets every window of the other.
   if (of_first.size() > kMostWindows / of_second.size())
-    fail_usage("--max-length: ", options.max_length, " makes ", of_first.size(), " · ", of_second.size(),
+    fail_usage(options.flag, ": ", options.max_length, " makes ", of_first.size(), " · ", of_second.size(),
                " windows of the two texts; at most ", kMostWindows,
                " were expected (--truncation only_second cuts one)");
   std::vector<Encoding> made = {rows.row(of_first, 0, of_second, 0)};

@@ -24,7 +24,8 @@ struct RowOptions {
   bool special_tokens = true;
   int64_t max_length = 0;  // ids a row, special tokens included; 0: any number
   Truncation truncation = Truncation::longest_first;
-  int64_t stride = 0;  // tokens that two windows share
+  int64_t stride = 0;                 // tokens that two windows share
+  const char* flag = "--max-length";  // what max_length is called in messages
 };
 
 // One row. Special tokens have the span 0, 0 and belong to no text.

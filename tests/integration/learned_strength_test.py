@@ -88,7 +88,7 @@ def test_events_of_learned_strengths(tmp_path, saobp, setting):
     (["--strengths", "0.1,0.2", "--strength", 0.1],
      "--strength and --strengths were both given; one of them says what λ is"),
     (["--strengths", "0.1,0.1:0.1:0.2:0.3", "--learn-strength", "layer"],
-     "--learn-strength: layer was given, but there is a λ for each head already"),
+     "--learn-strength: layer was given, but there is a λ for each head already; head was expected"),
     (["--learn-strength", "layer", "--learning-rate", 0],
      "--learn-strength: --learning-rate is 0; the rate of strengths follows it and would be 0 too"),
 ])

@@ -129,3 +129,14 @@ def test_bad_predictions(tmp_path, saobp):
     refused("sst2", '{"id": "1", "gold": null, "prediction": "positive"}\n', "has no gold")
     refused("sst2", '{"id": "1", "gold": "pos', "p.jsonl, line 1")
     one_line(saobp("score", "--task", "sst2", "--predictions", "none.jsonl", code=1), "none.jsonl")
+    option = {"log_likelihood": -1.0, "unconditional": -2.0, "characters": 4, "bytes": 4, "tokens": 2}
+
+    def choice(task="hellaswag", gold=0, prediction=0, options=(option,) * 4):
+        return json.dumps({"id": "1", "gold": gold, "prediction": prediction, "options": options}) + "\n"
+
+    refused("hellaswag", choice(gold=7), "prediction 1", "gold option 7 of 4")
+    refused("hellaswag", choice(prediction=-1), "prediction 1", "option -1 of 4")
+    refused("hellaswag", choice(options=[option, option | {"tokens": -3}]), "prediction 1", "an option has -3 tokens")
+    refused("hellaswag", choice(options=[option, {"log_likelihood": -1.0}]), "prediction 1: an option", '"characters" is missing')
+    refused("boolq", choice("boolq", "no", "no", [option]), "prediction 1", "lists 1 option; BoolQ has 2")
+    refused("boolq", choice("boolq", "no", "no", {"no": option, "yes": option}), "prediction 1", '"options" is an object; a list')
