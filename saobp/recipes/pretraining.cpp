@@ -107,7 +107,8 @@ class Pretraining final : public Composition {
         config_(model_->config),
         text_(options, *tokenizer_, config_.causal(), place.world, place.reporter),
         source_(model_, text_.training(), options.train, place.world) {
-    source_.regularise(set_up(model_, options));
+    regularizers_ = set_up(model_, options);
+    source_.regularise(regularizers_);
     if (text_.validation()) validator_.emplace(model_, *text_.validation(), options.train.batch, place.world);
   }
 
@@ -136,6 +137,7 @@ class Pretraining final : public Composition {
     if (options_.model.from.empty()) return;
     model::load_weights(model_, place_.run / "model.safetensors");
     model_->keep_sigma();
+    if (regularizers_) regularizers_->begin(model_);
   }
 
   void announce() const override {
@@ -176,6 +178,7 @@ class Pretraining final : public Composition {
   model::ModelConfig config_;
   RunText text_;
   RowSource source_;
+  train::Regularizers regularizers_ = nullptr;
   std::optional<TextValidator> validator_;
 };
 

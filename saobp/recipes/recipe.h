@@ -52,6 +52,8 @@ class Composition {
   virtual void begin_again() = 0;
   // The lines with which a run begins.
   virtual void announce() const = 0;
+  // Whether the run may go on with another number of ranks.
+  virtual bool takes_other_ranks() const { return true; }
   // Rows that a step of one rank sees.
   virtual int64_t rows_a_step() const = 0;
   // Called by rank 0 after the last step, with the run's final figures, to which it may add.

@@ -62,6 +62,10 @@ RunOutcome RunFrame::go_on(std::optional<train::RunLock> lock, bool other_steps)
   if (place_.world.is_first()) {
     trainer_->hold(std::move(*lock));
     record_ = io::read_json(run / "run.json");
+    if (const auto ranks = record_.value("ranks", place_.world.size());
+        ranks != place_.world.size() && !composed_->takes_other_ranks())
+      fail(run.string(), ": began with ", io::counted(ranks, "rank"), "; it has ", place_.world.size(),
+           " now, and its number of steps follows from that: the same was expected");
     if (record_.contains("keys")) require_same(record_["keys"], keys_, (run / "run.json").string(), run);
     io::sweep_partial(run);
     trainer_->checkpoints().sweep();

@@ -38,6 +38,11 @@ RegularizersImpl::RegularizersImpl(const RegularizerOptions& options, const mode
   }
 }
 
+void RegularizersImpl::begin(const model::Model& model) {
+  torch::NoGradGuard no_grad;
+  if (options_.eigen_reg > 0) means_.copy_(spectrum_means(model));
+}
+
 model::AttentionProbe RegularizersImpl::probe() {
   if (options_.entropy_reg == 0) return {};
   collected_.reset();

@@ -15,6 +15,9 @@ namespace saobp::train {
 struct RegularizersImpl : torch::nn::Module {
   RegularizersImpl(const RegularizerOptions& options, const model::Model& model);
 
+  // Takes Eigen-Reg's first means from the model's weights of now.
+  void begin(const model::Model& model);
+
   bool has_entropy_term() const { return options_.entropy_reg > 0; }
   bool has_eigen_term() const { return options_.eigen_reg > 0; }
   // Entropy-Reg's term of a pass: the sum of entropy_penalty() over its rows, a mean over layers and heads, times the

@@ -58,10 +58,15 @@ StepResult train_step(const model::Model& model, AdamW& optimizer, std::span<con
   std::function<std::vector<double>()> sums;
   StepResult result;
   TermSums terms;
+  std::vector<torch::Tensor> buffers;  // σReparam's u and v, which an abandoned step leaves as they were
+  if (passes.size() > 1)
+    for (const auto& buffer : model->buffers()) buffers.push_back(buffer.clone());
   model->iterate_sigma();
   for (size_t i = 0; i < passes.size(); ++i) {
     if (i > 0 && world.size() == 1 && stop && stop()) {
       model->zero_grad();
+      const auto now = model->buffers();
+      for (size_t n = 0; n < now.size(); ++n) now[n].copy_(buffers[n]);
       result.stop = result.abandoned = true;
       return result;
     }

@@ -36,7 +36,11 @@ bool Trainer::exhausted() const {
 
 TrainOutcome Trainer::train() {
   parts_.prepare(state_.step);
-  if (state_.step > 0) saved_step_ = state_.step;
+  if (state_.step > 0) {
+    saved_step_ = state_.step;
+    // It may have been stopped between its checkpoint and the model that others read.
+    if (world_.is_first()) model::save_model(parts_.model, run_);
+  }
   parts_.source.seek(state_.rows);
   if (world_.is_first()) log_.emplace(run_, state_.step, options_.tensorboard, best_.figure(), best_.lower_is_better());
   if (world_.is_first() && options_.record_batches) batch_log_.emplace(run_ / "batches.jsonl", state_.step);
