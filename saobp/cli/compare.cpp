@@ -14,7 +14,7 @@ using train::format;
 
 struct Compare {
   std::vector<std::string> runs;
-  std::string task, split = "dev", score;
+  std::string task, preset, split = "dev", score;
   Console console;
 
   void run() {
@@ -22,7 +22,7 @@ struct Compare {
     auto all = io::Json::array();
     for (const auto& name : recipes::named_tasks(task))
       for (size_t n = 1; n < runs.size(); ++n) {
-        const auto found = recipes::compare_runs(runs[0], runs[n], name, split, score);
+        const auto found = recipes::compare_runs(runs[0], runs[n], name, preset, split, score);
         tell(found);
         all.push_back(found);
       }
@@ -64,6 +64,7 @@ void add_compare_command(CLI::App& app) {
       ->required()
       ->type_name("FOLDER");
   command->add_option("--task", state->task, "one or several: sst2,rte")->required();
+  command->add_option("--preset", state->preset, "the variant of the task that was scored, if it was one");
   command->add_option("--split", state->split, "whose predictions are compared")->capture_default_str();
   command->add_option("--score", state->score,
                       "by default the task's first one; of a decoder's likelihoods also accuracy_bytes and the like");

@@ -16,6 +16,14 @@ double ModelConfig::score_scale(int64_t layer) const {
 
 void ModelConfig::set_dropout(double p) {
   hidden_dropout_prob = attention_probs_dropout_prob = embedding_dropout_prob = p;
+  for (const auto& head : family->heads) {
+    const std::string key = head.dropout;
+    if (key.empty()) continue;
+    if (head.default_dropout < 0)
+      head_dropouts.erase(key);  // it is that of hidden states
+    else
+      head_dropouts[key] = p;
+  }
 }
 
 int64_t ModelConfig::parameters() const {

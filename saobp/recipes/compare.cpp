@@ -1,6 +1,7 @@
 #include "saobp/recipes/compare.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "saobp/io/words.h"
@@ -24,7 +25,10 @@ struct Arm {
 
 int64_t seed_of(const fs::path& run) {
   const auto name = run.filename().string();
-  return name.starts_with("seed-") ? std::stoll(name.substr(5)) : -1;
+  int64_t seed = -1;
+  if (!name.starts_with("seed-") || !fs::is_directory(run)) return -1;
+  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), seed);
+  return error == std::errc{} && end == name.data() + name.size() ? seed : -1;
 }
 
 constexpr const char* kPredictions = ".predictions.jsonl";
@@ -59,17 +63,27 @@ Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& s
   return arm;
 }
 
-void require_same_examples(const Arm& first, const Arm& second) {
+// Texts have neither gold nor ids of their own: they are told apart by their sizes, in tokens too where a figure is a
+// token's.
+bool is_same(const Prediction& a, const Prediction& b, bool by_tokens) {
+  if (a.id != b.id || a.gold != b.gold) return false;
+  if (!a.gold.is_null()) return true;
+  for (const char* size : {"bytes", "words", by_tokens ? "tokens" : "words"})
+    if (a.details.value(size, Json()) != b.details.value(size, Json())) return false;
+  return true;
+}
+
+void require_same_examples(const Arm& first, const Arm& second, bool by_tokens) {
   const auto& model = first.predictions.front();
   for (const auto* arm : {&first, &second})
     for (size_t run = 0; run < arm->predictions.size(); ++run) {
       const auto& here = arm->predictions[run];
       const bool same =
           here.size() == model.size() && std::equal(here.begin(), here.end(), model.begin(),
-                                                    [](auto& a, auto& b) { return a.id == b.id && a.gold == b.gold; });
+                                                    [&](auto& a, auto& b) { return is_same(a, b, by_tokens); });
       if (!same)
         fail(arm->runs[run].string(), ": its predictions have other ids or other gold than those of ",
-             first.runs[0].string(), ", or another order; the same were expected");
+             first.runs[0].string(), ", or texts of other sizes, or another order; the same were expected");
     }
 }
 
@@ -116,11 +130,11 @@ std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
 }
 
 Json compare_runs(const fs::path& first_run, const fs::path& second_run, const std::string& name,
-                  const std::string& split, const std::string& wanted) {
-  const auto task = tasks::find_task(name);
+                  const std::string& preset, const std::string& split, const std::string& wanted) {
+  const auto task = tasks::find_task(name, preset);
   const auto score = wanted.empty() ? task.scores.front() : wanted;
   const auto first = arm_of(first_run, task, split, score), second = arm_of(second_run, task, split, score);
-  require_same_examples(first, second);
+  require_same_examples(first, second, score.starts_with("token"));
   const auto examples = static_cast<int64_t>(first.predictions.front().size());
   std::vector<int64_t> every(static_cast<size_t>(examples));
   for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);

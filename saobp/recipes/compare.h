@@ -18,6 +18,6 @@ std::vector<std::filesystem::path> runs_of(const std::filesystem::path& run, con
 // they are), "mcnemar" (of single runs with right and wrong answers; else null)}, from the predictions that the runs
 // hold. Error when they are of other examples, or are not there.
 io::Json compare_runs(const std::filesystem::path& first, const std::filesystem::path& second, const std::string& task,
-                      const std::string& split, const std::string& score);
+                      const std::string& preset, const std::string& split, const std::string& score);
 
 }  // namespace saobp::recipes

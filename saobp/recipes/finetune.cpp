@@ -219,6 +219,9 @@ class Finetuning final : public Composition {
              io::counted(trainer.optimizer.warmup_steps, "step"), ", into ", place_.run.string());
   }
 
+  // How many steps there are follows from their number.
+  bool takes_other_ranks() const override { return false; }
+
   int64_t rows_a_step() const override { return options_.train.batch * options_.train.accumulation; }
 
   void finish(io::Json& final) override {

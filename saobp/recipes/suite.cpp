@@ -107,6 +107,10 @@ Json compared(const Json& options) {
   return kept;
 }
 
+bool changeable(const std::string& flag) {
+  return std::find(kFinetuning.changeable.begin(), kFinetuning.changeable.end(), flag) != kFinetuning.changeable.end();
+}
+
 // Runs the run, unless it is through, and gives what it has found. Nothing when a signal came.
 std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path& run, const train::Reporter& reporter) {
   io::make_folder(run.parent_path());
@@ -118,7 +122,7 @@ std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path&
         compared(to_json(options_from_json<FinetuneOptions>(io::require<Json>(record, "options", path), path)));
     for (const auto& [section, values] : wanted.items())
       for (const auto& [name, value] : values.items())
-        if (const auto& before = recorded.at(section).at(name); before != value)
+        if (const auto& before = recorded.at(section).at(name); before != value && !changeable(io::flag_of(name)))
           fail(path, ": was made with another ", io::flag_of(name), " (", before.dump(), ", and not ", value.dump(),
                "); choose another --output, or give that again");
     auto found = final_of(record, path);
@@ -130,6 +134,7 @@ std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path&
   } else if (finetune(options, run, reporter).interrupted) {
     return {};
   }
+  if (train::InterruptGuard::interrupted()) return {};  // while it was scored: it is through, and nothing follows
   return final_of(io::read_json(run / "run.json"), (run / "run.json").string());
 }
 
@@ -213,6 +218,16 @@ void check_suite(const FinetuneOptions& options, const std::vector<std::string>&
   }
 }
 
+// Whether the model can have a head for the task, and positions for its rows. UsageError.
+void require_fit(const FinetuneOptions& options, const tasks::Task& task) {
+  const auto kind = head_of(task);
+  auto config = model::read_config(fs::path(options.start.from) / "config.json");
+  if (config.family->head(kind) == nullptr)
+    fail_usage("a ", config.family->name, " has no head for it (", io::enum_name(kind), ")");
+  fit_positions(config, resolved(options, task).train.length,
+                options.start.extend_positions ? Positions::stretched : Positions::kept);
+}
+
 // The tasks of a suite that was made before into this folder stay in its summary.
 void keep_others(const fs::path& path, Json& summary) {
   if (!fs::exists(path)) return;
@@ -259,7 +274,7 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
     const auto task = tasks::find_task(name, options.task.preset);
     if (names.size() > 1) {
       try {
-        head_of(task);
+        require_fit(options, task);
         for (const char* split : {"train", "dev"}) tasks::find_split(task, split, options.task.data);
       } catch (const Error& error) {
         reporter.note("left out", name, ": ", error.what());

@@ -85,7 +85,8 @@ AnswerScore answer_score(const std::vector<std::string>& all, const std::string&
   AnswerScore best;
   for (const auto& gold : golds) {
     best.exact = std::max(best.exact, normalised_answer(gold) == normalised_answer(predicted) ? 1.0 : 0.0);
-    best.f1 = std::max(best.f1, answer_f1(gold, predicted));
+    // Version 1.1's script gives two answers of articles and marks alone no overlap; 2.0's says that they agree.
+    if (drop_empty || !normalised_answer(gold).empty()) best.f1 = std::max(best.f1, answer_f1(gold, predicted));
   }
   return best;
 }

@@ -220,6 +220,8 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
     }
     examples.list.push_back(std::move(example));
   }
+  if (examples.list.empty())
+    fail(examples.file.string(), ": no example is left: \"", split.layout.only, "\" is true of none of ", left_out);
   if (left_out > 0)
     examples.notes.push_back(concat(io::counted(left_out, "example"), " left out: \"", split.layout.only,
                                     "\" is not true of ", left_out == 1 ? "it" : "them"));

@@ -42,11 +42,12 @@ class TextRows {
            text::Truncation truncation)
       : config_(config), tokenizer_(tokenizer), length_(length), truncation_(truncation) {}
 
-  Row encode(std::string_view first, std::optional<std::string_view> second) {
+  Row encode(std::string_view first, std::optional<std::string_view> second, const std::string& where) {
     text::RowOptions options{.max_length = length_,
                              .truncation = second ? truncation_ : text::Truncation::longest_first,
                              .flag = "--length"};
     auto rows = pretrained::encode(config_, tokenizer_, first, second, options);
+    if (rows.front().ids.empty()) fail(where, ": its text has no tokens");
     cut_ += rows.size() > 1;
     ++rows_;
     return row_of(std::move(rows.front()));
@@ -101,8 +102,9 @@ class TextObjective final : public Objective {
       : task_(task), examples_(examples), pad_(config.pad_token_id) {
     TextRows rows(config, tokenizer, length, text::Truncation::longest_first);
     for (const auto& example : examples.list)
-      rows_.push_back(
-          rows.encode(example.first, example.second ? std::optional<std::string_view>(*example.second) : std::nullopt));
+      rows_.push_back(rows.encode(example.first,
+                                  example.second ? std::optional<std::string_view>(*example.second) : std::nullopt,
+                                  example.where));
     rows.tell(notes_);
     if (task.kind == Kind::classification)
       order_ = outputs_by_label(task, config, notes_);
@@ -264,7 +266,7 @@ class ChoiceObjective final : public Objective {
 
   static Row encode(TextRows& rows, const Example& example, const std::string& option) {
     try {
-      return rows.encode(example.first, option);
+      return rows.encode(example.first, option, example.where);
     } catch (const UsageError& error) {
       fail(example.where, ": an option is too long for a row: ", error.what());
     }

@@ -147,9 +147,9 @@ Json span_scores(const std::vector<Prediction>& predictions) {
     exact.push_back(score.exact), f1.push_back(score.f1);
     if (!second_version) continue;
     parts[golds.empty() ? 0 : 1][0].push_back(score.exact), parts[golds.empty() ? 0 : 1][1].push_back(score.f1);
-    const auto best = p.details.at("answer").get<std::string>();
+    const auto best = io::require<std::string>(p.details, "answer", where);
     const auto of_best = scores::answer_score(golds, best, true);
-    const double margin = p.details.at("no_answer_margin").get<double>();
+    const double margin = io::require<double>(p.details, "no_answer_margin", where);
     answered[0].push_back({of_best.exact, margin, !golds.empty(), best.empty()});
     answered[1].push_back({of_best.f1, margin, !golds.empty(), best.empty()});
   }
@@ -287,8 +287,11 @@ std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task
     };
   std::vector<double> values;
   for (const auto& p : predictions) {
-    const auto found = scores::answer_score(p.gold.get<std::vector<std::string>>(), p.prediction.get<std::string>(),
-                                            p.details.contains("no_answer_margin"));
+    const auto where = concat("prediction ", p.id);
+    if (p.gold.is_null()) fail(where, ": has no gold; a split with answers was expected");
+    const auto found = scores::answer_score(io::convert<std::vector<std::string>>(p.gold, where + ": gold"),
+                                            io::convert<std::string>(p.prediction, where),
+                                            p.details.is_object() && p.details.contains("no_answer_margin"));
     values.push_back(name == "f1" ? found.f1 : found.exact);
   }
   return [values](std::span<const int64_t> sample) { return scores::mean(picked(values, sample)).value; };

@@ -37,8 +37,14 @@ void write_submission(const std::filesystem::path& path, const Task& task, const
   }
   io::AtomicFile file(path);
   file.write("index\tprediction\n");
+  // The file's own numbers, where it has them: a line that was skipped shifts no other.
+  const auto is_number = [](const Prediction& p) {
+    return !p.id.empty() && p.id.find_first_not_of("0123456789") == std::string::npos;
+  };
+  const bool numbered = std::all_of(predictions.begin(), predictions.end(), is_number);
   for (size_t i = 0; i < predictions.size(); ++i)
-    file.write(concat(i, "\t", as_the_site_has_it(task, predictions[i].prediction), "\n"));
+    file.write(concat(numbered ? predictions[i].id : std::to_string(i), "\t",
+                      as_the_site_has_it(task, predictions[i].prediction), "\n"));
   file.commit();
 }
 

@@ -27,7 +27,19 @@ void update(Layout& layout, const Json& json, const std::string& source) {
   layout.label = io::get_or<std::string>(json, "label", layout.label, source);
 }
 
+void require_known(const Json& json, const std::vector<std::string>& known, const char* what,
+                   const std::string& source) {
+  if (!json.is_object()) fail(source, ": is ", io::type_name(json), "; an object was expected");
+  for (const auto& [key, value] : json.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      fail(source, ": \"", key, "\" is no setting of ", what, io::suggestion(key, known));
+}
+
 Split split_of(const Json& json, const Layout& layout, const std::string& source) {
+  require_known(
+      json,
+      {"files", "columns", "submission", "labelled", "id", "first", "second", "option", "options", "only", "label"},
+      "a split", source);
   Split split;
   split.layout = layout;
   split.files = io::require<std::vector<std::string>>(json, "files", source);
@@ -36,6 +48,49 @@ Split split_of(const Json& json, const Layout& layout, const std::string& source
   split.labelled = io::get_or<bool>(json, "labelled", true, source);
   update(split.layout, json, source);
   return split;
+}
+
+// What a task of its kind can be scored by; of a language model's any.
+std::vector<std::string> scores_of_kind(const Task& task) {
+  switch (task.kind) {
+    case Kind::classification:
+      return task.positive.empty() ? std::vector<std::string>{"accuracy", "matthews"}
+                                   : std::vector<std::string>{"accuracy", "matthews", "f1"};
+    case Kind::choice:
+      return {"accuracy"};
+    case Kind::regression:
+    case Kind::similarity:
+      return {"pearson", "spearman"};
+    case Kind::span:
+      return {"f1", "exact_match"};
+    case Kind::language:
+      break;
+  }
+  return task.scores;
+}
+
+// What would be found out only after a model was trained.
+void check_task(const Task& task, const std::string& source) {
+  if (task.scores.empty()) fail(source, ": \"scores\" is empty; one or more were expected");
+  const auto possible = scores_of_kind(task);
+  for (const auto& score : task.scores)
+    if (std::find(possible.begin(), possible.end(), score) == possible.end())
+      fail(source, ": \"", score, "\" is no score of a ", io::enum_name(task.kind),
+           score == "f1" ? " that names no \"positive\" label" : "", "; ", io::listed(possible), " was expected");
+  const auto is_label = [&](const Label& label) { return label.name == task.positive; };
+  if (!task.positive.empty() && std::none_of(task.labels.begin(), task.labels.end(), is_label))
+    fail(source, ": \"positive\" is \"", task.positive,
+         "\"; one of the labels was expected: ", io::listed(task.label_names()));
+  if (task.format != Format::records) return;
+  const auto needs = [&](const char* name, const auto& what) {
+    const auto lacks = [&](const auto& split) { return what(split.second.layout).empty(); };
+    if (std::any_of(task.splits.begin(), task.splits.end(), lacks))
+      fail(source, ": \"", name, "\" is missing, which a ", io::enum_name(task.kind), " needs");
+  };
+  needs("first", [](const Layout& l) { return l.first; });
+  if (task.kind == Kind::similarity) needs("second", [](const Layout& l) { return l.second; });
+  if (task.kind == Kind::choice) needs("options", [](const Layout& l) { return l.options; });
+  if (task.kind == Kind::choice) needs("option", [](const Layout& l) { return l.option; });
 }
 
 // What a file may say; what is not in here is a slip.
@@ -79,9 +134,7 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
                  names.empty() ? "" : concat("; ", io::listed(names), " was expected"));
     json.merge_patch(presets.at(preset));
   }
-  for (const auto& [key, value] : json.items())
-    if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end())
-      fail(source, ": \"", key, "\" is no setting of a task", io::suggestion(key, kKnown));
+  require_known(json, kKnown, "a task", source);
   Task task;
   task.name = io::require<std::string>(json, "name", source);
   task.title = io::get_or<std::string>(json, "title", task.name, source);
@@ -116,12 +169,15 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   const auto prompts = io::get_or<Json>(json, "prompts", Json::object(), source);
   for (const auto& [name, prompt] : prompts.items()) {
     const auto where = concat(source, ": prompt \"", name, "\"");
+    require_known(prompt, {"context", "option", "clean"}, "a prompt", where);
     task.prompts[name] = {template_of(prompt, "context", where), template_of(prompt, "option", where),
                           io::get_or<std::vector<std::string>>(prompt, "clean", {}, where)};
   }
   task.overlap = io::get_or<int64_t>(json, "overlap", 128, source);
   if (json.contains("text")) io::update_fields(task.text, json.at("text"), concat(source, ": \"text\""));
   task.recipe = io::get_or<Json>(json, "recipe", Json::object(), source);
+  require_known(task.recipe, {"epochs", "batch", "length"}, "\"recipe\"", source + ": \"recipe\"");
+  check_task(task, source);
   task.json = std::move(json);
   return task;
 }

@@ -68,9 +68,9 @@ def normalise(text):
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
 
-def f1(gold, predicted):
+def f1(gold, predicted, version=1):
     gold, predicted = normalise(gold).split(), normalise(predicted).split()
-    if not gold or not predicted:
+    if version == 2 and (not gold or not predicted):
         return int(gold == predicted)
     same = sum((collections.Counter(gold) & collections.Counter(predicted)).values())
     return 0 if same == 0 else 2 * same / (len(gold) + len(predicted))

@@ -89,6 +89,38 @@ def test_a_split_without_labels_is_not_trained_on(tmp_path, saobp, model):  # no
              "split dev has no labels")
 
 
+@pytest.mark.parametrize("change, words", [
+    ({"recipe": {"epoch": 3}}, ['"epoch" is no setting of "recipe"', "epochs"]),
+    ({"scores": []}, ['"scores" is empty']),
+    ({"scores": ["accuracy", "pearson"]}, ['"pearson" is no score of a classification', "accuracy"]),
+    ({"scores": ["f1"]}, ['"f1" is no score of a classification that names no "positive" label']),
+    ({"positive": "good"}, ['"positive" is "good"', "negative"]),
+    ({"first": ""}, ['"first" is missing']),
+    ({"prompts": {"default": {"contxt": "{sentence}"}}}, ['"contxt" is no setting of a prompt', "context"])], ids=str)
+def test_a_task_file_is_checked_before_work_begins(tmp_path, saobp, model, change, words):  # noqa: F811
+    write_sst2(tmp_path / "data/SST-2")
+    task = next(t for t in saobp("tasks", "list", "--json").json["tasks"] if t["name"] == "sst2")
+    (tmp_path / "mine.json").write_text(json.dumps(task | {"name": "mine"} | change))
+    one_line(saobp("finetune", model, "--task", "mine.json", "--data", "data/SST-2", "--output", "run", *QUICK, code=1), "mine.json", *words)
+    split = task["splits"]["dev"] | {"labeled": True}
+    (tmp_path / "mine.json").write_text(json.dumps(task | {"splits": task["splits"] | {"dev": split}}))
+    one_line(saobp("evaluate", model, "--task", "mine.json", "--data", "data/SST-2", code=1), 'split "dev"', '"labeled" is no setting')
+
+
+def test_what_a_model_has_no_head_for_is_left_out(tmp_path, saobp, decoder):  # noqa: F811
+    write_sst2(tmp_path / "data/SST-2", train=40, dev=10)
+    write_choices(tmp_path / "data/hellaswag")
+    done = saobp("finetune", "model", "--task", "hellaswag,sst2,rte", "--data", "data", "--output", "all", *QUICK, "--json")
+    assert list(done.json["tasks"]) == ["sst2"] and "left out    hellaswag: a gpt2 has no head for it" in done.err
+    # A folder that is no run is none of the seeds.
+    shutil.copytree(tmp_path / "all/sst2/seed-5", tmp_path / "all/sst2/seed-5-old")
+    (tmp_path / "all/sst2/seed-9").write_text("x")
+    assert saobp("compare", "all", "all", "--task", "sst2", "--json").json["comparisons"][0]["first"]["runs"] == 1
+    # What may change when a run goes on may change in a suite that is through, too.
+    again = saobp("finetune", "model", "--task", "sst2,rte", "--data", "data", "--output", "all", *QUICK[:-4], "--threads", 1, "--seed", 5)
+    assert "is there already" in again.out
+
+
 def test_outputs_do_not_replace_what_was_read(tmp_path, saobp, suite, model):  # noqa: F811
     before = (tmp_path / "data/SST-2/dev.tsv").read_bytes()
     one_line(saobp("tasks", "rows", model, "--task", "sst2", "--data", "data", "--output", "data/SST-2/dev.tsv", code=2), "--output")
@@ -107,6 +139,15 @@ def test_less_perplexity_is_better(tmp_path, saobp):
     done = saobp("compare", "one", "two", "--task", "text")
     assert "one 12.18, two 3.43" in done.out and "the second is better: difference -8.75" in done.out
     assert "the second is worse" in saobp("compare", "two", "one", "--task", "text").out
+    # One text says nothing; another text is not compared.
+    lines = (tmp_path / "two/eval/text-dev.predictions.jsonl").read_text().splitlines()
+    (tmp_path / "two/eval/text-dev.predictions.jsonl").write_text("\n".join([*lines[:2], lines[2].replace('"bytes": 30', '"bytes": 31')]) + "\n")
+    one_line(saobp("compare", "one", "two", "--task", "text", code=1), "texts of other sizes")
+    for run in ("one", "two"):
+        path = tmp_path / run / "eval/text-dev.predictions.jsonl"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    alone = saobp("compare", "one", "two", "--task", "text", "--json").json["comparisons"][0]
+    assert alone["verdict"] == "no difference shown" and alone["difference"]["p"] is None
 
 
 def test_damaged_predictions(tmp_path, saobp, decoder):  # noqa: F811
