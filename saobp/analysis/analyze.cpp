@@ -143,9 +143,9 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
     for (int64_t i = 0; i < std::ssize(block); ++i)  // each with all threads, which the operator shares
       if (is_long(i)) {
         ++long_sequences;
-        measured[static_cast<size_t>(i)] =
-            measure_long(block[static_cast<size_t>(i)], items[static_cast<size_t>(first + i)].tokens,
-                         model->config.causal(), cheap, options.measure, options.probes);
+        measured[static_cast<size_t>(i)] = measure_long(
+            block[static_cast<size_t>(i)], items[static_cast<size_t>(first + i)].tokens, model->config.causal(), cheap,
+            options.measure, options.probes, static_cast<uint64_t>(first + i));
       }
     in_parallel(std::ssize(block), [&](int64_t i) {
       if (is_long(i)) return;

@@ -4,11 +4,10 @@
 
 #include "saobp/analysis/gtd_probes.h"
 #include "saobp/analysis/values.h"
+#include "saobp/model/dropout.h"
 
 namespace saobp::analysis {
 namespace {
-
-constexpr uint64_t kSeed = 1;
 
 // What one of A and B is like under these options: B's are the layer's own, A's those without refinement.
 std::map<std::string, torch::Tensor> rows_of(const Captured::Layer& layer, const attention::AttentionOptions& options,
@@ -32,7 +31,8 @@ std::map<std::string, torch::Tensor> rows_of(const Captured::Layer& layer, const
 }  // namespace
 
 MeasuredSequence measure_long(const Captured& captured, const Tokens& tokens, bool causal,
-                              const MeasureRequest& request, const MeasureOptions& options, int64_t probes) {
+                              const MeasureRequest& request, const MeasureOptions& options, int64_t probes,
+                              uint64_t place) {
   const torch::NoGradGuard no_grad;
   MeasuredSequence out;
   Sequence sequence(tokens, causal);
@@ -54,7 +54,8 @@ MeasuredSequence measure_long(const Captured& captured, const Tokens& tokens, bo
     put(rows_of(layer, unrefined(layer.options), sequence), out.whole.before);
     if (out.whole.refined) put(rows_of(layer, layer.options, sequence), out.whole.after);
     if (!wanted("gtd")) continue;
-    const auto [a, b] = probe_attention(layer.query, layer.key, layer.options, options, probes, kSeed);
+    const auto [a, b] = probe_attention(layer.query, layer.key, layer.options, options, probes,
+                                        model::derive_seed(out.whole.before["gtd"].size() + 1, place));
     out.whole.before["gtd"].push_back(to_vector(a.gtd[0]));
     out.whole.estimate_errors["A"]["gtd"].push_back(to_vector(a.gtd_standard_error[0]));
     if (out.whole.refined) out.whole.after["gtd"].push_back(to_vector(b.gtd[0]));

@@ -9,6 +9,7 @@ namespace saobp::analysis {
 // `probes` random vectors (gtd_probes.h), with its standard error in Measured::estimate_errors. What the request names
 // besides is not measured. Measures of hidden states as of any sequence.
 MeasuredSequence measure_long(const Captured& captured, const Tokens& tokens, bool causal,
-                              const MeasureRequest& request, const MeasureOptions& options, int64_t probes);
+                              const MeasureRequest& request, const MeasureOptions& options, int64_t probes,
+                              uint64_t place);
 
 }  // namespace saobp::analysis

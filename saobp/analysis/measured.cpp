@@ -118,7 +118,7 @@ std::map<std::string, Layers> measure_weights(const model::Model& model, const s
 }
 
 void MeasureMeans::Sum::add(double value) {
-  if (std::isnan(value)) {
+  if (!std::isfinite(value)) {
     ++undefined;
     return;
   }

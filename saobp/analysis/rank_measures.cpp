@@ -31,7 +31,8 @@ at::Tensor mean_cosine(SeenStates& seen) {
   const auto states = seen.states().to(at::kDouble);
   const auto directions = states / states.norm(2, -1, /*keepdim=*/true);
   const auto n = static_cast<double>(states.size(0));
-  return (directions.sum(0).square().sum() - n) / (n * (n - 1));  // of one token 0/0
+  if (n < 2) return at::full({}, NAN, at::kDouble);
+  return (directions.sum(0).square().sum() - n) / (n * (n - 1));
 }
 
 }  // namespace

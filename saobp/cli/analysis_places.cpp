@@ -4,6 +4,7 @@
 
 #include "saobp/io/file.h"
 #include "saobp/recipes/checkpoint_model.h"
+#include "saobp/recipes/recipe.h"
 #include "saobp/train/run_folder.h"
 
 namespace saobp::cli {
@@ -84,13 +85,17 @@ void AnalysisPlaces::require_different(const std::vector<fs::path>& models) cons
 void AnalysisPlaces::begin(const fs::path& model, const io::Json& described) const {
   if (into.empty() || same_place(into, model)) return;
   const auto path = fs::path(into) / "run.json";
-  const io::Json about = {
-      {"command", "analyze"}, {"options", {{"model", {{"from", model.string()}}}}}, {"model", described}};
+  const io::Json about = {{"command", "analyze"},
+                          {"options", {{"model", {{"from", fs::absolute(recipes::folder_name(model)).string()}}}}},
+                          {"model", described}};
   if (fs::exists(path)) {
     const auto held = io::read_json(path);
     for (const char* part : {"command", "model"})
       if (!held.is_object() || held.value(part, io::Json()) != about.at(part))
         fail_usage("--into: ", into, " is not about this model: its run.json has another \"", part, '"');
+    const auto from = held.value(io::Json::json_pointer("/options/model/from"), std::string());
+    if (!same_place(from, model))
+      fail_usage("--into: ", into, " is about the model in ", from, "; another folder was expected");
     return;
   }
   if (fs::exists(into) && !(fs::is_directory(into) && fs::is_empty(into)))
@@ -109,6 +114,13 @@ void AnalysisPlaces::remove_old(const AnalysisPlace& place) {
       fs::remove(path);
       written.push_back("removed: " + path.string() + ", which was of an earlier analysis");
     }
+}
+
+void AnalysisPlaces::keep_maps(const io::Json& made, const AnalysisPlace& place) {
+  if (made.is_null()) return;
+  io::make_folder(place.maps().parent_path());
+  io::write_json(place.maps(), made);
+  written.push_back("written: " + place.maps().string());
 }
 
 void AnalysisPlaces::keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences) {

@@ -17,6 +17,7 @@
 #include "saobp/recipes/importance.h"
 #include "saobp/recipes/maps.h"
 #include "saobp/recipes/matrices.h"
+#include "saobp/recipes/recipe.h"
 #include "saobp/recipes/run_record.h"
 #include "saobp/recipes/what_if.h"
 #include "saobp/report/analysis_table.h"
@@ -62,6 +63,7 @@ struct Analyze {
   recipes::TaskSourceOptions task;
   int64_t threads = 0;
   std::string drawing;
+  io::Json maps;
   Console console;
 
   std::vector<fs::path> folders() const {
@@ -118,6 +120,12 @@ struct Analyze {
     if (!scores.empty() && checkpoints.empty() && correlate.empty())
       fail_usage("--scores goes with --checkpoints or --correlate");
     for (const auto& with : correlate)
+      if (with == "importance" && !importance)
+        fail_usage("--correlate importance goes with --importance, which measures it");
+    if (places.keep_sequences && (!compare.empty() || !checkpoints.empty()))
+      fail_usage("--keep-sequences is of one model: it does not go with --compare or --checkpoints");
+    if (heads && !checkpoints.empty()) fail_usage("--heads does not go with --checkpoints, whose table is of means");
+    for (const auto& with : correlate)
       if (std::count(correlate.begin(), correlate.end(), with) > 1)
         fail_usage("--correlate: ", with, " was given twice");
     if (!correlate.empty() && (!compare.empty() || !checkpoints.empty()))
@@ -154,7 +162,7 @@ struct Analyze {
 
   io::Json describe(const fs::path& folder) const {
     if (places.into.empty()) return nullptr;
-    return recipes::describe_model(folder.filename().string(),
+    return recipes::describe_model(recipes::folder_name(folder).filename().string(),
                                    open_model(folder, options.tokenizer).model->current_config());
   }
 
@@ -169,12 +177,7 @@ struct Analyze {
     const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
     const auto chosen = recipes::chosen_sequences(items, sequence_ids, options.analysis.dense_length);
     if (!draw.empty()) drawing = recipes::drawn_head(of, items, chosen.front(), draw);
-    if (places.maps) {
-      const auto path = places.place_of(folder.string()).maps();
-      io::make_folder(path.parent_path());
-      io::write_json(path, recipes::maps_of(of, source, items, chosen));
-      places.written.push_back("written: " + path.string());
-    }
+    if (places.maps) maps = recipes::maps_of(of, source, items, chosen, options.analysis.measure);
     if (places.matrices.empty()) return;
     recipes::write_matrices(places.matrices, of, items, chosen, options.analysis.measure, matrix_type);
     places.written.push_back("written: " + places.matrices);
@@ -229,7 +232,7 @@ struct Analyze {
       return scores.empty() ? recipes::KeyedNumbers() : recipes::read_keyed_numbers(scores, "id");
     const auto path = scores.empty() ? fs::path(model) / "metrics.jsonl" : fs::path(scores);
     if (scores.empty() && !fs::exists(path)) return {};
-    auto found = recipes::read_keyed_numbers(path, "step");
+    auto found = recipes::read_keyed_numbers(path, "step", /*log=*/scores.empty());
     if (scores.empty()) std::erase_if(found.names, [](const std::string& name) { return name != "validation_loss"; });
     return found;
   }
@@ -263,8 +266,17 @@ struct Analyze {
     const auto line = [&](const io::Json& json) { lines.push_back(json); };
     auto records =
         analyze_folders(models, *source, options, console, want_lines ? line : std::function<void(const io::Json&)>());
-    study(models.front(), *source, records.front());
-    relate(lines, known, records.front());
+    std::exception_ptr failed;  // a study that fails takes no analysis with it
+    try {
+      study(models.front(), *source, records.front());
+      relate(lines, known, records.front());
+    } catch (const Error&) {
+      failed = std::current_exception();
+    }
+    if (known.unreadable > 0)
+      places.written.push_back(concat("note: ", io::counted(known.unreadable, "line"),
+                                      " of metrics.jsonl could not be read and ",
+                                      known.unreadable == 1 ? "was" : "were", " passed over"));
     if (!scores.empty()) tell_of_scores(known, checkpoints.empty() ? lines : records, models);
     io::Json result = records[0];
     if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
@@ -278,10 +290,12 @@ struct Analyze {
       for (const auto& json : lines) sequences += json.dump() + "\n";
     for (size_t i = 0; i < records.size(); ++i)
       places.keep(records[i], places.place_of(models[i]), i == 0 ? sequences : "");
+    places.keep_maps(maps, places.place_of(model));
     if (!drawing.empty()) console.line(drawing);
     console.line(table_of(records, result));
     for (const auto& each : places.written) console.line(each);
     if (!places.output.empty()) console.line("written: " + places.output);
+    if (failed) std::rethrow_exception(failed);
     console.result(result);
     if (!places.not_kept.empty()) fail(places.not_kept);
   }

@@ -106,7 +106,7 @@ struct Demo {
       const recipes::AnalyzedModel model{runs[i].string(), opened};
       const auto items = source->items(opened, recipes::common_length({model}, *source, {}), {});
       io::write_json(AnalysisPlace{runs[i].string(), "analysis"}.maps(),
-                     recipes::maps_of(model, *source, items, {0, 1}));
+                     recipes::maps_of(model, *source, items, {0, 1}, {}));
     }
     console.line("\nAttention of both models on " + output + "/analysis.txt");
     console.line(report::comparison_table(records[0], records[1], report::TableDetail::layers, "original", "high"));

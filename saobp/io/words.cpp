@@ -41,6 +41,13 @@ int64_t code_points(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
+std::string first_code_points(std::string_view text, size_t most) {
+  size_t at = 0;
+  for (size_t count = 0; at < text.size(); ++at)
+    if ((text[at] & 0xC0) != 0x80 && count++ == most) break;
+  return std::string(text.substr(0, at));
+}
+
 std::string in_short(double value) {
   if (value == 0 || !std::isfinite(value)) return concat(value);
   const int before = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;  // digits before the point

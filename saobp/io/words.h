@@ -24,6 +24,9 @@ std::string counted(Number count, std::string_view one, std::string_view more = 
 // Characters of UTF-8 text, as code points: the columns that it takes where none is wide or combining.
 int64_t code_points(std::string_view text);
 
+// The first of them, at most so many.
+std::string first_code_points(std::string_view text, size_t most);
+
 // Three digits that count, without trailing zeros or exponents: "0.048", "12.3", "1234".
 std::string in_short(double value);
 

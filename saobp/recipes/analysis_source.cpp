@@ -93,7 +93,6 @@ class TaskSource final : public AnalysisSource {
         auto groups = groups_of(example, row);
         if (const auto answer = answers.find(example.id); answer != answers.end())
           groups.emplace_back("answer", answer->second ? "right" : "wrong");
-        found.cut += std::ssize(tokens.ids) == length && objective->length(item) >= length;
         found.list.push_back({std::move(tokens), std::move(groups)});
         found.ids.push_back(rows.size() > 1 ? concat(example.id, "#", row) : example.id);
       }

@@ -68,9 +68,14 @@ Named of_heads(const Json& record) {
 // Of each sequence or record its mean over heads and layers; `b_of` gives its B.
 template <class MatrixOf>
 Named means_of(const std::vector<Json>& all, const MatrixOf& b_of) {
+  std::vector<std::string> names;  // some are not of every sequence
+  for (const auto& each : all) {
+    const auto& own = b_of(each);
+    for (const auto& [name, values] : own.items())
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
   Named measures;
-  if (all.empty()) return measures;
-  for (const auto& [name, first] : b_of(all.front()).items()) {
+  for (const auto& name : names) {
     std::vector<double> values;
     values.reserve(all.size());
     for (const auto& each : all) values.push_back(b_of(each).contains(name) ? mean(flat(b_of(each).at(name))) : NAN);
@@ -135,7 +140,7 @@ double KeyedNumbers::at(const std::string& key, const std::string& name) const {
 
 std::string key_text(const Json& key) { return key.is_string() ? key.get<std::string>() : key.dump(); }
 
-KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key) {
+KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key, bool log) {
   KeyedNumbers found;
   const auto text = io::read_file(path);
   int64_t line_number = 0;
@@ -146,7 +151,14 @@ KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::st
     ++line_number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const auto where = concat(path.string(), ", line ", line_number);
-    const auto json = io::parse_json(line, where);
+    Json json;
+    try {
+      json = io::parse_json(line, where);
+    } catch (const Error&) {
+      if (!log) throw;
+      ++found.unreadable;
+      continue;
+    }
     if (!json.is_object()) fail(where, ": is ", io::type_name(json), "; each line must be a JSON object");
     ++found.lines;
     const auto id = json.value(key, Json());
@@ -161,7 +173,7 @@ KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::st
       if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) found.names.push_back(name);
     }
   }
-  if (found.by_key.empty()) fail_usage("--scores: no line of ", path.string(), " has the field \"", key, '"');
+  if (found.by_key.empty() && !log) fail_usage("--scores: no line of ", path.string(), " has the field \"", key, '"');
   return found;
 }
 

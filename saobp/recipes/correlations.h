@@ -23,10 +23,12 @@ struct KeyedNumbers {
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, double>> by_key;  // of a key: its numbers by name
   int64_t lines = 0, passed_over = 0, again = 0;                // of which without the key; numbers given once more
+  int64_t unreadable = 0;
 };
 // An id or a step as it is in by_key: text as it is, a number as JSON writes it.
 std::string key_text(const io::Json& key);
-KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key);
+// Of a run's `log` a line may be damaged, as a killed run leaves its last one, and there may be none.
+KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key, bool log = false);
 
 // What a record holds as "correlations", a list of
 //   {"over": "heads" | "sequences", "with": NAME, "measures": {MEASURE: {"pearson": {"r", "low", "high", "p",

@@ -55,7 +55,7 @@ io::Json importance(const AnalyzedModel& analyzed, const AnalysisItems& items_in
   int64_t predictions = 0;
   for (const auto& question : questions) {
     before.push_back(answer(model, question));
-    loss.add(model.has_language_head() ? before.back().loss : NAN);
+    loss.add(before.back().loss);
     predictions += question.positions.defined() ? question.positions.size(0) : 0;
   }
   io::Json json = {{"sequences", questions.size()}, {"predictions", predictions}, {"loss", loss.mean()}};
@@ -70,7 +70,7 @@ io::Json importance(const AnalyzedModel& analyzed, const AnalysisItems& items_in
         for (size_t q = 0; q < questions.size(); ++q) {
           const auto now = answer(model, questions[q]);
           const auto change = change_of(before[q], now);
-          rise.add(model.has_language_head() ? now.loss - before[q].loss : NAN);
+          rise.add(now.loss - before[q].loss);
           divergence.add(change.divergence), cosine.add(change.states_cosine);
         }
         for (const auto& [name, series] :

@@ -57,11 +57,13 @@ std::vector<int64_t> words_of(const std::vector<std::string>& tokens, const anal
 }  // namespace
 
 io::Json maps_of(const AnalyzedModel& model, const AnalysisSource& source, const AnalysisItems& items,
-                 const std::vector<size_t>& chosen) {
+                 const std::vector<size_t>& chosen, const analysis::MeasureOptions& measured) {
   const torch::NoGradGuard no_grad;
   const auto& config = model.opened.model->config;
   io::Json json = {{"model", model.name},
                    {"text", source.name()},
+                   {"gtd_discount", measured.gtd_discount},
+                   {"gtd_hops", measured.gtd_hops},
                    {"layers", config.num_hidden_layers},
                    {"heads", config.num_attention_heads}};
   for (const size_t place : chosen) {

@@ -104,8 +104,7 @@ std::string drawn(const torch::Tensor& map, const std::vector<std::string>& toke
   for (int64_t row = 0; row < length; ++row) {
     const auto& label = tokens[static_cast<size_t>(row)];
     const auto width = static_cast<size_t>(io::code_points(label));
-    out +=
-        std::string(kWidth - std::min(kWidth, width), ' ') + (width > kWidth ? label.substr(0, kWidth) : label) + " │";
+    out += std::string(kWidth - std::min(kWidth, width), ' ') + io::first_code_points(label, kWidth) + " │";
     for (int64_t column = 0; column < length; ++column) {
       // Square roots, so that what is small can be told from nothing.
       const float share = std::sqrt(values[row][column].item<float>() / most);

@@ -1,6 +1,7 @@
 // The same questions to several versions of a model: what it predicts of a text's tokens, and what it makes of them.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -22,7 +23,7 @@ std::vector<Question> questions_of(const pretrained::Pretrained& opened, const A
 struct Answer {
   torch::Tensor states;             // [L, C] behind the last layer
   torch::Tensor log_probabilities;  // [n, V]; undefined where nothing is asked
-  double loss = 0;                  // mean over the n, nats
+  double loss = NAN;                // mean over the n, nats; NaN where nothing is asked
 };
 // In evaluation mode, without gradients.
 Answer answer(model::ModelImpl& model, const Question& question);

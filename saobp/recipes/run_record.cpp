@@ -30,6 +30,7 @@ io::Json describe_model(const std::string& name, const model::ModelConfig& confi
                     {"attention", io::enum_name(refined.attention)},
                     {"strength", refined.strength}};
   if (refined.strength_length > 0) model["strength_length"] = refined.strength_length;
+  model["family"] = config.family->name;
   model.update({{"layers", config.num_hidden_layers},
                 {"hidden_size", config.hidden_size},
                 {"heads", config.num_attention_heads}});

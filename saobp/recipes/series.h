@@ -1,4 +1,4 @@
-// A number for each sequence: their mean and its standard error, as JSON.
+// A number for each sequence that has one: their mean and its standard error, as JSON.
 #pragma once
 
 #include <cmath>
@@ -10,9 +10,12 @@ namespace saobp::recipes {
 
 class Series {
  public:
-  void add(double value) { values_.push_back(value); }
+  // NaN: this sequence has none.
+  void add(double value) {
+    if (!std::isnan(value)) values_.push_back(value);
+  }
 
-  // null of nothing, and where one of them is no number.
+  // null of nothing, and where one of them is infinite.
   io::Json mean() const { return number(average()); }
   // null below two.
   io::Json error() const {

@@ -76,6 +76,7 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
       auto& refined = config.refined_attention;
       refined.attention = what[i - 1].attention, refined.strength = what[i - 1].strength;
       refined.strengths.clear();
+      if (!attention::has_strength(refined.attention)) refined.strength_length = 0;
     };
     const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
     const AnalyzedModel model{folder.string(), opened};
@@ -88,12 +89,11 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
       questions = questions_of(opened, items);
     }
     Series loss, divergence, states, pooled;
-    const bool asked = opened.model->has_language_head();
     for (size_t q = 0; q < questions.size(); ++q) {
       auto now = answer(*opened.model, questions[q]);
       if (i == 0) before.push_back(now);
       const auto changed = change_of(before[q], now);
-      loss.add(asked ? now.loss : NAN), divergence.add(changed.divergence);
+      loss.add(now.loss), divergence.add(changed.divergence);
       states.add(changed.states_cosine), pooled.add(changed.pooled_cosine);
     }
     for (const auto& [name, series] : {std::pair("loss", &loss), std::pair("divergence", &divergence),

@@ -1,5 +1,6 @@
 """`saobp analyze --correlate`, `--scores` and `--into`: what measures go with, against scipy, and where that is kept."""
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -44,6 +45,27 @@ def test_with_a_measure_over_heads_and_over_sequences(tmp_path, run):
     corrected(heads), corrected(sequences)
     text = run("--correlate", "gtd").out
     assert "What goes with gtd, over heads" in text and "Benjamini–Hochberg" in text
+
+
+def test_measures_of_some_sequences_alone(tmp_path, run):
+    """Eigenvalues are taken of some; the first may be none of them."""
+    got = run("--measures", "gtd,attention_entropy,effective_rank", "--spectrum-sequences", 5, "--correlate", "gtd", "--keep-sequences",
+              "--json").json
+    lines = [json.loads(line) for line in (tmp_path / "run/analysis/lines.sequences.jsonl").read_text().splitlines()]
+    some = [line for line in lines if "effective_rank" in line["B"]]
+    assert len(some) == 5 and "effective_rank" not in lines[0]["B"]
+    of = lambda measure: [np.mean(line["B"][measure]) for line in some]
+    check(got["correlations"][1]["measures"]["effective_rank"], of("effective_rank"), of("gtd"))
+
+
+def test_a_study_that_fails_takes_no_analysis_with_it(tmp_path, run):
+    one_line(run("--correlate", "nothing", code=2), "--correlate nothing")
+    assert json.loads((tmp_path / "run/analysis/lines.json").read_text())["sequences"] == 12
+    with open(tmp_path / "run/metrics.jsonl", "a") as log:
+        log.write('{"step": 40, "validation_l')  # killed while it wrote
+    done = run("--checkpoints", "10,20,40")
+    assert "note: 1 line of metrics.jsonl could not be read and was passed over" in done.out
+    one_line(run("--checkpoints", "10,20", "--keep-sequences", code=2), "--keep-sequences is of one model")
 
 
 def test_with_importance_and_with_scores_of_a_file(tmp_path, run):
@@ -96,6 +118,8 @@ def test_a_model_that_is_no_run_keeps_its_record_elsewhere(tmp_path, saobp, run)
     page = (tmp_path / "page.html").read_text()
     assert "2 models: kept and run." in page and "--into FOLDER makes a folder" in page and "<h2>Training" not in page
     run("--into", "kept", "--name", "again")  # the same model
+    shutil.copytree(tmp_path / "run", tmp_path / "elsewhere/run")
+    one_line(saobp("analyze", "elsewhere/run", "--text", "lines.txt", "--into", "kept", code=2), "kept is about the model in")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").write_text("x")
     one_line(run("--into", "other", code=2), "other", "holds no run.json")

@@ -10,6 +10,7 @@ from analyze_test import refine
 from bad_input_test import one_line
 from conftest import write_text, write_vocabulary
 from finetune_test import model  # noqa: F401 (a fixture)
+from never_lose_work_test import gpt2_setting  # noqa: F401 (a fixture)
 
 LINE = "tom looks for the red key in the old mill."
 
@@ -68,6 +69,22 @@ def test_what_if(tmp_path, saobp, setting):
     assert refined["what_if"][0]["loss"] == pytest.approx(got[8]["loss"], rel=1e-6)
     entropies = [value for layer in refined["matrices"]["B"]["attention_entropy"] for value in layer]
     assert got[8]["attention_entropy"] == pytest.approx(np.mean(entropies), rel=1e-6)
+
+
+def test_a_sequence_that_asks_nothing_counts_for_nothing(tmp_path, saobp, gpt2_setting):  # noqa: F811
+    """A decoder predicts nothing of a single token."""
+    saobp(*gpt2_setting, "--attention", "high", "--strength-length", 8, "--steps", 3, "--output", "run")
+    one = next(t for t in ("a", "b", "e") if len(saobp("tokenizer", "encode", "--tokenizer", "run", "--text", t, "--json").json["ids"]) == 1)
+    (tmp_path / "without.txt").write_text("the red key lies in the old box\ntom looks for the mill\n")
+    (tmp_path / "with.txt").write_text("the red key lies in the old box\ntom looks for the mill\n" + one + "\n")
+    ask = lambda text: saobp("analyze", "run", "--text", text, "--length", 16, "--what-if", "high:1,elemmul", "--importance", "--json").json
+    without, found = ask("without.txt"), ask("with.txt")
+    for a, b in zip(without["what_if"], found["what_if"]):
+        assert a["loss"] == b["loss"] and a["divergence"] == b["divergence"] is not None
+    assert without["importance"]["mean"]["loss"] == found["importance"]["mean"]["loss"]
+    cosine = found["states"]["states_cosine"]
+    assert found["sequences"] == 3 and all(value is not None and abs(value) <= 1 for value in cosine)
+    assert found["undefined"]["states"]["states_cosine"] == len(cosine)
 
 
 def test_importance_is_the_rise_of_the_loss(tmp_path, saobp, setting):
