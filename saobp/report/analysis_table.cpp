@@ -109,7 +109,10 @@ std::string sizes(const AnalysisRecord& analysis) {
 // Behind `indent`, where there is something to say.
 std::string refinement(const AnalysisRecord& analysis, const std::string& indent) {
   std::string line = analysis.attention;
-  if (analysis.is_unrefined()) line += line.empty() ? "nothing is refined: B is A" : "; nothing is refined: B is A";
+  if (analysis.is_unrefined()) {
+    const bool refined = !line.empty() && !line.starts_with("original");  // and only the same measures were taken
+    line += concat(line.empty() ? "" : "; ", refined ? "of what was measured B is A" : "nothing is refined: B is A");
+  }
   return line.empty() ? "" : indent + line + "\n";
 }
 

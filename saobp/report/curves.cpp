@@ -54,22 +54,23 @@ bool analysed_alike(const RunInput& a, const RunInput& b) {
 
 std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
   std::vector<SeedGroup> groups;
-  std::map<std::string, size_t> known;
+  std::map<std::string, std::vector<size_t>> known;  // groups of one identity: of other texts or settings
   for (size_t i = 0; i < runs.size(); ++i) {
     const auto key = identity(runs[i]);
     // The very same seed twice is a run twice, not a second seed.
     const auto seed = runs[i].record.is_object() ? runs[i].record.value("seed", Json()) : Json();
-    const auto found = known.find(key);
-    const bool joins =
-        found != known.end() && !key.empty() && !seed.is_null() &&
-        std::none_of(groups[found->second].runs.begin(), groups[found->second].runs.end(), [&](size_t run) {
-          return runs[run].record.value("seed", Json()) == seed || !analysed_alike(runs[run], runs[i]);
-        });
-    if (joins) {
-      groups[found->second].runs.push_back(i);
+    auto& alike = known[key];
+    const auto joins = [&](size_t group) {
+      return std::none_of(groups[group].runs.begin(), groups[group].runs.end(), [&](size_t run) {
+        return runs[run].record.value("seed", Json()) == seed || !analysed_alike(runs[run], runs[i]);
+      });
+    };
+    const auto found = key.empty() || seed.is_null() ? alike.end() : std::find_if(alike.begin(), alike.end(), joins);
+    if (found != alike.end()) {
+      groups[*found].runs.push_back(i);
       continue;
     }
-    known.emplace(key, groups.size());
+    alike.push_back(groups.size());
     groups.push_back({runs[i].name, {i}, static_cast<int>(groups.size())});
   }
   for (auto& group : groups) {
@@ -88,6 +89,22 @@ std::vector<SeedGroup> seed_groups(const std::vector<RunInput>& runs) {
   return groups;
 }
 
+std::vector<Point> thinned(const std::vector<Point>& points) {
+  constexpr size_t kColumns = 400;
+  if (points.size() <= 2 * kColumns) return points;
+  std::vector<Point> out;
+  for (size_t column = 0; column < kColumns; ++column) {
+    const auto first = points.begin() + static_cast<std::ptrdiff_t>(points.size() * column / kColumns);
+    const auto last = points.begin() + static_cast<std::ptrdiff_t>(points.size() * (column + 1) / kColumns);
+    auto [low, high] = std::minmax_element(first, last, [](const Point& a, const Point& b) { return a.y < b.y; });
+    if (high < low) std::swap(low, high);
+    out.push_back(*low);
+    if (low != high) out.push_back(*high);
+  }
+  if (out.back().x != points.back().x) out.push_back(points.back());
+  return out;
+}
+
 void add_curves(Chart& chart, const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                 const std::string& what, Series::Look look,
                 const std::function<std::vector<Point>(const RunInput&, size_t run)>& points) {
@@ -102,7 +119,7 @@ void add_curves(Chart& chart, const std::vector<RunInput>& runs, const std::vect
     const Look of_mean = curves.front().size() == 1 && look == Look::line ? Look::marked : look;
     if (curves.size() == 1) {
       const auto& name = group.runs.size() == 1 ? runs[group.runs.front()].name : group.name;
-      chart.series.push_back({name + tail, group.colour, of_mean, std::move(curves.front())});
+      chart.series.push_back({name + tail, group.colour, of_mean, thinned(curves.front())});
       continue;
     }
     std::map<double, std::vector<double>> at;
@@ -110,17 +127,19 @@ void add_curves(Chart& chart, const std::vector<RunInput>& runs, const std::vect
       for (const auto& point : curve) at[point.x].push_back(point.y);
     Series mean{concat(group.name, tail, ", mean of ", curves.size(), " seeds"), group.colour, of_mean, {}};
     Series band{"", group.colour, Look::band, {}};
-    for (const auto& [x, values] : at) {
-      if (values.size() != curves.size()) continue;
-      const double centre = report::mean(values), spread = deviation(values);
-      mean.points.push_back({x, centre,
-                             concat(group.name, tail, ": ", io::in_short(centre), ", sd ", io::in_short(spread),
-                                    " over ", values.size(), " seeds")});
-      band.points.push_back({x, centre, "", spread});
+    for (const auto& [x, values] : at)
+      if (values.size() == curves.size()) mean.points.push_back({x, report::mean(values)});
+    mean.points = thinned(mean.points);
+    for (auto& point : mean.points) {
+      const auto& values = at.at(point.x);
+      const double spread = deviation(values);
+      point.title = concat(group.name, tail, ": ", io::in_short(point.y), ", sd ", io::in_short(spread), " over ",
+                           values.size(), " seeds");
+      band.points.push_back({point.x, point.y, "", spread});
     }
     for (auto& curve : curves) {
       for (auto& point : curve) point.title.clear();
-      chart.series.push_back({"", group.colour, Look::faint, std::move(curve)});
+      chart.series.push_back({"", group.colour, Look::faint, thinned(curve)});
     }
     if (mean.points.empty()) continue;
     chart.series.push_back(std::move(band));

@@ -14,7 +14,8 @@ using Look = Series::Look;
 
 bool same_measurements(const AnalysisRecord& a, const AnalysisRecord& b) {
   return a.sequences == b.sequences && a.tokens == b.tokens && a.gtd_discount == b.gtd_discount &&
-         a.gtd_hops == b.gtd_hops && a.raw == b.raw && a.refined == b.refined;
+         a.gtd_hops == b.gtd_hops && a.raw == b.raw && a.refined == b.refined &&
+         a.json.value("correlations", io::Json()) == b.json.value("correlations", io::Json());
 }
 
 // Whatever a run has in `part` it has in `whole`.

@@ -80,6 +80,7 @@ Json data_of(const AnalysisRecord& analysis) {
   for (const char* key : {"measures", "matrices"})
     if (const auto found = analysis.json.find(key); found != analysis.json.end()) record[key] = *found;
   record["idempotent_gtd"] = analysis.idempotent_gtd;
+  record["heads"] = analysis.heads;
   const auto importance = importance_of(analysis);
   if (!importance.is_null()) record["matrices"]["B"]["importance"] = importance;
   record["correlations"] = correlations_of_heads(analysis, importance);
@@ -129,11 +130,53 @@ constexpr const char* kMaps =
     "is "
     "shown. Attention is not an explanation: that a head looks at a token does not say that the answer depends on "
     "it.</p>\n<div class='controls' id='map-controls'></div>\n<div class='maps'><div><div class='map-place'><canvas "
-    "id='map' role='img' "
+    "id='map' role='application' "
     "tabindex='0'></canvas><div id='map-cursor'></div></div><p id='map-hover' "
     "aria-live='polite'></p></div>\n<div><h3>All heads</h3><div "
     "id='map-heads'></div></div></div>\n<h3>Tokens</h3><div id='map-tokens'></div>\n<h3>Chains of hops</h3><div "
     "id='map-paths' class='scroll' tabindex='0'></div></section>\n";
+
+// The maps' sequences that find room behind what is `used` of it, one of each run in turn; whether there are any.
+bool add_maps(const std::vector<RunInput>& runs, size_t room, size_t used, Json& data,
+              std::vector<std::string>& remarks) {
+  struct Place {
+    size_t run;
+    const Json& map;
+    Json kept;
+    std::vector<std::string> left_out;
+  };
+  std::vector<Place> places;
+  size_t most = 0;
+  for (size_t i = 0; i < runs.size(); ++i)
+    for (const auto& map : runs[i].maps) {
+      auto& place = places.emplace_back(Place{i, map, map, {}});
+      place.kept["sequences"] = Json::array();
+      most = std::max(most, map.at("sequences").size());
+    }
+  for (size_t n = 0; n < most; ++n)
+    for (auto& [run, map, kept, left_out] : places) {
+      if (n >= map.at("sequences").size()) continue;
+      const auto& sequence = map.at("sequences").at(n);
+      const auto size = sequence.dump().size();
+      if (used + size > room) {
+        left_out.push_back(sequence.at("id").get<std::string>());
+        continue;
+      }
+      used += size;
+      kept["sequences"].push_back(sequence);
+    }
+  bool any = false;
+  for (const auto& [run, map, kept, left_out] : places) {
+    if (!left_out.empty())
+      remarks.push_back(concat(runs[run].name, ": the maps of ", io::counted(left_out.size(), "sequence"), " (",
+                               io::listed(left_out, "and"), ") were left out, so that the page stays below ",
+                               io::size_in_words(static_cast<double>(kLargestPage)), "."));
+    if (kept["sequences"].empty()) continue;
+    data["runs"][run]["maps"].push_back(kept);
+    any = true;
+  }
+  return any;
+}
 
 }  // namespace
 
@@ -153,29 +196,7 @@ Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vect
   for (const auto& chart : charts) data["charts"].push_back(chart_json(chart));
   const std::string library = plotly.empty() ? "" : io::base64(std::as_bytes(std::span(plotly)));
   size_t used = in_script(data).size() + library.size();
-  bool maps = false;
-  for (size_t i = 0; i < runs.size(); ++i)
-    for (const auto& map : runs[i].maps) {
-      auto kept = map;
-      kept["sequences"] = Json::array();
-      std::vector<std::string> left_out;
-      for (const auto& sequence : map.at("sequences")) {
-        const auto size = sequence.dump().size();
-        if (used + size > room) {
-          left_out.push_back(sequence.at("id").get<std::string>());
-          continue;
-        }
-        used += size;
-        kept["sequences"].push_back(sequence);
-      }
-      if (!left_out.empty())
-        out.remarks.push_back(concat(runs[i].name, ": the maps of ", io::counted(left_out.size(), "sequence"), " (",
-                                     io::listed(left_out, "and"), ") were left out, so that the page stays below ",
-                                     io::size_in_words(static_cast<double>(room)), "."));
-      if (kept["sequences"].empty()) continue;
-      data["runs"][i]["maps"].push_back(kept);
-      maps = true;
-    }
+  const bool maps = add_maps(runs, room, used, data, out.remarks);
   if (charts.empty() && !analyses && !maps) return out;
   if (plotly.empty())
     out.remarks.push_back("Charts that one can work with are missing: plotly was not installed when saobp was built.");

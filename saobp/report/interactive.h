@@ -10,13 +10,15 @@
 
 namespace saobp::report {
 
+constexpr size_t kLargestPage = 8'000'000;
+
 struct Interactive {
   std::string sections;              // <section>s, empty where there is nothing to show
   std::string scripts;               // the data, plotly.js and what draws, to stand at the end of the page
   std::vector<std::string> remarks;  // what was left out, a sentence each
 };
 
-// Sequences' maps are taken in their order, one of each run in turn, until `room` bytes are used.
+// Sequences' maps are taken in their order, one of each run in turn, until `room` bytes of kLargestPage are used.
 Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                               const std::vector<Chart>& charts, size_t room);
 

@@ -11,23 +11,6 @@ namespace {
 
 using Look = Series::Look;
 
-// At most two values (lowest and highest) for each of `columns` stretches, so that a long run stays a small page and
-// keeps its spikes.
-std::vector<Point> thinned(const std::vector<Point>& points, size_t columns) {
-  if (points.size() <= 2 * columns) return points;
-  std::vector<Point> out;
-  for (size_t column = 0; column < columns; ++column) {
-    const auto first = points.begin() + static_cast<std::ptrdiff_t>(points.size() * column / columns);
-    const auto last = points.begin() + static_cast<std::ptrdiff_t>(points.size() * (column + 1) / columns);
-    auto [low, high] = std::minmax_element(first, last, [](const Point& a, const Point& b) { return a.y < b.y; });
-    if (high < low) std::swap(low, high);
-    out.push_back(*low);
-    if (low != high) out.push_back(*high);
-  }
-  if (out.back().x != points.back().x) out.push_back(points.back());
-  return out;
-}
-
 int64_t window_for(const RunInput& run) {
   return std::max<int64_t>(1, static_cast<int64_t>(run.train_loss.size()) / 20);
 }
@@ -53,11 +36,11 @@ std::optional<Chart> loss_chart(const std::vector<RunInput>& runs, const std::ve
   for (const auto& group : groups)
     if (group.runs.size() == 1) {
       const auto& run = runs[group.runs.front()];
-      chart.series.push_back({"", group.colour, Look::faint, thinned(curve(run.train_loss, nullptr, ""), 400)});
+      chart.series.push_back({"", group.colour, Look::faint, thinned(curve(run.train_loss, nullptr, ""))});
     }
   add_curves(chart, runs, groups, "training loss, smoothed", Look::line, [&](const RunInput& run, size_t) {
     const auto values = smoothed(run.train_loss, window_for(run));
-    return thinned(curve(run.train_loss, &values, ""), 400);
+    return curve(run.train_loss, &values, "");
   });
   add_curves(chart, runs, groups, "validation loss", Look::hollow, [&](const RunInput& run, size_t) {
     return curve(run.validation_loss, nullptr, run.name + ", validation");

@@ -61,9 +61,10 @@ Found glue_average(const RunInput& run) {
 
 // The mean of B over heads and layers on RACE-Middle's rows.
 Found measured(const RunInput& run, const char* measure) {
-  for (const auto& analysis : run.analyses)
-    if (analysis.name.find("race") != std::string::npos)
-      if (const double value = mean(analysis.refined.of(measure)); !std::isnan(value)) return Figure{value};
+  for (const char* name : {"race-middle", "race"})
+    for (const auto& analysis : run.analyses)
+      if (analysis.name.starts_with(name) && !analysis.name.starts_with("race-high"))
+        if (const double value = mean(analysis.refined.of(measure)); !std::isnan(value)) return Figure{value};
   return {};
 }
 
@@ -79,7 +80,8 @@ Found milliseconds_a_step(const RunInput& run) {
              *accumulation = find_setting(run, {"accumulation"});
   if (!speed || !batch || !length || !batch->is_number() || !length->is_number()) return {};
   const double times = accumulation && accumulation->is_number() ? accumulation->get<double>() : 1;
-  return Figure{1000 * batch->get<double>() * length->get<double>() * times / speed->value};
+  const auto ranks = number_in(run.record, "ranks").value_or(1);
+  return Figure{1000 * batch->get<double>() * length->get<double>() * times * ranks / speed->value};
 }
 
 Found wikitext(const RunInput& run) {
@@ -262,7 +264,7 @@ std::optional<Table> correlations(const std::vector<RunInput>& runs) {
 }
 
 bool is_decoder(const RunInput& run) {
-  const Json* name = find_setting(run, {"model_type", "name", "model"});
+  const Json* name = find_setting(run, {"family", "model_type", "name", "model"});
   return name && plain_text(*name).find("gpt") != std::string::npos;
 }
 

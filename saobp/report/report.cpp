@@ -23,7 +23,7 @@ namespace saobp::report {
 namespace {
 
 // A page goes by mail and opens on a telephone: so many bytes at most, of which tables and static charts take some.
-constexpr size_t kLargestPage = 8'000'000, kRestOfPage = 1'000'000;
+constexpr size_t kRestOfPage = 1'000'000;
 
 // What the figures can and cannot say.
 std::string caution(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
@@ -221,9 +221,10 @@ std::vector<std::filesystem::path> write_report(const std::vector<std::filesyste
   runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));
   // Runs of one name in different places are told apart by their paths.
+  std::map<std::string, int> uses;
+  for (const auto& run : runs) ++uses[run.name];
   for (size_t i = 0; i < runs.size(); ++i)
-    for (size_t j = 0; j < runs.size(); ++j)
-      if (i != j && folders[i].filename() == folders[j].filename()) runs[i].name = folders[i].string();
+    if (uses[runs[i].name] > 1) runs[i].name = folders[i].string();
   const auto report = make_report(runs, title);
   std::vector<std::filesystem::path> written;
   const auto add = [&](const std::vector<std::filesystem::path>& paths) {

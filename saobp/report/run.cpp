@@ -66,6 +66,7 @@ struct MetricsReader {
   // A line without a loss and without a look at attention is about scores, each under its name.
   void read_scores(const Json& line, const std::string& where) {
     if (line.contains("loss") || line.contains("validation_loss") || line.contains("attention")) return;
+    if (line.contains("skipped_loss")) return;
     const auto step = io::require<int64_t>(line, "step", where);
     for (const auto& [name, value] : line.items()) {
       if (name == "step" || !value.is_number_float()) continue;
@@ -246,7 +247,8 @@ RunInput read_run(const fs::path& folder) {
     for (const auto& file : files) {
       const auto stem = file.stem();
       if (stem.extension() == ".maps")
-        run.maps.push_back(checked_maps(io::read_json(file), file.string()));
+        run.maps.push_back(checked_maps(io::read_json(file), file.string())),
+            run.maps.back()["name"] = stem.stem().string();
       else if (stem.extension().string().starts_with(".step-"))
         run.checkpoints.push_back(checkpoint_analysis(file));
       else
@@ -255,7 +257,8 @@ RunInput read_run(const fs::path& folder) {
     std::stable_sort(run.checkpoints.begin(), run.checkpoints.end(),
                      [](const auto& a, const auto& b) { return std::tie(a.name, a.step) < std::tie(b.name, b.step); });
   }
-  if (run.analyses.empty() && run.tasks.empty()) run.remarks.push_back("No analysis of the attention was recorded.");
+  if (run.analyses.empty() && run.checkpoints.empty() && run.tasks.empty())
+    run.remarks.push_back("No analysis of the attention was recorded.");
   return run;
 }
 

@@ -54,7 +54,11 @@ std::string in_quotes(const std::string& cell) {
 
 std::string in_pipes(const std::string& cell) {
   std::string out;
-  for (const char c : cell) out += c == '|' ? std::string("\\|") : c == '\n' || c == '\r' ? " " : std::string(1, c);
+  for (const char c : cell)
+    if (c == '\n' || c == '\r')
+      out += ' ';
+    else
+      (std::string_view("|<*`").find(c) == std::string_view::npos ? out : out += '\\') += c;
   return out;
 }
 

@@ -51,6 +51,12 @@ TEST(SeedGroups, AreOfOneSettingAndSeveralSeeds) {
     analysed[i].analyses.push_back(record);
   }
   EXPECT_EQ(seed_groups(analysed).size(), 4u);
+  auto third = run("a-5", 3, 0.1, {});  // analysed as the second was: they are one group, the first stands alone
+  third.analyses = analysed[1].analyses;
+  analysed.push_back(third);
+  const auto joined = seed_groups(analysed);
+  ASSERT_EQ(joined.size(), 4u);
+  EXPECT_EQ(joined[1].runs, (std::vector<size_t>{1, 6}));
   auto bare = runs;
   for (auto& each : bare) each.record = nullptr;
   EXPECT_EQ(seed_groups(bare).size(), 5u);

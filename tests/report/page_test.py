@@ -204,6 +204,45 @@ def test_a_map_is_walked_by_keyboard(runs):
         assert page.errors == []
 
 
+def test_a_pair_s_filter_goes_when_the_sequence_is_no_pair(runs, saobp):
+    path = runs / "high/analysis/lines.maps.json"
+    maps = json.loads(path.read_text())
+    first = maps["sequences"][0]
+    first["types"] = [0] * 5 + [1] * (len(first["types"]) - 5)
+    path.write_text(json.dumps(maps))
+    saobp("report", "plain", "high", "-o", "page.html")
+    with opened(runs) as page:
+        page.value("Object.assign(state, {of: 1, sequence: 0, filter: 'pair'}); drawMaps()")
+        assert page.value("[document.getElementById('map').height, document.querySelectorAll('.token').length]") == [5, len(first["types"])]
+        page.value("document.querySelectorAll('.token')[1].click()")
+        assert page.value("document.querySelectorAll('.token')[6].title").endswith("of what the picked tokens look at")
+        page.value("Object.assign(state, {sequence: 1}); drawMaps()")
+        assert page.value("[state.filter, document.getElementById('map').height]") == ["all", len(maps["sequences"][1]["tokens"])]
+        assert page.errors == []
+
+
+def test_a_name_that_looks_like_a_tag_is_shown_as_it_is(runs, saobp):
+    (runs / "high").rename(runs / "a<b>c|d")
+    saobp("report", "plain", "a<b>c|d", "-o", "page.html", "--tables", "tables")
+    with opened(runs) as page:
+        assert "a<b>c|d: lines" in page.value("document.getElementById('heads-legend').textContent")
+        hovered = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter')[1].text[0]")
+        assert hovered.startswith("a&lt;b>c|d, layer 0 head 0")
+        assert page.errors == []
+    assert "a\\<b>c\\|d" in (runs / "tables/final-figures.md").read_text()
+
+
+def test_a_curve_that_is_hidden_stays_hidden(runs):
+    with opened(runs) as page:
+        figure = "document.querySelector('figure[data-chart=\"loss\"]')"
+        page.value(f"{figure}.querySelector('.entry').click()")
+        hidden = f"{figure}.querySelector('.plot').data.filter(t => t.visible === false).length"
+        assert page.value(hidden) > 0
+        before = page.value(hidden)
+        page.value("drawFigure(DATA.charts.find(chart => chart.id === 'loss'))")  # as a change of colours does
+        assert page.value(hidden) == before
+
+
 def test_figures_and_tables_are_files_too(runs, saobp):
     saobp("report", "plain", "high", "-o", "other.html", "--figures", "figures", "--tables", "tables")
     names = sorted(path.name for path in (runs / "figures").iterdir())

@@ -34,6 +34,9 @@ function replaceControls(place, ...children) {
   if (focused) [...place.querySelectorAll('[aria-label]')].find(child => child.getAttribute('aria-label') === focused)?.focus();
 }
 
+// Plotly reads tags and %{…} in what it shows.
+const plotText = text => text && text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/%\{/g, '%\u200b{');
+
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

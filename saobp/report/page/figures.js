@@ -37,10 +37,10 @@ function roomForHistograms(look) {
 function tracesOf(chart) {
   return chart.series.flatMap((series, index) => {
     const {run, look, x, y, error} = series, ink = runColour(run);
-    const trace = {type: 'scatter', mode: 'lines', x, y, meta: index, name: series.title, line: {color: ink, width: 2.2, dash: rhythmOf(run)},
+    const trace = {type: 'scatter', mode: 'lines', x, y, meta: index, name: plotText(series.title), line: {color: ink, width: 2.2, dash: rhythmOf(run)},
       marker: {color: ink, size: 8, symbol: SHAPES[series.shape]}, cliponaxis: look === 'line' || look === 'faint', hoverinfo: series.title || series.text ? undefined : 'skip'};
-    if (series.text) Object.assign(trace, {text: series.text, hovertemplate: '%{text}<extra></extra>'});
-    else if (series.title) trace.hovertemplate = `${series.title}: %{y:.4g} at %{x}<extra></extra>`;
+    if (series.text) Object.assign(trace, {text: series.text.map(plotText), hovertemplate: '%{text}<extra></extra>'});
+    else if (series.title) trace.hovertemplate = `${plotText(series.title)}: %{y:.4g} at %{x}<extra></extra>`;
     if (look === 'faint') Object.assign(trace, {opacity: 0.3, line: {color: ink, width: 1}});
     if (look === 'dashed' || look === 'hollow') trace.line = {color: ink, width: 1.7, dash: 'dash'};
     if (look === 'marked' || look === 'hollow') trace.mode = 'lines+markers';
@@ -83,7 +83,9 @@ function drawFigure(chart) {
     place.classList.add('drawn');
     for (const entry of figure.querySelectorAll('.entry')) switchSeries(entry, plot, seriesOf(chart, Number(entry.dataset.series)));
   }
-  Plotly.react(plot, tracesOf(chart), look, SETTINGS);
+  const hidden = [...figure.querySelectorAll('.entry')].filter(entry => entry.getAttribute('aria-checked') === 'false')
+    .flatMap(entry => seriesOf(chart, Number(entry.dataset.series)));
+  Plotly.react(plot, tracesOf(chart).map(trace => hidden.includes(trace.meta) ? {...trace, visible: false} : trace), look, SETTINGS);
 }
 
 // A curve, and the band and the single runs that go with a mean, which stand before it without a title.

@@ -13,19 +13,24 @@ function kindOf(matrix, layer, head) {
 const SYMBOLS = {'mixed': 'circle', 'previous token': 'triangle-left', 'next token': 'triangle-right', 'itself': 'square', 'same token': 'diamond', 'induction': 'star', 'special tokens': 'x'};
 
 const ANALYSES = DATA.runs.flatMap(run => run.analyses.map(a => ({run: run.name, index: run.colour, name: a.name, record: a.record})));
-const headMeasures = record => Object.keys(record.matrices.B).filter(name => record.matrices.B[name][0].length > 1);
+const headMeasures = record => Object.keys(record.matrices.B).filter(name => record.matrices.B[name][0].length === record.heads);
 
-function showHead(run, layer, head) {
-  const of = MAPS.findIndex(m => m.run === run);
+// The maps of that analysis, else the first of the run.
+function mapsOf(run, name) {
+  const same = MAPS.findIndex(m => m.run === run && m.map.name === name);
+  return same >= 0 ? same : MAPS.findIndex(m => m.run === run);
+}
+function showHead(run, layer, head, name) {
+  const of = mapsOf(run, name);
   if (of < 0) return;
-  Object.assign(state, {of, layer, head, sequence: of === state.of ? state.sequence : 0});
+  Object.assign(state, {layer, head}, of === state.of ? {} : {of, sequence: 0, picked: []});
   drawMaps();
   document.getElementById('maps').scrollIntoView({behavior: 'smooth'});
 }
 // A head's name in the table, which the keyboard can follow where a point of the chart cannot be reached.
-function nameOfHead({run, layer, head}) {
+function nameOfHead({run, name, layer, head}) {
   const text = `${run}, ${layer}.${head}`;
-  return MAPS.some(m => m.run === run) ? element('button', {class: 'link', text, title: 'its map', onclick: () => showHead(run, layer, head)}) : text;
+  return MAPS.some(m => m.run === run) ? element('button', {class: 'link', text, title: 'its map', onclick: () => showHead(run, layer, head, name)}) : text;
 }
 
 const axes = {x: 'attention_entropy', y: 'gtd'};
@@ -48,9 +53,9 @@ function drawHeads() {
   const drawn = [...new Set(points.map(p => `${p.run}: ${p.name}`))];
   for (const [index, series] of drawn.entries()) {
     const own = points.filter(p => `${p.run}: ${p.name}` === series);
-    traces.push({type: 'scatter', mode: 'markers', meta: index, name: series, x: own.map(p => p.x), y: own.map(p => p.y), customdata: own.map(p => [p.run, p.layer, p.head]),
+    traces.push({type: 'scatter', mode: 'markers', meta: index, name: plotText(series), x: own.map(p => p.x), y: own.map(p => p.y), customdata: own.map(p => [p.run, p.layer, p.head, p.name]),
       marker: {color: runColour(own[0].index), size: 9, symbol: own.map(p => SYMBOLS[p.kind])},
-      text: own.map(p => `${p.run}, layer ${p.layer} head ${p.head}: ${p.kind}`), hovertemplate: '%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>'});
+      text: own.map(p => `${plotText(p.run)}, layer ${p.layer} head ${p.head}: ${p.kind}`), hovertemplate: '%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>'});
     traces.push(...histograms({x: own.map(p => p.x), y: own.map(p => p.y)}, own[0].index, index));
   }
   const unit = name => ANALYSES[0].record.measures?.[name]?.unit;
@@ -59,7 +64,8 @@ function drawHeads() {
   look.height = 520;
   roomForHistograms(look);
   const lines = [];
-  if (axes.y === 'gtd') lines.push({type: 'line', xref: 'paper', x0: 0, x1: 0.85, y0: ANALYSES[0].record.idempotent_gtd, y1: ANALYSES[0].record.idempotent_gtd, line: {dash: 'dot', color: colour('--soft')}});
+  const idempotent = [...new Set(ANALYSES.map(a => a.record.idempotent_gtd))];  // one line where all measured GTD alike
+  if (axes.y === 'gtd' && idempotent.length === 1) lines.push({type: 'line', xref: 'paper', x0: 0, x1: 0.85, y0: idempotent[0], y1: idempotent[0], line: {dash: 'dot', color: colour('--soft')}});
   look.shapes = lines;
   const chart = document.getElementById('heads-chart');
   Plotly.react(chart, traces, look, SETTINGS);

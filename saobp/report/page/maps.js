@@ -21,7 +21,8 @@ function headMatrix(sequence, layer, head, view, n) {
     const before = read('A'), after = read('B');
     return after.map((value, i) => value - before[i]);
   }
-  if (view === 'G') return indirect(read('B'), n, 0.9, 4);
+  const {gtd_discount: discount = 0.9, gtd_hops: hops = 4} = current().map;
+  if (view === 'G') return indirect(read('B'), n, discount, hops);
   return read(view);
 }
 
@@ -105,6 +106,10 @@ function drawMap() {
   const sequence = sequenceOf(), n = sequence.tokens.length;
   const values = headMatrix(sequence, state.layer, state.head, state.view, n);
   const part = shownPart(sequence, values), signed = state.view === 'difference';
+  if (!part.rows.length || !part.columns.length) {  // nothing but special tokens, which are hidden
+    Object.assign(state, {hideSpecial: false, filter: 'all'});
+    return drawMaps();
+  }
   const canvas = document.getElementById('map'), most = paint(canvas, part.cells, part.rows.length, part.columns.length, signed);
   canvas.setAttribute('aria-label', `${state.view} of layer ${state.layer} head ${state.head}: ${part.rows.length} rows, ${part.columns.length} columns, largest entry ${shown(most)}`);
   const place = event => {
@@ -150,11 +155,14 @@ function drawPicked(part) {
   const picked = part.rows.map((group, r) => group.some(i => state.picked.includes(i)) ? r : -1).filter(r => r >= 0);
   const share = part.columns.map((_, c) => picked.reduce((sum, r) => sum + part.cells[r * part.columns.length + c], 0) / Math.max(1, picked.length));
   const most = Math.max(1e-9, ...share.map(Math.abs));
-  replaceControls(document.getElementById('map-tokens'), ...part.rows.map((group, r) => {
+  // From the first text to the second: the tokens of both, in their order.
+  const tokens = state.filter === 'all' ? part.rows.map((group, r) => [group, part.rowLabels[r]])
+    : [...part.rows.map((group, r) => [group, part.rowLabels[r]]), ...part.columns.map((group, c) => [group, part.columnLabels[c]])];
+  replaceControls(document.getElementById('map-tokens'), ...tokens.map(([group, label]) => {
     const column = part.columns.findIndex(g => g[0] === group[0]);
     const value = picked.length && column >= 0 ? share[column] : 0;
-    return element('button', {class: 'token', 'aria-pressed': String(picked.includes(r)), 'aria-label': `${part.rowLabels[r]}, token ${group[0]}`, onclick: () => pick(group[0]), text: part.rowLabels[r],
-      style: `--share: ${Math.max(0, value / most).toFixed(3)}`, title: picked.length ? `${shown(value)} of what the picked tokens look at` : 'pick'});
+    return element('button', {class: 'token', 'aria-pressed': String(group.some(i => state.picked.includes(i))), 'aria-label': `${label}, token ${group[0]}`, onclick: () => pick(group[0]), text: label,
+      style: `--share: ${Math.max(0, value / most).toFixed(3)}`, title: picked.length && column >= 0 ? `${shown(value)} of what the picked tokens look at` : 'pick'});
   }));
 }
 
@@ -190,7 +198,7 @@ function drawPaths(sequence, n) {
   for (const hops of [2, 3, 4])
     for (const {path, mass} of bestPaths(values, n, from, to, hops, 3))
       rows.push([path.map(i => sequence.tokens[i]).join(' → '), String(hops), shown(mass)]);
-  out.replaceChildren(
+  replaceControls(out,
     tick('weighted by what each token passes on, ‖v W_O‖', state.weighted, on => { state.weighted = on; drawMap(); }),
     element('table', {}, [element('thead', {}, [element('tr', {}, ['chain in this head', 'hops', 'mass'].map(text => element('th', {scope: 'col', text})))]),
       element('tbody', {}, rows.map(row => element('tr', {}, row.map(text => element('td', {text})))))]));
@@ -205,6 +213,7 @@ function drawMaps() {
   const redraw = (key, read = Number) => value => { state[key] = read(value); drawMaps(); };
   const numbers = count => [...Array(count).keys()].map(i => [i, String(i)]);
   const pairs = sequence.types.some(type => type === 1);
+  if (!pairs) state.filter = 'all';
   replaceControls(document.getElementById('map-controls'),
     choice('run', MAPS.map((m, i) => [i, `${m.run}: ${m.map.text}`]), state.of, value => { state.of = Number(value); state.sequence = 0; state.picked = []; drawMaps(); }),
     choice('sequence', map.sequences.map((s, i) => [i, `${s.id}: ${s.tokens.slice(1, 7).join(' ')} …`]), state.sequence, value => { state.sequence = Number(value); state.picked = []; drawMaps(); }),
