@@ -236,6 +236,7 @@ class Finetuning final : public Composition {
         final["best_step"] = io::require<int64_t>(io::read_sealed_json(path).json, "step", path.string());
       }
     }
+    for (const auto& name : task_.scores) final.erase(name);  // of the last look, which "dev" or "held_out" tells
     if (held_scores_)
       final["held_out"] = options_.train.patience > 0 ? held_scores_->now().scores : held_scores_->last().scores;
     const auto dev = held_scores_ ? dev_scores_.now() : dev_scores_.last();

@@ -28,7 +28,8 @@ class Likelihoods final : public Objective {
       for (const auto& as_it_is : option_texts(example)) {
         const auto option = filtered(as_it_is, prompt.clean, where);
         const auto continuation = prompt.option.fill(example.record, option);
-        options.push_back({option, continuation_of(context, continuation), continuation_of("", continuation)});
+        options.push_back({option, continuation_of(context, continuation, example.where),
+                           continuation_of("", continuation, example.where)});
       }
     }
     if (cut_ > 0)
@@ -109,12 +110,12 @@ class Likelihoods final : public Objective {
     return std::move(rows.front().ids);
   }
 
-  Asked continuation_of(std::string_view context, std::string_view option) {
+  Asked continuation_of(std::string_view context, std::string_view option, const std::string& where) {
     const auto end = context.find_last_not_of(" \t\n\r\f\v");
     const auto kept = end == std::string_view::npos ? std::string_view() : context.substr(0, end + 1);
     const auto whole = encode(concat(context, option));
     auto before = kept.empty() ? std::vector<int32_t>() : encode(kept);
-    if (before.size() >= whole.size()) fail("an option adds no token to its context: \"", option, "\"");
+    if (before.size() >= whole.size()) fail(where, ": an option adds no token to its context: \"", option, "\"");
     Asked made;
     made.targets.assign(whole.begin() + static_cast<std::ptrdiff_t>(before.size()), whole.end());
     if (before.empty()) made.row.ids.push_back(begin_);
@@ -124,7 +125,8 @@ class Likelihoods final : public Objective {
       ++cut_;
     }
     if (made.targets.size() > made.row.ids.size())
-      fail("an option has ", made.targets.size(), " tokens; a row has at most ", longest_, ": \"", option, "\"");
+      fail(where, ": an option has ", made.targets.size(), " tokens; a row has at most ", longest_, ": \"", option,
+           "\"");
     for (size_t n = made.row.ids.size() - made.targets.size(); n < made.row.ids.size(); ++n)
       made.places.push_back(static_cast<int64_t>(n));
     return made;

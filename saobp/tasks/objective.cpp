@@ -45,6 +45,7 @@ class TextRows {
   Row encode(std::string_view first, std::optional<std::string_view> second, const std::string& where) {
     text::RowOptions options{.max_length = length_,
                              .truncation = second ? truncation_ : text::Truncation::longest_first,
+                             .most_rows = 2,  // the second says that the first was cut
                              .flag = "--length"};
     auto rows = pretrained::encode(config_, tokenizer_, first, second, options);
     if (rows.front().ids.empty()) fail(where, ": its text has no tokens");

@@ -180,14 +180,22 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
     of_second = windows(rows.size(1), other, static_cast<size_t>(options.stride));
   }
   // Where both texts are cut, every window of one meets every window of the other.
-  if (of_first.size() > kMostWindows / of_second.size())
+  const bool all = options.most_rows == 0;
+  if (all && of_first.size() > kMostWindows / of_second.size())
     fail_usage(options.flag, ": ", options.max_length, " makes ", of_first.size(), " · ", of_second.size(),
                " windows of the two texts; at most ", kMostWindows,
                " were expected (--truncation only_second cuts one)");
   std::vector<Encoding> made = {rows.row(of_first, 0, of_second, 0)};
+  const auto add = [&](size_t i, size_t j) {
+    if (!all && std::ssize(made) >= options.most_rows) return false;
+    made.push_back(rows.row(of_first, i, of_second, j));
+    return true;
+  };
   for (size_t i = 1; i < of_first.size(); ++i)
-    for (size_t j = 0; j < of_second.size(); ++j) made.push_back(rows.row(of_first, i, of_second, j));
-  for (size_t j = 1; j < of_second.size(); ++j) made.push_back(rows.row(of_first, 0, of_second, j));
+    for (size_t j = 0; j < of_second.size(); ++j)
+      if (!add(i, j)) return made;
+  for (size_t j = 1; j < of_second.size(); ++j)
+    if (!add(0, j)) return made;
   return made;
 }
 

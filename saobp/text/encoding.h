@@ -25,6 +25,7 @@ struct RowOptions {
   int64_t max_length = 0;  // ids a row, special tokens included; 0: any number
   Truncation truncation = Truncation::longest_first;
   int64_t stride = 0;                 // tokens that two windows share
+  int64_t most_rows = 0;              // so many of them, the first ones; 0: all
   const char* flag = "--max-length";  // what max_length is called in messages
 };
 
