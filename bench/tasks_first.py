@@ -157,6 +157,9 @@ def cell(found):
 
 
 def scores_table(options, arms):
+    arms = [arm for arm in arms if any(suite_of(options.output, arm, task) for task in TASKS)]
+    if not arms:
+        return ""
     lines = ["| task (score) | examples trained on, epochs, seeds | standard error | majority | " + " | ".join(arms) + " |",
              "|---" * (4 + len(arms)) + "|"]
     for task, (caps, epochs, _, seeds) in TASKS.items():
@@ -195,6 +198,8 @@ def pretraining_in_words(options, arm):
         train, model = run["options"]["train"], run["options"]["model"]
         tokens += train["steps"] * train["batch"] * train["length"]
         grows = f", λ growing from 0 over {model['strength_warmup_steps']:,} of them," if model["strength_warmup_steps"] else ""
+        if arm == BESIDE and model["attention"] != "original" and not grows:
+            grows = ", its λ from the first of them on,"
         words.append(f"{train['steps']:,} steps of {train['batch']} rows of {train['length']} tokens{grows} to a masked-LM perplexity of "
                      f"{run['final']['masked_lm_perplexity']:.1f}")
     name = "Not gone on with" if arm == BESIDE else f"`{arm}`"
@@ -222,12 +227,15 @@ def page(options):
         host = f"{record['host']['processor']}, {record['host']['cores']} cores"
     pretrained = "\n".join(textwrap.fill(f"- {words}", 120, subsequent_indent="  ")
                            for words in map(lambda arm: pretraining_in_words(options, arm), [*ARMS, BESIDE]) if words)
+    scores = "\n\n".join(filter(None, (scores_table(options, [arm for arm in ARMS if arm.startswith(model)]) for model in ("minilm", "mini-"))))
+    minilm = "MiniLM is all-MiniLM-L6-v2, which was trained with plain attention. " if any("minilm" in line for line in models) else ""
+    intro = textwrap.fill("Made by `bench/tasks_first.py` from run folders: `run` fine-tunes, `pack` keeps the records and predictions in "
+                          f"`docs/experiments/tasks-first/`, `page` writes this. {minilm}The BERT-Minis were pretrained on the same novels, "
+                          "web pages and Wikipedia, for as many tokens, `mini-original` with plain attention, `mini-high` with refinement; "
+                          "the longer rows with their position tables stretched:", 120)
     return f"""# Tasks, plain and refined: a first look
 
-Made by `bench/tasks_first.py` from run folders: `run` fine-tunes, `pack` keeps the records and predictions in
-`docs/experiments/tasks-first/`, `page` writes this. MiniLM is all-MiniLM-L6-v2, which was trained with plain attention.
-The BERT-Minis were pretrained alike on novels, web pages and Wikipedia, `mini-original` with plain attention,
-`mini-high` with refinement; the longer rows with their position tables stretched:
+{intro}
 
 {pretrained}
 
@@ -248,9 +256,7 @@ Means over seeds ± their standard deviation, in points; the standard error is t
 giving the most frequent answer, within two standard errors. HellaSwag's dev set here is 1,000 of its validation rows,
 913 of them from ActivityNet, and its training set other validation rows: not to be set beside published figures.
 
-{scores_table(options, [arm for arm in ARMS if arm.startswith("minilm")])}
-
-{scores_table(options, [arm for arm in ARMS if arm.startswith("mini-")])}
+{scores}
 
 ## Differences
 
