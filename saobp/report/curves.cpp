@@ -35,9 +35,12 @@ std::string common_start(const std::vector<std::string>& names) {
   const auto strip = [&](const std::string& ends) { common.erase(common.find_last_not_of(ends) + 1); };
   strip("0123456789");
   strip("-_./ ");
-  if (common.ends_with("seed")) common.erase(common.size() - 4), strip("-_./ ");
-  const bool is_path = names.front().find('/') != std::string::npos;
-  return common.empty() || is_path ? names.front() + " to " + names.back() : common;
+  const bool of_seeds = common.ends_with("seed");
+  if (of_seeds) common.erase(common.size() - 4), strip("-_./ ");
+  const auto place =
+      names.front().rfind('/');  // what runs that are called otherwise share is a folder's name, not theirs
+  const bool place_alone = place != std::string::npos && common.size() <= place && !of_seeds;
+  return common.empty() || place_alone ? names.front() + " to " + names.back() : common;
 }
 
 // Analyses of one name must be of one text and one setting, or their spread would be no spread over seeds.

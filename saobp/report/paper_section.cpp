@@ -124,7 +124,8 @@ std::vector<Cell> cells_of(int table) {
 const char* note_of(int table) {
   switch (table) {
     case 1:
-      return "Measures are of B, on the analysis whose name holds \"race\"; the paper does not say whether its are.";
+      return "Measures are of B, on the analysis whose name begins with \"race\"; the paper does not say whether its "
+             "are.";
     case 2:
       return "SQuAD: exact match here; the paper says accuracy. GLUE's average as the paper takes it.";
     case 3:

@@ -211,6 +211,27 @@ Report make_report(const std::vector<RunInput>& runs, const std::string& title) 
   return {std::move(page), figures.all(), tables.all()};
 }
 
+namespace {
+
+// Runs of one name in different places are called by their paths, without what all of these begin with.
+void tell_apart(std::vector<RunInput>& runs) {
+  std::map<std::string, int> uses;
+  for (const auto& run : runs) ++uses[run.name];
+  std::vector<std::pair<RunInput*, std::filesystem::path>> same;
+  for (auto& run : runs)
+    if (uses[run.name] > 1) same.emplace_back(&run, std::filesystem::weakly_canonical(run.folder));
+  if (same.empty()) return;
+  auto shared = same.front().second.parent_path();
+  const auto is_elsewhere = [&](const auto& each) {
+    return each.second.lexically_relative(shared).string().starts_with("..");
+  };
+  while (shared.has_relative_path() && std::any_of(same.begin(), same.end(), is_elsewhere))
+    shared = shared.parent_path();
+  for (auto& [run, path] : same) run->name = path.lexically_relative(shared).string();
+}
+
+}  // namespace
+
 std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& folders,
                                                 const ReportOutputs& outputs, const std::string& title) {
   std::set<std::filesystem::path> known;
@@ -220,11 +241,7 @@ std::vector<std::filesystem::path> write_report(const std::vector<std::filesyste
   std::vector<RunInput> runs;
   runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));
-  // Runs of one name in different places are told apart by their paths.
-  std::map<std::string, int> uses;
-  for (const auto& run : runs) ++uses[run.name];
-  for (size_t i = 0; i < runs.size(); ++i)
-    if (uses[runs[i].name] > 1) runs[i].name = folders[i].string();
+  tell_apart(runs);
   const auto report = make_report(runs, title);
   std::vector<std::filesystem::path> written;
   const auto add = [&](const std::vector<std::filesystem::path>& paths) {

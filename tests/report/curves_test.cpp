@@ -43,6 +43,7 @@ TEST(SeedGroups, AreOfOneSettingAndSeveralSeeds) {
   EXPECT_EQ(named[0].name, "a-1 to a-2");
   EXPECT_EQ(named[1].name, "a-3 to a-4");
   EXPECT_EQ(named[2].name, "x/run to x/walk");
+  EXPECT_EQ(seed_groups({run("m/rte/seed-41", 1, 0.1, {}), run("m/rte/seed-42", 2, 0.1, {})})[0].name, "m/rte");
   auto analysed = two;
   for (size_t i = 0; i < 2; ++i) {
     AnalysisRecord record;

@@ -232,6 +232,13 @@ def test_a_name_that_looks_like_a_tag_is_shown_as_it_is(runs, saobp):
     assert "a\\<b>c\\|d" in (runs / "tables/final-figures.md").read_text()
 
 
+def test_runs_of_one_name_are_called_by_their_places(runs, saobp):
+    for place in ("x/of", "y/of"):
+        shutil.copytree(runs / "high", runs / place / "run")
+    saobp("report", "x/of/run", "y/of/run/", "-o", "page.html", "--tables", "tables")
+    assert (runs / "tables/final-figures.csv").read_text().splitlines()[0] == "Figure,x/of/run,y/of/run"
+
+
 def test_a_curve_that_is_hidden_stays_hidden(runs):
     with opened(runs) as page:
         figure = "document.querySelector('figure[data-chart=\"loss\"]')"
