@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "saobp/io/words.h"
 #include "saobp/report/chart.h"
 #include "saobp/report/html.h"
 
@@ -33,7 +34,7 @@ std::string head_row(const std::vector<RunInput>& runs, const std::string& first
 struct FinalFigure {
   const char* key;
   const char* label;
-  int digits;   // −1: grouped integer
+  int digits;   // −1: grouped integer; −2: as short as that, of what is no whole number three digits that count
   bool always;  // a gap is shown as one; other figures appear where some run has them
 };
 constexpr FinalFigure kFinalFigures[] = {{"parameters", "Parameters", -1, true},
@@ -52,6 +53,7 @@ std::string written(const Json& value, int digits) {
   if (!value.is_number()) return plain_text(value);
   const double number = value.get<double>();
   if (digits >= 0) return fixed(number, digits);
+  if (digits == -2 && number != std::round(number)) return io::in_short(number);
   return std::abs(number) < 9e18 ? grouped(std::llround(number)) : plain_text(value);
 }
 
@@ -162,7 +164,10 @@ Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisG
   for (const auto& figure : kFinalFigures) {
     known.insert(figure.key);
     const auto recorded = [&](const RunInput& run) { return final_value(run, figure.key, figure.digits).has_value(); };
-    if (!figure.always && std::none_of(runs.begin(), runs.end(), recorded)) continue;
+    // Fine-tuning has a score and examples a second in the place of some.
+    const bool always =
+        figure.always && std::any_of(runs.begin(), runs.end(), [](auto& run) { return run.tasks.empty(); });
+    if (!always && std::none_of(runs.begin(), runs.end(), recorded)) continue;
     add(figure.label, [&](size_t i) { return final_value(runs[i], figure.key, figure.digits); });
   }
   // What else the runs recorded, under its own name.
