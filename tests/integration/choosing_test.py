@@ -23,6 +23,14 @@ def tune(tmp_path, saobp, model):  # noqa: F811
     return run
 
 
+def unfinished_copy(tmp_path):
+    """Of the run, in cut/, as one that was stopped behind its last checkpoint."""
+    shutil.copytree(tmp_path / "run", tmp_path / "cut")
+    of_run = record(tmp_path / "cut")
+    of_run["finished"] = of_run["final"] = None
+    (tmp_path / "cut/run.json").write_text(json.dumps(of_run))
+
+
 def record(folder):
     return json.loads((folder / "run.json").read_text())
 
@@ -50,10 +58,7 @@ def test_a_run_that_gets_no_better_ends_with_its_best_model(tmp_path, saobp, tun
     again = saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--json")
     assert again.json["tasks"]["sst2"]["scores"] == done.json["dev"]["scores"]
     # Cut and gone on with, it ends at the same step.
-    shutil.copytree(tmp_path / "run", tmp_path / "cut")
-    of_run = record(tmp_path / "cut")
-    of_run["finished"] = of_run["final"] = None
-    (tmp_path / "cut/run.json").write_text(json.dumps(of_run))
+    unfinished_copy(tmp_path)
     assert saobp("finetune", "--resume", "cut", "--json").json["best_step"] == done.json["best_step"]
     assert_same_weights(tmp_path / "cut", tmp_path / "run")
 
@@ -73,10 +78,7 @@ def test_strengths_are_learned_and_the_best_are_kept(tmp_path, saobp, tune):
     again = saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--json")
     assert again.json["tasks"]["sst2"]["scores"] == done.json["dev"]["scores"]
     # Cut in its middle, it ends with the same bits.
-    shutil.copytree(tmp_path / "run", tmp_path / "cut")
-    of_run = record(tmp_path / "cut")
-    of_run["finished"] = of_run["final"] = None
-    (tmp_path / "cut/run.json").write_text(json.dumps(of_run))
+    unfinished_copy(tmp_path)
     for later in sorted((tmp_path / "cut/checkpoints").iterdir())[1:]:
         shutil.rmtree(later)
     assert "resuming cut from step " in saobp("finetune", "--resume", "cut").out
