@@ -68,7 +68,7 @@ std::string size_in_words(double bytes) {
 
 std::string time_in_words(double seconds) {
   if (seconds < 59.95) return in_short(seconds) + " s";
-  const auto s = static_cast<long long>(seconds + 0.5);
+  const auto s = std::llround(seconds);
   if (s >= 3600) return printed("%lld h %02lld min", s / 3600, s / 60 % 60);
   return printed("%lld min %02lld s", s / 60, s % 60);
 }
