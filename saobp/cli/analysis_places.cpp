@@ -116,20 +116,18 @@ void AnalysisPlaces::remove_old(const AnalysisPlace& place) {
     }
 }
 
-void AnalysisPlaces::keep_maps(const io::Json& made, const AnalysisPlace& place) {
-  if (made.is_null()) return;
-  io::make_folder(place.maps().parent_path());
-  io::write_json(place.maps(), made);
-  written.push_back("written: " + place.maps().string());
-}
-
-void AnalysisPlaces::keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences) {
+void AnalysisPlaces::keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences,
+                          const io::Json& made_maps) {
   if (place.run.empty()) return;
   try {
     const bool again = fs::exists(place.path());
     save_analysis(json, place.run, place.name);
     written.push_back(concat("written: ", place.path().string(), again ? ", in the place of an earlier one" : ""));
     remove_old(place);
+    if (!made_maps.is_null()) {
+      io::write_json(place.maps(), made_maps);
+      written.push_back("written: " + place.maps().string());
+    }
     if (sequences.empty()) return;
     io::write_file(place.sequences(), sequences);
     written.push_back("written: " + place.sequences().string());

@@ -46,9 +46,8 @@ struct AnalysisPlaces {
 
   // A run that cannot be written to must not cost what was measured: with --output it is told, and else the work has
   // failed when all the rest is done.
-  void keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences);
-  // Beside the record that they belong to; null: there are none.
-  void keep_maps(const io::Json& made, const AnalysisPlace& place);
+  // Beside it `sequences` and `made_maps`, where they are not empty or null.
+  void keep(const io::Json& json, const AnalysisPlace& place, const std::string& sequences, const io::Json& made_maps);
 
  private:
   void require_different(const std::vector<std::filesystem::path>& models) const;

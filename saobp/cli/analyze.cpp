@@ -119,15 +119,15 @@ struct Analyze {
           "or --checkpoints");
     if (!scores.empty() && checkpoints.empty() && correlate.empty())
       fail_usage("--scores goes with --checkpoints or --correlate");
-    for (const auto& with : correlate)
-      if (with == "importance" && !importance)
-        fail_usage("--correlate importance goes with --importance, which measures it");
     if (places.keep_sequences && (!compare.empty() || !checkpoints.empty()))
       fail_usage("--keep-sequences is of one model: it does not go with --compare or --checkpoints");
     if (heads && !checkpoints.empty()) fail_usage("--heads does not go with --checkpoints, whose table is of means");
-    for (const auto& with : correlate)
+    for (const auto& with : correlate) {
       if (std::count(correlate.begin(), correlate.end(), with) > 1)
         fail_usage("--correlate: ", with, " was given twice");
+      if (with == "importance" && !importance)
+        fail_usage("--correlate importance goes with --importance, which measures it");
+    }
     if (!correlate.empty() && (!compare.empty() || !checkpoints.empty()))
       fail_usage("--correlate is of one model: it does not go with --compare or --checkpoints, which has --scores");
   }
@@ -289,8 +289,7 @@ struct Analyze {
     if (places.keep_sequences)
       for (const auto& json : lines) sequences += json.dump() + "\n";
     for (size_t i = 0; i < records.size(); ++i)
-      places.keep(records[i], places.place_of(models[i]), i == 0 ? sequences : "");
-    places.keep_maps(maps, places.place_of(model));
+      places.keep(records[i], places.place_of(models[i]), i == 0 ? sequences : "", i == 0 ? maps : io::Json());
     if (!drawing.empty()) console.line(drawing);
     console.line(table_of(records, result));
     for (const auto& each : places.written) console.line(each);

@@ -36,9 +36,10 @@ struct Evaluate {
     io::Json all = io::Json::object(), left_out = io::Json::object();
     std::vector<TaskScores> table;
     const auto names = recipes::named_tasks(options.task);
-    for (const auto& name : names) tasks::find_task(name, options.preset);  // before work begins
-    for (const auto& name : names) {
-      const auto task = tasks::find_task(name, options.preset);
+    std::vector<tasks::Task> wanted;  // a name that is not known is told before work begins
+    wanted.reserve(names.size());
+    for (const auto& name : names) wanted.push_back(tasks::find_task(name, options.preset));
+    for (const auto& task : wanted) {
       io::Json settings;
       std::optional<recipes::Evaluation> found;
       try {

@@ -6,6 +6,7 @@
 
 #include "saobp/analysis/values.h"
 #include "saobp/io/error.h"
+#include "saobp/recipes/evaluation.h"
 
 namespace saobp::recipes {
 namespace {
@@ -26,7 +27,7 @@ io::Json by_layer(const std::map<std::string, analysis::Layers>& measures) {
 std::filesystem::path predictions_of(const std::filesystem::path& run, const AnalysisSource& source) {
   auto name = source.name();
   std::replace(name.begin(), name.end(), ' ', '-');
-  const auto path = run / "eval" / (name + ".predictions.jsonl");
+  const auto path = run / "eval" / (name + kPredictions);
   return std::filesystem::exists(path) ? path : std::filesystem::path();
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "saobp/io/words.h"
+#include "saobp/recipes/evaluation.h"
 #include "saobp/scores/compare.h"
 #include "saobp/scores/shown.h"
 #include "saobp/tasks/scoring.h"
@@ -30,8 +31,6 @@ int64_t seed_of(const fs::path& run) {
   const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), seed);
   return error == std::errc{} && end == name.data() + name.size() ? seed : -1;
 }
-
-constexpr const char* kPredictions = ".predictions.jsonl";
 
 // Beside each other where saobp evaluate has put them, with --output.
 bool holds_predictions(const fs::path& folder, const std::string& task) {

@@ -114,7 +114,7 @@ std::string write_evaluation(const Evaluation& evaluation, const tasks::Task& ta
   const auto name = concat(task.name, "-", split);
   const auto path = folder / (name + ".json");
   const auto before = found_before(path);
-  const auto predictions = folder / (name + ".predictions.jsonl");
+  const auto predictions = folder / (name + kPredictions);
   tasks::write_predictions(predictions, evaluation.predictions);
   if (const auto& submission = task.split(split).submission; !submission.empty())
     tasks::write_submission(folder / submission, task, evaluation.predictions);

@@ -35,6 +35,8 @@ struct Evaluation {
 std::optional<Evaluation> evaluate(const model::Model& model, const Asking& asking,
                                    const std::function<bool()>& stop = {}, const train::World& world = {});
 
+inline constexpr const char* kPredictions = ".predictions.jsonl";  // behind TASK-SPLIT
+
 // FOLDER/TASK-SPLIT.json with the scores and `settings`, FOLDER/TASK-SPLIT.predictions.jsonl with the predictions,
 // and the file that the task's site takes, where it takes that split. Gives in words what another evaluation had found
 // that is replaced, "" where none had found anything else.

@@ -37,8 +37,7 @@ void check(const FinetuneOptions& options) {
   if (options.start.from.empty()) fail_usage("the model's folder is missing");
   check_limits(options);
   const auto& t = options.train;
-  if (t.learn_strength != LearnStrength::none && options.optimizer.learning_rate == 0)
-    fail_usage("--learn-strength: --learning-rate is 0; the rate of strengths follows it and would be 0 too");
+  check_learned(t.learn_strength, options.optimizer);
   if (t.batch > 0 && t.length > 0 && t.batch > kMaxTokensAPass / t.length)
     fail_usage("--batch ", t.batch, " and --length ", t.length, ": ", t.batch, " · ", t.length,
                " tokens a pass were given; at most ", kMaxTokensAPass, " were expected");

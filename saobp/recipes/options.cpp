@@ -104,8 +104,7 @@ void check_strength_options(const ModelOptions& m, const train::OptimizerOptions
   }
   if (m.strength && !m.strengths.empty())
     fail_usage("--strength and --strengths were both given; one of them says what λ is");
-  if (m.learn_strength != LearnStrength::none && o.learning_rate == 0)
-    fail_usage("--learn-strength: --learning-rate is 0; the rate of strengths follows it and would be 0 too");
+  check_learned(m.learn_strength, o);
 }
 
 }  // namespace
@@ -167,6 +166,11 @@ std::filesystem::path tokenizer_of(const ModelOptions& options) {
 }
 
 const model::Family& family_of(const ModelOptions& options) { return *sizes_of(options).family; }
+
+void check_learned(LearnStrength learned, const train::OptimizerOptions& optimizer) {
+  if (learned != LearnStrength::none && optimizer.learning_rate == 0)
+    fail_usage("--learn-strength: --learning-rate is 0; the rate of strengths follows it and would be 0 too");
+}
 
 void set_learned(LearnStrength learned, model::ModelConfig& config) {
   if (learned == LearnStrength::none) return;

@@ -196,6 +196,9 @@ const model::Family& family_of(const ModelOptions& options);
 // for attention without a strength, and for one λ a layer where each head has one.
 void set_learned(LearnStrength learned, model::ModelConfig& config);
 
+// UsageError where strengths are to be learned at a rate that would be 0.
+void check_learned(LearnStrength learned, const train::OptimizerOptions& optimizer);
+
 // What λ is multiplied with in a model that has had `updates` of them (skipped ones count).
 double strength_scale(const ModelOptions& options, int64_t updates);
 

@@ -246,13 +246,14 @@ RunInput read_run(const fs::path& folder) {
     std::sort(files.begin(), files.end());
     for (const auto& file : files) {
       const auto stem = file.stem();
-      if (stem.extension() == ".maps")
-        run.maps.push_back(checked_maps(io::read_json(file), file.string())),
-            run.maps.back()["name"] = stem.stem().string();
-      else if (stem.extension().string().starts_with(".step-"))
+      if (stem.extension() == ".maps") {
+        run.maps.push_back(checked_maps(io::read_json(file), file.string()));
+        run.maps.back()["name"] = stem.stem().string();
+      } else if (stem.extension().string().starts_with(".step-")) {
         run.checkpoints.push_back(checkpoint_analysis(file));
-      else
+      } else {
         run.analyses.push_back(read_analysis(io::read_json(file), file.string()));
+      }
     }
     std::stable_sort(run.checkpoints.begin(), run.checkpoints.end(),
                      [](const auto& a, const auto& b) { return std::tie(a.name, a.step) < std::tie(b.name, b.step); });

@@ -54,11 +54,10 @@ std::string in_quotes(const std::string& cell) {
 
 std::string in_pipes(const std::string& cell) {
   std::string out;
-  for (const char c : cell)
-    if (c == '\n' || c == '\r')
-      out += ' ';
-    else
-      (std::string_view("|<*`").find(c) == std::string_view::npos ? out : out += '\\') += c;
+  for (const char c : cell) {
+    if (std::string_view("|<*`").find(c) != std::string_view::npos) out += '\\';
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  }
   return out;
 }
 

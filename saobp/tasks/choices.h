@@ -1,8 +1,7 @@
 // Predictions that list the options of a question: what they say of each, and which other choices follow from that.
 #pragma once
 
-#include <functional>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <vector>
 
