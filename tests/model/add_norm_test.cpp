@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -195,9 +196,11 @@ TEST(Dense, RoundsFloatWeightsForBFloat16AndHandsBackFloatGradients) {
   const auto weight = torch::randn({8, 16}).set_requires_grad(true), bias = torch::randn({8}).set_requires_grad(true);
   const auto y = dense(x, weight, bias);
   EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
-  EXPECT_LT(largest_difference(y, torch::linear(x.to(torch::kFloat), weight.to(torch::kBFloat16).to(torch::kFloat),
-                                                bias.to(torch::kFloat))),
-            0.05);
+  const auto wide = x.to(torch::kFloat), rounded = weight.to(torch::kBFloat16).to(torch::kFloat);
+  // The product, the bias and their sum are each rounded, by at most 2⁻⁸ of the sizes of what is summed.
+  const auto sizes = torch::linear(wide.abs(), rounded.abs(), bias.abs());
+  const auto errors = (y.to(torch::kFloat) - torch::linear(wide, rounded, bias)).abs();
+  EXPECT_LE((errors / sizes).max().item<double>(), 3 * std::exp2(-8));
   const auto gradients = torch::autograd::grad({y.sum()}, {x, weight, bias});
   EXPECT_EQ(gradients[0].scalar_type(), torch::kBFloat16);
   EXPECT_EQ(gradients[1].scalar_type(), torch::kFloat);
@@ -208,12 +211,15 @@ TEST(Matmul, AddsAndTakesAnyStride) {
   for (const auto type : {torch::kFloat, torch::kDouble, torch::kBFloat16}) {
     const auto a = torch::randn({7, 12}).to(type), b = torch::randn({5, 7}).to(type);
     const auto out = torch::ones({12, 8}, type).narrow(1, 0, 5);
-    const auto exact = a.to(torch::kDouble).t().matmul(b.to(torch::kDouble).t());
-    const double tolerance = type == torch::kBFloat16 ? 0.1 : 1e-5;
+    const auto rows = a.to(torch::kDouble).t(), columns = b.to(torch::kDouble).t();
+    const auto exact = rows.matmul(columns), sizes = rows.abs().matmul(columns.abs());
+    // Relative to the sizes of what is summed; a product in bfloat16 is rounded by at most 2⁻⁸, twice where it is
+    // added.
+    const double tolerance = type == torch::kBFloat16 ? std::exp2(-8) : 1e-5;
     matmul_into(out, a.t(), b.t());
-    EXPECT_LT(largest_difference(out, exact), tolerance) << type;
+    EXPECT_LE(((out - exact).abs() / sizes).max().item<double>(), tolerance) << type;
     matmul_into(out, a.t(), b.t(), /*add=*/true);
-    EXPECT_LT(largest_difference(out, 2 * exact), 2 * tolerance) << type;
+    EXPECT_LE(((out - 2 * exact).abs() / (2 * sizes)).max().item<double>(), 2 * tolerance) << type;
   }
   const auto nothing = torch::ones({2, 3});
   matmul_into(nothing, torch::ones({2, 0}), torch::ones({0, 3}));
