@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """saobp analyze against plain forward passes of transformers, and against numpy code for the paper's four measures.
 
-    .venv/bin/python bench/diagnosis.py --model FOLDER --data RACE [--passages 1024] [--length 512] [--rounds 3] [--measures all]
+    .venv/bin/python bench/diagnosis.py --model FOLDER --data RACE [--passages 1024] [--length 512] [--rounds 3] [--measures NAMES]
 
 FOLDER: a BERT that transformers opens, with its tokenizer. Three things in turn, on the same passages and threads:
   - two passes of transformers with eager attention and output_attentions, batches of 8 in the order of the files, padded to their
     longest row; loading and tokenising are not in the time;
   - `saobp analyze`, the whole command, with every measure but those of graphs;
-  - on the first --numpy passages and the model without refinement: attention entropy, GTD, indirect entropy and sparsity as one
+  - on the first --numpy passages (256) and the model without refinement: attention entropy, GTD, indirect entropy and sparsity as one
     writes them in numpy, head by head, from transformers' attentions, the forward passes in the time, loading not; and
     `saobp analyze` with these four, the whole command; and the same of the four measures of the paper's Table 1, GTD, indirect
     entropy, clustering and betweenness, in numpy and networkx.
@@ -45,21 +45,31 @@ def timed(work):
 
 def numpy_four(a):
     import numpy as np
-    def entropy(p):
-        return -(p * np.log(np.where(p > 0, p, 1))).sum(-1).mean()
+    gtd, indirect = numpy_gtd(a)
+    return entropy(a), gtd, indirect, (a < 0.01).mean()
+
+
+def entropy(p):
+    import numpy as np
+    return -(p * np.log(np.where(p > 0, p, 1))).sum(-1).mean()
+
+
+def numpy_gtd(a):
+    import numpy as np
     g = sum(0.9 ** (t - 1) * np.linalg.matrix_power(a, t) for t in (2, 3, 4))
     direct, indirect = (a ** 2).sum(), (g ** 2).sum()
-    return entropy(a), indirect / (direct + indirect), entropy(g / g.sum(-1, keepdims=True)), (a < 0.01).mean()
+    return indirect / (direct + indirect), entropy(g / g.sum(-1, keepdims=True))
 
 
 def numpy_table_1(a, nodes=40, threshold=1e-4):
     """The graph indices as tests/integration/measures_test.py has them."""
     import networkx as nx
     import numpy as np
-    _, gtd, indirect, _ = numpy_four(a)
+    gtd, indirect = numpy_gtd(a)
     weights = ((a + a.T) / 2)[:nodes, :nodes]
     joined = np.triu(weights > threshold, 1)
     graph = nx.Graph(zip(*np.nonzero(joined)))
+    graph.add_nodes_from(range(len(weights)))
     w = np.where(joined | joined.T, weights, 0)
     edges = (w > 0).astype(w.dtype)
     # Barrat et al. 2004, Eq. 5: over pairs of neighbours that are joined, the mean weight of the two edges.
@@ -74,7 +84,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/saobp"))
     parser.add_argument("--measures", default="all but graphs")
-    for name, value in dict(passages=1024, length=512, rounds=3, threads=2, numpy=32).items():
+    for name, value in dict(passages=1024, length=512, rounds=3, threads=2, numpy=256).items():
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
 

@@ -5,8 +5,8 @@
 
 RUNS is what bench/tasks_first.py leaves: RUNS/ARM/TASK/TASK/seed-N. Each model is analysed on the dev rows of its task, pretrained
 ones and their checkpoints on those of RACE-Middle; FOLDER gets pretraining.html and TASK.html, with their charts as SVG and
-tables as CSV and Markdown (Tables 1 and 6, Figures 2 to 9). What is analysed already is left alone. Ends in JSON: the pages, and
-what was measured of each run.
+tables as CSV and Markdown (Tables 1 and 6, Figures 2 to 9; Figure 6, the maps, of two short rows). What is analysed already is left
+alone. Ends in JSON: the pages, and what was measured of each run.
 """
 import argparse
 import json
@@ -19,11 +19,27 @@ MEASURES = ["attention_entropy", "indirect_entropy", "gtd", "cross_layer_gtd", "
 TASKS = {"race-middle": 1024, "squad": 512, "sst2": 872}  # rows that are looked at
 
 
-def analyse(options, run, task, *more):
-    name = f"{task}-dev"
-    if not more and (run / f"analysis/{name}.json").exists():
+def short_sequences(options, run, task, limit):
+    """The two shortest of the first rows: their maps are small enough for a page."""
+    command = [options.program, "tasks", "rows", run, "--task", task, "--data", options.data, "--length", options.length, "--rows", min(limit, 32)]
+    lines = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    examples = {}
+    for row in map(json.loads, lines.splitlines()):  # options of a choice stand in one row, windows of an example in one each
+        ids = row["input_ids"]
+        examples.setdefault(row["id"], []).extend(ids if isinstance(ids[0], list) else [ids])
+    lengths = {f"{name}#{n}" if len(parts) > 1 else name: len(part) for name, parts in examples.items() for n, part in enumerate(parts)}
+    return sorted(lengths, key=lengths.get)[:2]
+
+
+def analyse(options, run, task, checkpoints=False):
+    """Unless it was analysed with the same limit and length, and has its maps."""
+    limit, kept = options.limit or TASKS[task], list(run.glob(f"analysis/{task}-dev{'.step-*' if checkpoints else ''}.json"))
+    settings = [json.loads(path.read_text())["settings"] for path in kept]
+    drawn = checkpoints or (run / f"analysis/{task}-dev.maps.json").exists()
+    if drawn and settings and all(each["limit"] == limit and options.length in (0, each["length"]) for each in settings):
         return
-    command = [options.program, "analyze", run, "--task", task, "--data", options.data, "--limit", options.limit or TASKS[task],
+    more = ["--checkpoints", "all"] if checkpoints else ["--maps", "--sequences", ",".join(short_sequences(options, run, task, limit))]
+    command = [options.program, "analyze", run, "--task", task, "--data", options.data, "--limit", limit,
                "--length", options.length, "--measures", ",".join(MEASURES), "--threads", options.threads, *more]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
@@ -39,9 +55,12 @@ def report(options, name, runs, title):
 
 def means(run, task):
     matrix = json.loads((run / f"analysis/{task}-dev.json").read_text())["matrices"]["B"]
-    flat = lambda value: [x for part in value for x in flat(part)] if isinstance(value, list) else [value]
-    known = {name: [x for x in flat(matrix[name]) if x is not None] for name in MEASURES if name in matrix}
-    return {name: sum(values) / len(values) for name, values in known.items() if values}
+    known = lambda values: [x for x in values if x is not None]
+    mean = lambda values: sum(values) / len(values) if values else None
+    layers = lambda value: value if isinstance(value, list) else [value]
+    # As the page has them: over layers of means over heads.
+    found = {name: mean(known(mean(known(layers(layer))) for layer in layers(matrix[name]))) for name in MEASURES if name in matrix}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def main():
@@ -59,8 +78,8 @@ def main():
     found = {"pages": [], "means": {}}
     for run in options.pretrained:
         analyse(options, run, "race-middle")
-        if (run / "checkpoints").is_dir() and not list(run.glob("analysis/race-middle-dev.step-*.json")):
-            analyse(options, run, "race-middle", "--checkpoints", "all")
+        if (run / "checkpoints").is_dir():
+            analyse(options, run, "race-middle", checkpoints=True)
         found["means"][str(run)] = means(run, "race-middle")
     if options.pretrained:
         found["pages"].append(report(options, "pretraining", options.pretrained, "Attention of pretrained models on RACE-Middle"))

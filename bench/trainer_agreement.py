@@ -76,15 +76,18 @@ def cut(source, target, task, examples):
 
 
 def call(command):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.strip() or f"{command[0]}: ended with {done.returncode}")
+    return done.stdout
 
 
-def score(options, folder, task, data):
+def score(options, folder, task, data, length):
     """Once; kept beside the model."""
     kept = folder.parent / f"{folder.name}.json"
     if not kept.exists():
-        found = json.loads(call([options.program, "evaluate", folder, "--task", task, "--data", data, "--output", f"{folder}-eval",
-                                 "--json"]).splitlines()[-1])
+        found = json.loads(call([options.program, "evaluate", folder, "--task", task, "--data", data, "--length", length,
+                                 "--output", f"{folder}-eval", "--json"]).splitlines()[-1])
         kept.write_text(json.dumps({name: s["value"] for name, s in found["tasks"][task]["scores"].items()}))
         shutil.rmtree(folder)
     return json.loads(kept.read_text())
@@ -121,11 +124,11 @@ def main():
                       "original", "--epochs", epochs, "--batch", 32, "--length", length, "--learning-rate", "5e-5", "--seed", seed,
                       "--threads", options.threads, "--validate-every", 10**6, "--checkpoint-every", 10**6])
                 shutil.copyfile(here / "config.json", place / "config.json")
-            found["saobp"].append(score(options, here, task, data))
+            found["saobp"].append(score(options, here, task, data, length))
             if not (place / f"trainer-{seed}.json").exists():
                 shutil.rmtree(there, ignore_errors=True)
                 call([sys.executable, "-c", TRAINER, options.model, rows, place / "config.json", there, seed, epochs, options.threads])
-            found["trainer"].append(score(options, there, task, data))
+            found["trainer"].append(score(options, there, task, data, length))
         result[task] = {}
         for name in found["saobp"][0]:
             values = {side: [scores[name] for scores in found[side]] for side in found}

@@ -2,7 +2,7 @@
 # (requirements-page-nodeps.txt): without it the page has static charts alone.
 function(saobp_page_parts target)
   set(entries "")
-  foreach(part IN ITEMS page.css base.js figures.js maps.js heads.js)
+  foreach(part IN ITEMS page.css heads.html maps.html base.js figures.js maps.js heads.js)
     set(file ${CMAKE_SOURCE_DIR}/saobp/report/page/${part})
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     file(READ ${file} text)

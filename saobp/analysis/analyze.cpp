@@ -77,6 +77,21 @@ struct AllMeans {
   }
 };
 
+// The share that the first key would get if each query looked at all that it sees alike: the mean over sequences.
+double even_share(const std::vector<AnalysisItem>& items, bool causal) {
+  double sum = 0;
+  for (const auto& item : items) {
+    const auto length = static_cast<double>(item.tokens.ids.size());
+    double share = 1 / length;
+    if (causal) {
+      share = 0;
+      for (double row = 1; row <= length; ++row) share += 1 / (row * length);
+    }
+    sum += share;
+  }
+  return sum / static_cast<double>(items.size());
+}
+
 io::Json described(const std::vector<const Measure*>& measures) {
   io::Json json;
   for (const auto* measure : measures)
@@ -86,9 +101,10 @@ io::Json described(const std::vector<const Measure*>& measures) {
 
 }  // namespace
 
-void AnalysisOptions::check() const {
+void AnalysisOptions::check(const std::vector<std::string>& besides) const {
   io::check_limits(*this);
-  const auto chosen = find_measures(measures);
+  auto taken = besides;
+  for (const Measure* each : find_measures(measures)) taken.push_back(each->name);
   const MeasureOptions usual;
   const AnalysisOptions plain;
   struct Setting {
@@ -109,9 +125,7 @@ void AnalysisOptions::check() const {
         Setting{"--graph-threshold", measure.graph_threshold != usual.graph_threshold, graphs},
         Setting{"--graph-tokens", measure.graph_tokens != usual.graph_tokens, graphs},
         Setting{"--spectrum-sequences", spectrum_sequences != plain.spectrum_sequences, spectra}})
-    if (changed && std::none_of(chosen.begin(), chosen.end(), [&users = users](const Measure* each) {
-          return std::find(users.begin(), users.end(), each->name) != users.end();
-        }))
+    if (changed && std::find_first_of(taken.begin(), taken.end(), users.begin(), users.end()) == taken.end())
       fail_usage(flag, " is for ", io::listed(users), ", and --measures has none of them");
 }
 
@@ -169,6 +183,9 @@ io::Json analyze(const model::Model& model, const std::vector<AnalysisItem>& ite
   json.update(means.to_json());
   if (long_sequences > 0) json["long_sequences"] = long_sequences;
   json["idempotent_gtd"] = idempotent_gtd(options.measure);
+  json["even_share"] = even_share(items, model->config.causal());
+  json["layers"] = model->config.num_hidden_layers;
+  json["heads"] = model->config.num_attention_heads;
   json["measures"] = described(all.measures);
   json["weights"] = measure_weights(model, all.measures);
   return json;

@@ -40,8 +40,8 @@ struct AnalysisOptions {
   }
 
   // Throws UsageError for a value outside its limits, a measure that there is not, and a setting that none of the
-  // measures uses.
-  void check() const;
+  // measures uses, nor one of those that are taken `besides`.
+  void check(const std::vector<std::string>& besides = {}) const;
 };
 
 // A sequence to look at, and what it is one of: its scores are also told for each of these, as ("label", "yes").

@@ -143,7 +143,7 @@ std::optional<MonitoredAttention> monitor_attention(const MonitorOptions& option
     const auto used = mask ? mask->any(-1) : torch::ones({call.query.size(0)}, torch::kBool);
     if (!before.gtd.index({used}).isfinite().all().item<bool>() ||
         !after.gtd.index({used}).isfinite().all().item<bool>())
-      fail("attention of layer ", layer, " is not finite");
+      throw NotFinite(concat("attention of layer ", layer, " is not finite"));
     sums.before.add(before, used);
     sums.after.add(after, used);
     sums.sequences += used.sum().item<int64_t>();

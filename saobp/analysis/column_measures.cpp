@@ -83,7 +83,7 @@ std::vector<Measure> column_measures() {
       {.name = "sink_value_norm",
        .heading = "sink ‖v‖",
        .definition =
-           "length of the value of the key that gets most, against the mean; near 0 the sink passes nothing on",
+           "length of the value of the key that gets most, divided by the mean; near 0 the sink passes nothing on",
        .heads = sink_value_norm},
       {.name = "sink_output_norm",
        .heading = "sink ‖vW‖",

@@ -32,6 +32,9 @@ std::vector<const Measure*> find_measures(const std::string& names, const std::s
   for (const auto& measure : all_measures()) known.push_back(measure.name);
   std::istringstream parts(names);
   for (std::string name; std::getline(parts, name, ',');) {
+    if (const auto first = name.find_first_not_of(' '); first != std::string::npos)
+      name = name.substr(first, name.find_last_not_of(' ') + 1 - first);
+    if (name == "all") fail_usage(flag, ": \"", names, "\" was given; all has the others in it");
     const auto* measure = std::find(known.begin(), known.end(), name) == known.end() ? nullptr : &measure_of(name);
     if (measure == nullptr)
       fail_usage(flag, ": there is no measure \"", name, "\"; all, or some of ", io::listed(known, "and"),

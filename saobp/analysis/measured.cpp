@@ -127,6 +127,11 @@ void MeasureMeans::Sum::add(double value) {
   squares += off * (value - mean);
 }
 
+io::Json MeasureMeans::Sum::error() const {
+  const auto n = static_cast<double>(count);
+  return count > 1 ? in_short(std::sqrt(squares / (n * (n - 1)))) : nullptr;
+}
+
 void MeasureMeans::add_to(Sums& sums, const std::string& name, const Layers& values) {
   auto& layers = sums[name];
   layers.resize(std::max(layers.size(), values.size()));
@@ -140,8 +145,11 @@ void MeasureMeans::add(const Measured& sequence) {
   ++sequences_;
   tokens_ += sequence.tokens;
   for (const auto& [name, values] : sequence.before) {
+    const auto& after = sequence.refined ? sequence.after.at(name) : values;
     add_to(before_, name, values);
-    add_to(after_, name, sequence.refined ? sequence.after.at(name) : values);
+    add_to(after_, name, after);
+    whole_before_[name].add(mean_of_layers(values));
+    whole_after_[name].add(mean_of_layers(after));
     ++measured_[name];
   }
   for (const auto& [matrix, measures] : sequence.estimate_errors)
@@ -166,20 +174,16 @@ void MeasureMeans::write(const Sums& sums, const char* which, io::Json& json) {
   for (const auto& [name, layers] : sums) {
     auto means = io::Json::array(), errors = io::Json::array();
     int64_t undefined = 0;
-    bool any = false;
     for (const auto& layer : layers) {
       auto layer_means = io::Json::array(), layer_errors = io::Json::array();
       for (const auto& each : layer) {
-        const auto n = static_cast<double>(each.count);
         layer_means.push_back(each.count > 0 ? in_short(each.mean) : nullptr);
-        layer_errors.push_back(each.count > 1 ? in_short(std::sqrt(each.squares / (n * (n - 1)))) : nullptr);
+        layer_errors.push_back(each.error());
         undefined += each.undefined;
-        any |= each.count > 0;
       }
       means.push_back(layer_means), errors.push_back(layer_errors);
     }
     if (undefined > 0) json["undefined"][which][name] = undefined;
-    if (!any) continue;  // nothing of the kind is there, as messages where nothing is refined
     json["matrices"][which][name] = means;
     json["standard_errors"][which][name] = errors;
   }
@@ -191,6 +195,8 @@ io::Json MeasureMeans::to_json() const {
   json["matrices"] = {{"A", io::Json::object()}, {"B", io::Json::object()}};
   write(before_, "A", json);
   write(after_, "B", json);
+  for (const auto& [which, wholes] : {std::pair("A", &whole_before_), std::pair("B", &whole_after_)})
+    for (const auto& [name, whole] : *wholes) json["errors_of_means"][which][name] = whole.error();
   io::Json states;
   write(states_, "states", states);
   if (!states.is_null()) {

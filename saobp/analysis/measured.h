@@ -55,8 +55,9 @@ class MeasureMeans {
   int64_t tokens() const { return tokens_; }
 
   // {"sequences", "tokens", "matrices": {"A": {MEASURE: [[value per head] per layer]}, "B"}, "standard_errors": {"A",
-  // "B"}, "states": {MEASURE: [value per place]}, "states_standard_errors", "undefined": {"A": {MEASURE: values that
-  // were left out}, …}, "measured_sequences": {MEASURE: their number, where it is not that of all}, "estimate_errors":
+  // "B"}, "errors_of_means": {"A": {MEASURE: of the mean over layers of their means over heads}, "B"}, "states":
+  // {MEASURE: [value per place]}, "states_standard_errors", "undefined": {"A": {MEASURE: values that were left out},
+  // …}, "measured_sequences": {MEASURE: their number, where it is not that of all}, "estimate_errors":
   // {"A", "B"}, of means of estimates}. A standard error is that of the mean over sequences. A mean of nothing and an
   // error of less than two values are null.
   io::Json to_json() const;
@@ -66,12 +67,14 @@ class MeasureMeans {
     double mean = 0, squares = 0;  // Σ (value − mean)²
     int64_t count = 0, undefined = 0;
     void add(double value);
+    io::Json error() const;  // of the mean; null of less than two values
   };
   using Sums = std::map<std::string, std::vector<std::vector<Sum>>>;
   static void add_to(Sums& sums, const std::string& name, const Layers& values);
   static void write(const Sums& sums, const char* which, io::Json& json);
 
   Sums before_, after_, states_;
+  std::map<std::string, Sum> whole_before_, whole_after_;  // of each sequence's mean over heads and layers
   std::map<std::string, int64_t> measured_;
   std::map<std::string, std::map<std::string, Layers>> estimate_variances_;  // sums over sequences
   int64_t sequences_ = 0, tokens_ = 0;

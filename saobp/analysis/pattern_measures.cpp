@@ -56,7 +56,7 @@ std::vector<Measure> pattern_measures() {
        .rows = [](SeenAttention& seen) { return share_on_diagonal(seen, -1); }},
       {.name = "next_share",
        .heading = "next",
-       .definition = "share of attention on the token behind",
+       .definition = "share of attention on the next token",
        .rows = next_share},
       {.name = "self_share",
        .heading = "self",
@@ -68,7 +68,8 @@ std::vector<Measure> pattern_measures() {
        .rows = [](SeenAttention& seen) { return share_on(seen, seen.sequence().same_token()); }},
       {.name = "induction_share",
        .heading = "induction",
-       .definition = "share of attention on the token behind another place with the query's token, where there is one",
+       .definition =
+           "share of attention on the token after another occurrence of the query's token, where there is one",
        .rows = [](SeenAttention& seen) { return share_on(seen, seen.sequence().after_same_token()); }},
       {.name = "head_distance",
        .heading = "to others",

@@ -1,6 +1,7 @@
 #include "saobp/analysis/query_key.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "saobp/analysis/measure.h"
 
@@ -22,7 +23,10 @@ QueryKey::QueryKey(const at::Tensor& qkv_weight, int64_t heads) {
   scale_ = mean_square.sqrt();
   // The factors' own bases do not change singular values.
   const auto small = [](const at::Tensor& rows) { return std::get<1>(at::linalg_qr(rows.transpose(1, 2), "r")); };
-  const auto singular = at::linalg_svdvals(at::bmm(small(query), small(key).transpose(1, 2)));
+  const auto small_query = small(query), small_key = small(key);
+  query_norm_ = at::linalg_svdvals(small_query).select(-1, 0);
+  key_norm_ = at::linalg_svdvals(small_key).select(-1, 0);
+  const auto singular = at::linalg_svdvals(at::bmm(small_query, small_key.transpose(1, 2)));
   effective_rank_ = entropy_of_rows(singular / singular.sum(-1, /*keepdim=*/true)).exp();
 }
 
@@ -52,6 +56,14 @@ std::vector<Measure> query_key_measures() {
        .heading = "eff. rank",
        .definition = "effective rank of W_QK",
        .weights = [](const QueryKey& spectrum) { return spectrum.effective_rank(); }},
+      {.name = "query_spectral_norm",
+       .heading = "‖W_Q‖",
+       .definition = "largest singular value of W_Q",
+       .weights = [](const QueryKey& spectrum) { return spectrum.query_norm(); }},
+      {.name = "key_spectral_norm",
+       .heading = "‖W_K‖",
+       .definition = "largest singular value of W_K; its product with that of W_Q bounds the scores",
+       .weights = [](const QueryKey& spectrum) { return spectrum.key_norm(); }},
   };
 }
 

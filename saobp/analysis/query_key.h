@@ -23,9 +23,12 @@ class QueryKey {
   const at::Tensor& scale() const { return scale_; }
   // The exponential of the entropy of the singular values' shares.
   const at::Tensor& effective_rank() const { return effective_rank_; }
+  // The largest singular values of W_Q and W_K, whose product bounds the scores (Zhai et al. 2023).
+  const at::Tensor& query_norm() const { return query_norm_; }
+  const at::Tensor& key_norm() const { return key_norm_; }
 
  private:
-  at::Tensor trace_, trace_of_square_, mean_, variance_, scale_, effective_rank_;
+  at::Tensor trace_, trace_of_square_, mean_, variance_, scale_, effective_rank_, query_norm_, key_norm_;
 };
 
 }  // namespace saobp::analysis

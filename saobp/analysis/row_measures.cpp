@@ -47,7 +47,7 @@ std::vector<Measure> row_measures() {
        .rows = normalized_entropy},
       {.name = "gtd",
        .heading = "GTD",
-       .definition = "global token dependency: the share of chains of hops in all dependency",
+       .definition = "global token dependency: the share of two to K hops in all dependency, both by squared norm",
        .heads = gtd},
       {.name = "indirect_entropy",
        .heading = "indirect",

@@ -28,4 +28,12 @@ inline double mean_of_defined(const std::vector<double>& values) {
   return defined.empty() ? NAN : mean(defined);
 }
 
+// Of the means of each layer's heads.
+inline double mean_of_layers(const std::vector<std::vector<double>>& layers) {
+  std::vector<double> means;
+  means.reserve(layers.size());
+  for (const auto& heads : layers) means.push_back(mean_of_defined(heads));
+  return mean_of_defined(means);
+}
+
 }  // namespace saobp::analysis

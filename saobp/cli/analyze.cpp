@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <memory>
-#include <sstream>
+#include <set>
 
 #include "saobp/cli/analysis_places.h"
 #include "saobp/cli/commands.h"
@@ -12,7 +12,7 @@
 #include "saobp/cli/open_model.h"
 #include "saobp/cli/outputs.h"
 #include "saobp/io/file.h"
-#include "saobp/recipes/checkpoint_model.h"
+#include "saobp/recipes/analyzed_checkpoints.h"
 #include "saobp/recipes/correlations.h"
 #include "saobp/recipes/importance.h"
 #include "saobp/recipes/maps.h"
@@ -23,32 +23,15 @@
 #include "saobp/report/analysis_table.h"
 #include "saobp/report/checkpoints_table.h"
 #include "saobp/report/findings.h"
+#include "saobp/report/group_tables.h"
 #include "saobp/report/other_tables.h"
 #include "saobp/report/study_tables.h"
-#include "saobp/train/run_folder.h"
 
 namespace saobp::cli {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-io::Json list_of_measures(std::string& out) {
-  io::Json json;
-  for (const auto& measure : analysis::all_measures()) {
-    std::string line = "  " + measure.name;
-    line.resize(std::max<size_t>(line.size(), 24), ' ');
-    out += concat(line, measure.definition, measure.unit.empty() ? "" : ", " + measure.unit,
-                  measure.cost == analysis::Cost::products ? "" : " ",
-                  std::string(static_cast<size_t>(measure.cost), '*'), "\n");
-    json[measure.name] = {
-        {"unit", measure.unit}, {"definition", measure.definition}, {"cost", io::enum_name(measure.cost)}};
-  }
-  out +=
-      "\nThose without a star take no longer than GTD and are the default; * eigenvalues and singular values of whole\n"
-      "matrices, taken of --spectrum-sequences sequences; ** paths in a graph.";
-  return {{"measures", json}};
-}
 
 struct Analyze {
   std::string model, text, compare, text_field = "text", checkpoints;
@@ -73,41 +56,15 @@ struct Analyze {
       return all;
     }
     if (!compare.empty()) fail_usage("--checkpoints and --compare cannot go together");
-    auto all = train::Checkpoints(model, 1).newest_first();
-    if (all.empty()) fail(model, ": has no checkpoints; a run folder with checkpoints/ was expected");
-    std::reverse(all.begin(), all.end());
-    if (checkpoints == "all") return all;
-    std::vector<fs::path> chosen;
-    std::istringstream steps(checkpoints);
-    for (std::string text; std::getline(steps, text, ',');) {
-      int64_t step = 0;
-      if (const auto wrong = read_number(text, step); !wrong.empty())
-        fail_usage("--checkpoints: ", wrong, "; all, or steps with commas between were expected");
-      const auto found =
-          std::find_if(all.begin(), all.end(), [&](const fs::path& folder) { return step_of(folder) == step; });
-      if (found == all.end())
-        fail(model, ": has no checkpoint of step ", step, "; there are ", all.size(), ", from ",
-             all.front().filename().string(), " to ", all.back().filename().string());
-      if (std::find(chosen.begin(), chosen.end(), *found) != chosen.end())
-        fail_usage("--checkpoints: ", step, " was given twice");
-      chosen.push_back(*found);
-    }
-    return chosen;
+    return recipes::chosen_checkpoints(model, checkpoints);
   }
-
-  static std::vector<int64_t> steps_of(const std::vector<fs::path>& checkpoints) {
-    std::vector<int64_t> steps;
-    steps.reserve(checkpoints.size());
-    for (const auto& folder : checkpoints) steps.push_back(step_of(folder));
-    return steps;
-  }
-  static int64_t step_of(const fs::path& checkpoint) { return std::stoll(checkpoint.filename().string().substr(5)); }
 
   // A flag that would change nothing is a slip.
   void refuse_what_does_nothing() const {
     if (task.task.empty() && (!task.data.empty() || !task.preset.empty() || task.split != "dev"))
       fail_usage("--data, --preset and --split go with --task");
     const bool looks = places.maps || !places.matrices.empty() || !draw.empty();
+    if (!sequence_ids.empty() && !looks) fail_usage("--sequences goes with --maps, --matrices or --draw");
     const bool studies = importance || !what_if.empty();
     if (matrix_type != recipes::MatrixType::f16 && places.matrices.empty())
       fail_usage("--matrix-type goes with --matrices");
@@ -135,8 +92,14 @@ struct Analyze {
   std::unique_ptr<recipes::AnalysisSource> prepare(const std::vector<fs::path>& models) {
     refuse_what_does_nothing();
     if (text.empty() == task.task.empty()) fail_usage("--text or --task was expected, and not both");
-    options.analysis.check();
-    if (!what_if.empty()) recipes::parse_what_if(what_if);
+    if (!task.task.empty()) task.task = recipes::one_task(task);
+    std::vector<std::string> besides;  // what is measured whatever --measures says
+    if (places.maps || !places.matrices.empty()) besides.emplace_back("gtd");  // of G
+    if (!what_if.empty()) {
+      recipes::parse_what_if(what_if);
+      for (const auto& name : recipes::what_if_measures()) besides.push_back(name);
+    }
+    options.analysis.check(besides);
     Paths inputs = files_of(model);
     if (!compare.empty()) inputs = inputs + files_of(compare);
     if (!options.tokenizer.empty()) inputs = inputs + files_of(options.tokenizer);
@@ -157,7 +120,8 @@ struct Analyze {
     for (const auto& folder : models)
       if (const auto place = places.place_of(folder); !place.run.empty())
         prepare_output(place.path().string(), "--name", input ? input->files() : Paths());
-    return input ? recipes::analysis_of_text(*input, options.limit) : recipes::analysis_of_task(task, options.limit);
+    return input ? recipes::analysis_of_text(*input, options.limit)
+                 : recipes::analysis_of_task(task, options.limit, model);
   }
 
   io::Json describe(const fs::path& folder) const {
@@ -168,10 +132,7 @@ struct Analyze {
 
   // What --matrices and --draw ask for, of the first model.
   void look(const fs::path& folder, const recipes::AnalysisSource& source) {
-    if (places.matrices.empty() && draw.empty() && !places.maps) {
-      if (!sequence_ids.empty()) fail_usage("--sequences goes with --maps, --matrices or --draw");
-      return;
-    }
+    if (places.matrices.empty() && draw.empty() && !places.maps) return;
     const auto opened = open_model(folder, options.tokenizer);
     const recipes::AnalyzedModel of{folder.string(), opened};
     const auto items = source.items(opened, recipes::common_length({of}, source, options), {});
@@ -204,16 +165,19 @@ struct Analyze {
     for (const auto& with : correlate)
       for (auto& found : recipes::correlations_with(with, record, lines, numbers))
         record["correlations"].push_back(std::move(found));
+    recipes::correct_p(record["correlations"]);
   }
 
   // What of --scores was used, so that nothing is left out unsaid.
   void tell_of_scores(const recipes::KeyedNumbers& known, const std::vector<io::Json>& each,
                       const std::vector<fs::path>& models) {
-    size_t used = 0;
-    for (size_t i = 0; i < each.size(); ++i) {
-      used += known.by_key.count(checkpoints.empty() ? recipes::key_text(each[i].at("id"))
-                                                     : std::to_string(step_of(models[i])));
-    }
+    std::set<std::string> keys;
+    if (checkpoints.empty())
+      for (const auto& line : each) keys.insert(recipes::key_of(line, known));
+    else
+      for (const auto step : recipes::steps_of(models)) keys.insert(std::to_string(step));
+    const auto used =
+        std::count_if(keys.begin(), keys.end(), [&](const auto& key) { return known.by_key.contains(key); });
     places.written.push_back(concat(
         "scores: ", io::counted(known.lines, "line"), ", of ",
         io::counted(known.by_key.size(), checkpoints.empty() ? "id" : "step"), ", of which ", used,
@@ -225,23 +189,25 @@ struct Analyze {
                         : ""));
   }
 
-  // Of --scores, by the ids of sequences or the steps of checkpoints; of the latter, where nothing is given, the
-  // validation losses that the run has logged.
+  // Of --scores, by the ids of sequences or the steps of checkpoints.
   recipes::KeyedNumbers numbers() const {
-    if (checkpoints.empty())
-      return scores.empty() ? recipes::KeyedNumbers() : recipes::read_keyed_numbers(scores, "id");
-    const auto path = scores.empty() ? fs::path(model) / "metrics.jsonl" : fs::path(scores);
-    if (scores.empty() && !fs::exists(path)) return {};
-    auto found = recipes::read_keyed_numbers(path, "step", /*log=*/scores.empty());
-    if (scores.empty()) std::erase_if(found.names, [](const std::string& name) { return name != "validation_loss"; });
-    return found;
+    if (!checkpoints.empty()) return recipes::numbers_of_checkpoints(model, scores);
+    return scores.empty() ? recipes::KeyedNumbers() : recipes::read_keyed_numbers(scores, "id");
   }
 
   std::string table_of(const std::vector<io::Json>& records, const io::Json& result) const {
     const auto detail = heads ? report::TableDetail::heads : report::TableDetail::layers;
-    if (!checkpoints.empty()) return report::checkpoints_table(records, result.at("correlations"), model);
-    if (!compare.empty()) return report::comparison_table(records[0], records[1], detail, model, compare);
-    return report::metrics_table(records[0], detail, model) + report::other_tables(records[0], detail, model) +
+    if (!checkpoints.empty())
+      return report::checkpoints_table(records, result.at("correlations"), model) + "\n" +
+             report::findings_text(records.back(), model, "the last of them");
+    if (!compare.empty())
+      return report::comparison_table(records[0], records[1], detail, model, compare) + "\n" +
+             report::findings_text(records[0], model, model) + "\n" +
+             report::findings_text(records[1], compare, compare);
+    const auto analysis = report::read_analysis(records[0], model);
+    std::string groups;
+    for (const auto& table : report::group_tables({{model, &analysis}}, "")) groups += "\n" + table_text(table);
+    return report::metrics_table(records[0], detail, model) + report::other_tables(records[0], detail, model) + groups +
            report::study_tables(records[0], model) + "\n" + report::findings_text(records[0], model);
   }
 
@@ -259,6 +225,9 @@ struct Analyze {
     const auto models = folders();
     const auto source = prepare(models);
     const auto known = numbers();
+    std::vector<std::string> measures;
+    for (const auto& measure : analysis::all_measures()) measures.emplace_back(measure.name);
+    for (const auto& with : correlate) recipes::check_correlated(with, measures, known);
     places.begin(models.front(), describe(models.front()));
     look(models.front(), *source);
     std::vector<io::Json> lines;
@@ -282,7 +251,7 @@ struct Analyze {
     if (!compare.empty()) result = {{"first", records[0]}, {"second", records[1]}};
     if (!checkpoints.empty())
       result = {{"checkpoints", records},
-                {"correlations", recipes::correlations_over_checkpoints(records, steps_of(models), known)}};
+                {"correlations", recipes::correlations_over_checkpoints(records, recipes::steps_of(models), known)}};
     // Files first: nobody may listen to the rest.
     if (!places.output.empty()) io::write_json(places.output, result);
     std::string sequences;
@@ -326,8 +295,8 @@ void add_analyze_command(CLI::App& app) {
       ->type_name("STEPS");
   FieldsToFlags flags{*command};
   flags("length", state->options.length,
-        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128 or the task's setting, or what "
-        "every model was trained on if that is less",
+        "tokens at which a sequence is cut, BERT's [CLS] and [SEP] included; 0: 128, of a task as the model was "
+        "fine-tuned or the task's setting, or what every model was trained on if that is less",
         io::at_least(0));
   flags("limit", state->options.limit, "sequences or examples that are taken, the first ones; 0: all", io::at_least(0));
   flags("tokenizer", state->options.tokenizer, "tokenizer, when it is not in the model's folder");
@@ -358,10 +327,10 @@ void add_analyze_command(CLI::App& app) {
   flags("study_sequences", state->study_sequences, "sequences that --what-if and --importance take, the first ones",
         io::at_least(1));
   command
-      ->add_option(
-          "--matrices", state->places.matrices,
-          "write A (where B is another), B and G of some sequences for NumPy: A_0, B_0, G_0 [layers, heads, L, L], "
-          "tokens_0 …")
+      ->add_option("--matrices", state->places.matrices,
+                   "write A, B (which of plain attention are one) and G of some sequences for NumPy: A_0, B_0, G_0 "
+                   "[layers, heads, L, L], "
+                   "tokens_0 …")
       ->type_name("FILE.npz");
   flags("maps", state->places.maps,
         "write the maps of some sequences into the run, analysis/NAME.maps.json, where a report finds them");

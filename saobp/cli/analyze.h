@@ -17,4 +17,7 @@ std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& 
                                       const recipes::AnalysisSource& source, const recipes::AnalyzeOptions& options,
                                       Console& console, const std::function<void(const io::Json& line)>& each = {});
 
+// {"measures": {NAME: {"unit", "definition", "cost"}}}; `out` gets the same for people.
+io::Json list_of_measures(std::string& out);
+
 }  // namespace saobp::cli

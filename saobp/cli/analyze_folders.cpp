@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "saobp/cli/analyze.h"
@@ -29,6 +31,23 @@ std::vector<io::Json> analyze_folders(const std::vector<std::filesystem::path>& 
     if (!note.empty() && (models.size() <= 2 || !again)) console.line(concat(model.name, ": ", note));
   }
   return records;
+}
+
+io::Json list_of_measures(std::string& out) {
+  io::Json json;
+  for (const auto& measure : analysis::all_measures()) {
+    std::string line = "  " + measure.name;
+    line.resize(std::max<size_t>(line.size(), 24), ' ');
+    out += concat(line, measure.definition, measure.unit.empty() ? "" : ", " + measure.unit,
+                  measure.cost == analysis::Cost::products ? "" : " ",
+                  std::string(static_cast<size_t>(measure.cost), '*'), "\n");
+    json[measure.name] = {
+        {"unit", measure.unit}, {"definition", measure.definition}, {"cost", io::enum_name(measure.cost)}};
+  }
+  out +=
+      "\nThose without a star take no longer than GTD and are the default; * eigenvalues and singular values of whole\n"
+      "matrices, taken of --spectrum-sequences sequences; ** paths in a graph.";
+  return {{"measures", json}};
 }
 
 }  // namespace saobp::cli

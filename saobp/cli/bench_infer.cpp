@@ -5,6 +5,7 @@
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::cli {
 namespace {
@@ -19,6 +20,7 @@ struct BenchInfer {
     TimedInference inference(options);
     inference.pass();  // warms up
     std::vector<double> seconds;
+    seconds.reserve(static_cast<size_t>(repeats));
     for (int64_t i = 0; i < repeats; ++i) seconds.push_back(inference.pass());
     const double best = *std::min_element(seconds.begin(), seconds.end());
     const double samples_per_s = static_cast<double>(options.batch) / best;
@@ -40,7 +42,7 @@ struct BenchInfer {
                     {"batch_ms", 1e3 * best},
                     {"median_ms", 1e3 * median_of(seconds)},
                     {"parameters", inference.config().parameters()},
-                    {"peak_rss_mb", peak_rss_mb()},
+                    {"peak_rss_mb", train::peak_rss_mb()},
                     {"kernel", kernel}});
   }
 };

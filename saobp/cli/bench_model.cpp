@@ -1,7 +1,5 @@
 #include "saobp/cli/bench_model.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -96,18 +94,12 @@ double TimedInference::pass() {
 }
 
 std::string described(const BenchModelOptions& options, const model::ModelConfig& config) {
-  return concat(options.model, " with ", io::counted(config.vocab_size, "word"));
+  return concat(options.model, " with ", io::counted(config.vocab_size, "token"));
 }
 
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
-}
-
-int64_t peak_rss_mb() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
 }
 
 }  // namespace saobp::cli

@@ -63,7 +63,5 @@ class TimedInference {
 std::string described(const BenchModelOptions& options, const model::ModelConfig& config);
 
 double median_of(std::vector<double> values);
-// The most memory that the process has had, in MB.
-int64_t peak_rss_mb();
 
 }  // namespace saobp::cli

@@ -6,6 +6,7 @@
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
 #include "saobp/train/same_on_ranks.h"
+#include "saobp/train/wording.h"
 
 namespace saobp::cli {
 namespace {
@@ -51,14 +52,14 @@ struct BenchTrain {
     std::snprintf(line, sizeof line, "%s, %s attention (%s), %lld×%lld%s: %.0f tokens/s, %.1f ms a step, peak %lld MB",
                   described(options, training.config()).c_str(), io::enum_name(options.attention).c_str(),
                   kernel.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.length),
-                  on_ranks(world).c_str(), tokens_per_s, 1e3 * best, static_cast<long long>(peak_rss_mb()));
+                  on_ranks(world).c_str(), tokens_per_s, 1e3 * best, static_cast<long long>(train::peak_rss_mb()));
     console.line(line);
     auto result = settings(world, training.config());
     result.update({{"attention", io::enum_name(options.attention)},
                    {"tokens_per_s", tokens_per_s},
                    {"step_ms", 1e3 * best},
                    {"parameters", training.config().parameters()},
-                   {"peak_rss_mb", peak_rss_mb()},
+                   {"peak_rss_mb", train::peak_rss_mb()},
                    {"kernel", kernel}});
     console.result(result);
   }

@@ -21,6 +21,8 @@ struct Evaluate {
   std::string model, output;
   bool by_length = false;
   Console console;
+  io::Json all = io::Json::object(), left_out = io::Json::object();  // by task: what was found, why it was not asked
+  std::vector<TaskScores> table;
 
   void run() {
     if (options.task.empty()) fail_usage("--task is missing: the name of one (see saobp tasks list)");
@@ -33,39 +35,20 @@ struct Evaluate {
     const auto folder = !output.empty() ? std::filesystem::path(output)
                         : is_run        ? std::filesystem::path(model) / "eval"
                                         : std::filesystem::path();
-    io::Json all = io::Json::object(), left_out = io::Json::object();
-    std::vector<TaskScores> table;
     const auto names = recipes::named_tasks(options.task);
     std::vector<tasks::Task> wanted;  // a name that is not known is told before work begins
     wanted.reserve(names.size());
     for (const auto& name : names) wanted.push_back(tasks::find_task(name, options.preset));
-    for (const auto& task : wanted) {
-      io::Json settings;
-      std::optional<recipes::Evaluation> found;
-      try {
-        found = asked(task, names.size() > 1, settings);
-      } catch (const tasks::NotAsked& error) {
-        if (names.size() == 1) throw;
-        left_out[task.name] = error.what();
-        report_to(console).note("left out", task.name, ": ", error.what());
-        continue;
-      }
-      if (!found) throw ExitCode{kInterrupted};
-      if (!folder.empty()) {
-        const auto before = recipes::write_evaluation(*found, task, options.split, settings, folder);
-        if (!before.empty()) report_to(console).note("replaced", before);
-      }
-      io::Json record = {{"split", options.split}};
-      record.update(found->scores);
-      record["seconds"] = settings.at("seconds");
-      all[task.name] = record;
-      if (found->scores.contains("scores"))
-        table.push_back({task.name, options.split, found->scores});
-      else
-        console.line(concat(task.name, ": the split has no labels, so there is no score"));
+    recipes::require_windows(wanted, options.overlap);
+    recipes::require_texts(wanted, options.stride);
+    try {
+      for (const auto& task : wanted) score(task, names.size() > 1, folder);
+    } catch (...) {
+      show_table();  // what was found until then took its time
+      throw;
     }
     if (all.empty()) fail("--task: none of ", io::listed(names, "and"), " can be asked of ", model);
-    if (!table.empty()) console.line(scores_table(table, by_length));
+    show_table();
     if (folder.empty()) {
       console.line("the predictions were not kept: the model is no run's; --output FOLDER keeps them");
     } else {
@@ -74,6 +57,38 @@ struct Evaluate {
     io::Json result = {{"tasks", all}};
     if (!left_out.empty()) result["left_out"] = left_out;
     console.result(result);
+  }
+
+  // Keeps what the model finds in the folder, unless that is empty, and what is to be shown.
+  void score(const tasks::Task& task, bool among_others, const std::filesystem::path& folder) {
+    io::Json settings;
+    std::optional<recipes::Evaluation> found;
+    try {
+      found = asked(task, among_others, settings);
+    } catch (const tasks::NotAsked& error) {
+      if (!among_others) throw;
+      left_out[task.name] = error.what();
+      report_to(console).note("left out", task.name, ": ", error.what());
+      return;
+    }
+    if (!found) throw ExitCode{kInterrupted};
+    if (!folder.empty()) {
+      const auto before = recipes::write_evaluation(*found, task, options.split, settings, folder);
+      if (!before.empty()) report_to(console).note("replaced", before);
+    }
+    io::Json record = {{"split", options.split}};
+    record.update(found->scores);
+    for (const char* part : {"scores", "baselines"}) record.emplace(part, io::Json::object());  // without labels: none
+    record["seconds"] = settings.at("seconds");
+    all[task.name] = record;
+    if (found->scores.contains("scores"))
+      table.push_back({task.name, options.split, found->scores});
+    else
+      console.line(concat(task.name, ": the split has no labels, so there is no score"));
+  }
+
+  void show_table() {
+    if (!table.empty()) console.line(scores_table(table, by_length));
   }
 
   // Among several tasks those that have no such split are left out, too.
@@ -94,7 +109,7 @@ void add_evaluate_command(CLI::App& app) {
   add_flags(*command, state->refinement);
   command->add_option("--output", state->output, "folder for scores and predictions; by default eval/ of a run")
       ->type_name("FOLDER");
-  command->add_flag("--by-length", state->by_length, "also show the scores by the number of an example's tokens");
+  command->add_flag("--by-length", state->by_length, "also show the first score by the number of an example's tokens");
   state->console.add_flag(*command);
   add_example(*command,
               "Examples:\n"

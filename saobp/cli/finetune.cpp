@@ -31,10 +31,15 @@ struct Finetune {
     } else if (options.task.task.empty()) {
       fail_usage("--task is missing: the name of one (see saobp tasks list)");
     }
+    options.rate_of_task = app->get_option("--learning-rate")->count() == 0;
+    options.warmup_of_task = app->get_option("--warmup-share")->count() == 0;
     const auto names = resume.empty() ? recipes::named_tasks(options.task.task) : std::vector<std::string>();
     const bool has_grid = app->get_option("--grid")->count() > 0;
     const bool several = names.size() > 1 || seeds > 1 || has_grid || !options.task.from_task.empty();
     if (resume.empty() && several) return run_suite(names, reporter);
+    if (resume.empty())
+      recipes::require_windows({tasks::find_task(names.front(), options.task.preset)}, options.train.overlap,
+                               options.train.answer_windows_only);
     const auto outcome =
         resume.empty() ? recipes::finetune(options, output, reporter)
                        : recipes::resume_finetuning(resume, given_options(*app, recipes::to_json(options)), reporter);

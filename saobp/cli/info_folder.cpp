@@ -55,11 +55,12 @@ class Description {
   void model() {
     if (!fs::exists(folder_ / "config.json")) return;
     const auto c = model::read_config(folder_ / "config.json");
-    line("model", concat(c.family->title, ", ", io::counted(c.num_hidden_layers, "layer"), " of ",
-                         io::counted(c.hidden_size, "channel"), ", ", io::counted(c.num_attention_heads, "head"), ", ",
-                         io::counted(c.max_length(), "position"),
-                         c.trained_positions > 0 ? concat(" (", c.trained_positions, " trained)") : "", ", ",
-                         io::counted(c.vocab_size, "word"), ", ", io::counted(c.parameters(), "parameter")));
+    line("model",
+         concat(c.family->title, ", ", io::counted(c.num_hidden_layers, "layer"), " of ",
+                io::counted(c.hidden_size, "channel"), ", ", io::counted(c.num_attention_heads, "head"), ", ",
+                io::counted(c.max_length(), "position"),
+                c.trained_positions > 0 ? concat(" (", c.trained_positions, " trained)") : "", ", ", "a vocabulary of ",
+                io::grouped(c.vocab_size), ", ", io::counted(c.parameters(), "parameter")));
     const auto& refined = c.refined_attention;
     std::string strengths;
     for (const auto& heads : refined.strengths) {
@@ -133,7 +134,8 @@ class Description {
   }
 
   void analyses() {
-    const auto names = names_in(folder_ / "analysis", "", ".json");
+    auto names = names_in(folder_ / "analysis", "", ".json");
+    std::erase_if(names, [](const std::string& name) { return name.ends_with(".maps"); });
     json["analyses"] = names;
     if (!names.empty()) line("analyses", joined(names));
     if (fs::exists(folder_ / "report.html")) line("report", (folder_ / "report.html").string());

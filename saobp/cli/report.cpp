@@ -10,7 +10,7 @@ namespace {
 
 struct Report {
   std::vector<std::string> runs;
-  std::string output, figures, tables, title = "Refined attention: runs side by side";
+  std::string output, figures, tables, title;
   Console console;
 
   void run() {
@@ -20,10 +20,11 @@ struct Report {
     for (const auto& folder : folders) inputs = std::move(inputs) + files_of(folder, /*analyses=*/true);
     prepare_output(path.string(), "--output", inputs);
     const auto written = report::write_report(folders, {path, figures, tables}, title);
-    if (written.size() > 1)
-      console.line(concat("written: ", io::counted(written.size() - 1, "file"), " of figures and tables"));
+    for (const auto& remark : written.remarks) console.line(remark);
+    if (written.files.size() > 1)
+      console.line(concat("written: ", io::counted(written.files.size() - 1, "file"), " of figures and tables"));
     console.line("written: " + path.string());
-    console.result({{"report", path.string()}, {"runs", runs}, {"files", written}});
+    console.result({{"report", path.string()}, {"runs", runs}, {"files", written.files}, {"remarks", written.remarks}});
   }
 };
 
@@ -41,7 +42,7 @@ void add_report_command(CLI::App& app) {
   command->add_option("--figures", state->figures, "also write each chart as SVG there")->type_name("FOLDER");
   command->add_option("--tables", state->tables, "also write each table there, as CSV and as Markdown")
       ->type_name("FOLDER");
-  FieldsToFlags{*command}("title", state->title, "of the page");
+  command->add_option("--title", state->title, "of the page; by default what is shown in it");
   state->console.add_flag(*command);
   add_example(*command, "Example:\n  saobp report runs/demo/original runs/demo/high --output runs/both.html");
   command->callback([state, command] {

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "saobp/cli/commands.h"
 #include "saobp/cli/console.h"
 #include "saobp/cli/flags.h"
@@ -7,6 +9,13 @@
 namespace saobp::cli {
 namespace {
 
+// Of a file that is called as evaluate calls it; else not known.
+io::Json split_of(const std::string& file, const std::string& task) {
+  const std::string end = ".predictions.jsonl";
+  if (!file.starts_with(task + "-") || !file.ends_with(end)) return nullptr;
+  return file.substr(task.size() + 1, file.size() - end.size() - task.size() - 1);
+}
+
 struct Score {
   std::string task, preset, predictions;
   bool by_length = false;
@@ -14,10 +23,17 @@ struct Score {
 
   void run() {
     const auto found = tasks::find_task(task, preset);
-    const auto scores = tasks::scores_of(found, tasks::read_predictions(predictions));
+    const auto read = tasks::read_predictions(predictions);
+    io::Json scores;
+    try {
+      scores = tasks::scores_of(found, read);
+    } catch (const Error& error) {
+      fail(predictions, ": ", error.what());
+    }
     if (by_length && !scores.value("groups", io::Json::object()).contains("length"))
       fail(predictions, ": not every line has the \"tokens\" that --by-length goes by");
     console.line(scores_table({{found.name, "", scores}}, by_length));
+    scores["split"] = split_of(std::filesystem::path(predictions).filename().string(), found.name);
     console.result({{"tasks", {{found.name, scores}}}});
   }
 };

@@ -54,7 +54,7 @@ void add_khop(CLI::App& tasks) {
   FieldsToFlags add{*command};
   add("chains", o.chains, "chains in a text, one of which is asked for: so many options", io::between(2, 30));
   add("fillers", o.fillers, "sentences that say nothing", io::between(0, 1e5));
-  add("distance", o.distance, "at least so many other sentences between two facts of the chain", io::between(0, 1e4));
+  add("distance", o.distance, "at least so many other sentences between two facts of a chain", io::between(0, 1e4));
   add("train", o.train, "examples to train on", io::between(0, 1e7));
   add("dev", o.dev, "examples of the dev set", io::between(0, 1e7));
   add("test", o.test, "examples of the test set", io::between(0, 1e7));

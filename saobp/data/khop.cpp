@@ -1,10 +1,12 @@
 #include "saobp/data/khop.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "saobp/data/random.h"
 #include "saobp/io/fields.h"
 #include "saobp/io/file.h"
+#include "saobp/io/words.h"
 
 namespace saobp::data {
 namespace {
@@ -31,24 +33,55 @@ std::string joined(const std::vector<std::string>& sentences) {
   return text;
 }
 
-// The chain's facts in random places, at least `distance` sentences apart, the others between them.
-std::vector<std::string> strewn(std::vector<std::string> chain, std::vector<std::string> others, int64_t distance,
-                                Random& draw) {
-  shuffle(chain, draw);
-  shuffle(others, draw);
-  const auto between = static_cast<size_t>(distance) * (chain.size() - 1);
-  // What is not needed between two facts is dealt out over all gaps, the ends too.
-  std::vector<size_t> gaps(chain.size() + 1, 0);
-  for (size_t n = 1; n + 1 < gaps.size(); ++n) gaps[n] = static_cast<size_t>(distance);
-  for (size_t n = between; n < others.size(); ++n) ++gaps[draw.below(gaps.size())];
-  std::vector<std::string> sentences;
-  auto next = others.begin();
-  for (size_t n = 0; n < gaps.size(); ++n) {
-    sentences.insert(sentences.end(), next, next + static_cast<std::ptrdiff_t>(gaps[n]));
-    next += static_cast<std::ptrdiff_t>(gaps[n]);
-    if (n < chain.size()) sentences.push_back(chain[n]);
+using Sentences = std::vector<std::string>;
+
+// All sentences in a random order in which facts of a chain stand at least `distance` others apart; nothing where the
+// order that was begun cannot be ended so.
+std::optional<Sentences> in_random_order(const std::vector<Sentences>& chains, const Sentences& fillers,
+                                         size_t distance, Random& draw) {
+  auto parts = chains;
+  parts.push_back(fillers);
+  std::vector<size_t> placed(parts.size(), 0), free_from(parts.size(), 0);
+  size_t all = 0;
+  for (const auto& part : parts) all += part.size();
+  Sentences order;
+  while (order.size() < all) {
+    size_t choices = 0;
+    const auto left = [&](size_t part) {
+      return free_from[part] > order.size() ? 0 : parts[part].size() - placed[part];
+    };
+    for (size_t part = 0; part < parts.size(); ++part) choices += left(part);
+    if (choices == 0) return {};
+    size_t part = 0;
+    for (auto drawn = draw.below(choices); drawn >= left(part); ++part) drawn -= left(part);
+    if (part < chains.size()) free_from[part] = order.size() + distance + 1;
+    order.push_back(parts[part][placed[part]++]);
   }
-  return sentences;
+  return order;
+}
+
+// The same in rounds, a fact of each chain in each, fillers between them.
+Sentences in_rounds(const std::vector<Sentences>& chains, const Sentences& fillers) {
+  const size_t rounds = chains.front().size();
+  Sentences order;
+  size_t filler = 0;
+  for (size_t round = 0; round < rounds; ++round) {
+    for (const auto& chain : chains) order.push_back(chain[round]);
+    const auto until =
+        rounds == 1 ? fillers.size() : std::min(fillers.size(), fillers.size() * (round + 1) / (rounds - 1));
+    for (; filler < until; ++filler) order.push_back(fillers[filler]);
+  }
+  return order;
+}
+
+// Every chain is treated alike, so that the place of its facts does not tell which one is asked for.
+Sentences strewn(std::vector<Sentences> chains, Sentences fillers, int64_t distance, Random& draw) {
+  shuffle(chains, draw);
+  for (auto& chain : chains) shuffle(chain, draw);
+  shuffle(fillers, draw);
+  for (int tries = 0; tries < 100; ++tries)
+    if (auto order = in_random_order(chains, fillers, static_cast<size_t>(distance), draw)) return *order;
+  return in_rounds(chains, fillers);
 }
 
 void check(const KhopOptions& o) {
@@ -58,10 +91,11 @@ void check(const KhopOptions& o) {
     const auto nouns = o.chains * (hops + 1);
     if (nouns > static_cast<int64_t>(kNouns.size()))
       fail_usage("--hops ", hops, " and --chains ", o.chains, ": need ", nouns, " things; there are ", kNouns.size());
-    const auto others = (o.chains - 1) * hops + o.fillers;
-    if (o.distance * (hops - 1) > others)
-      fail_usage("--distance: ", o.distance, " was given; of ", hops, " hops there are ", others,
-                 " other sentences to stand between the facts (--fillers makes more)");
+    const auto most = hops == 1 ? o.distance : o.chains - 1 + o.fillers / (hops - 1);
+    if (o.distance > most)
+      fail_usage("--distance: ", o.distance, " was given; with ", io::counted(o.chains, "chain"), " of ", hops,
+                 " hops and ", io::counted(o.fillers, "filler"), " the facts of each can stand ", most,
+                 " sentences apart (--fillers makes more)");
   }
 }
 
@@ -73,16 +107,16 @@ io::Json khop_example(const KhopOptions& options, const std::string& split, int6
   const auto hops = options.hops[static_cast<size_t>(number) % options.hops.size()];
   auto nouns = kNouns;
   shuffle(nouns, draw);
-  std::vector<std::string> chain, others, ends;
+  std::vector<Sentences> chains(static_cast<size_t>(options.chains));
+  Sentences fillers, ends;
   auto noun = nouns.begin();
   const auto asked = *noun;
-  for (int64_t c = 0; c < options.chains; ++c, ++noun) {
-    for (int64_t h = 0; h < hops; ++h, ++noun)
-      (c == 0 ? chain : others).push_back(concat("the ", *noun, " is in the ", *(noun + 1), " ."));
-    ends.push_back(*noun);
+  for (auto& chain : chains) {
+    for (int64_t h = 0; h < hops; ++h, ++noun) chain.push_back(concat("the ", *noun, " is in the ", *(noun + 1), " ."));
+    ends.push_back(*noun++);
   }
-  for (int64_t n = 0; n < options.fillers; ++n) others.push_back(kFillers[draw.below(kFillers.size())]);
-  const auto text = joined(strewn(std::move(chain), std::move(others), options.distance, draw));
+  for (int64_t n = 0; n < options.fillers; ++n) fillers.push_back(kFillers[draw.below(kFillers.size())]);
+  const auto text = joined(strewn(std::move(chains), std::move(fillers), options.distance, draw));
   const auto right = ends.front();
   shuffle(ends, draw);
   const auto label = std::find(ends.begin(), ends.end(), right) - ends.begin();
@@ -106,7 +140,8 @@ void write_khop(const KhopOptions& options, const std::filesystem::path& folder)
     file.commit();
   }
   io::write_json(folder / "khop.json",
-                 {{"hops", options.hops},
+                 {{"version", 2},  // of how sentences are ordered
+                  {"hops", options.hops},
                   {"chains", options.chains},
                   {"fillers", options.fillers},
                   {"distance", options.distance},

@@ -15,7 +15,7 @@ struct KhopOptions {
   std::vector<int64_t> hops = {1, 2, 3, 4};  // each as often
   int64_t chains = 4;                        // of as many hops, one of which is asked for: so many options
   int64_t fillers = 0;                       // sentences that say nothing, strewn in
-  int64_t distance = 0;                      // at least so many other sentences between the facts of the chain
+  int64_t distance = 0;                      // at least so many other sentences between two facts of a chain
   int64_t train = 8000, dev = 1000, test = 1000;
   int64_t seed = 1;
 };

@@ -76,6 +76,12 @@ void require_columns(const std::vector<std::string>& columns, const std::vector<
            "\" was expected: is it the file of another split or task?");
 }
 
+void require_no_mark(std::string_view line, const std::string& where) {
+  if (line.starts_with(kByteOrderMark))
+    fail(where,
+         ": begins with a byte order mark, which belongs at the start of a file: were several files put together?");
+}
+
 Record record_of(const io::Json& object, const std::string& where) {
   if (!object.is_object()) fail(where, ": is ", io::type_name(object), "; an object was expected");
   Record record{where};
@@ -112,9 +118,14 @@ std::string read_text(const fs::path& path) {
   return text;
 }
 
-const std::string& require_any(const Record& record, std::string_view names) {
+const std::string* find_any(const Record& record, std::string_view names) {
   const std::string* found = nullptr;
   any_name(names, [&](std::string_view name) { return (found = record.field(name)) != nullptr; });
+  return found;
+}
+
+const std::string& require_any(const Record& record, std::string_view names) {
+  const auto* found = find_any(record, names);
   return found ? *found : record.require(names);
 }
 
@@ -124,10 +135,7 @@ Records read_tsv(const fs::path& path, const std::vector<std::string>& given, co
   Records found;
   uint64_t lines = 0, first_wrong = 0, wrong = 0, first_width = 0, marks = 0, first_mark = 0;
   each_line(text, [&](std::string_view line, uint64_t number) {
-    if (line.starts_with(kByteOrderMark))
-      fail(in_line(path, number),
-           ": begins with a byte order mark, which belongs at the start of a file: were several "
-           "files put together?");
+    require_no_mark(line, in_line(path, number));
     if (line.find(kByteOrderMark) != std::string_view::npos && ++marks == 1) first_mark = number;
     const auto columns = columns_of(line);
     if (names.empty()) {
@@ -165,6 +173,7 @@ void each_json_line_of(std::string_view text, const fs::path& path,
   each_line(text, [&](std::string_view line, uint64_t number) {
     if (line.find_first_not_of(" \t") == std::string_view::npos) return;
     const auto where = in_line(path, number);
+    require_no_mark(line, where);
     use(io::parse_json(line, where), where);
   });
 }

@@ -26,7 +26,9 @@ struct Record {
   const std::vector<std::string>& require_list(std::string_view name) const;
 };
 
-// The first of the fields "a/b/c" that the record has. Error as require() has it.
+// The first of the fields "a/b/c" that the record has; null where it has none.
+const std::string* find_any(const Record& record, std::string_view names);
+// The same. Error as require() has it.
 const std::string& require_any(const Record& record, std::string_view names);
 
 struct Records {

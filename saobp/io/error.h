@@ -20,6 +20,12 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+// Numbers that are not finite where a result was expected: training has diverged, or a type does not hold them.
+class NotFinite : public Error {
+ public:
+  using Error::Error;
+};
+
 // Joins its arguments, as `<<` would print them, into one string.
 template <class... Parts>
 std::string concat(const Parts&... parts) {

@@ -1,6 +1,7 @@
 #include "saobp/io/json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "saobp/io/file.h"
@@ -133,5 +134,9 @@ std::string type_name(const Json& json) {
   if (json.is_string()) return "a string";
   return json.is_array() ? "a list" : "an object";
 }
+
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+double number_or_nan(const Json& value) { return value.is_number() ? value.get<double>() : std::nan(""); }
 
 }  // namespace saobp::io

@@ -69,6 +69,11 @@ T convert(const Json& value, const std::string& where) {
   }
 }
 
+// null for what is not finite, which JSON cannot write.
+Json number_or_null(double value);
+// NaN for what is no number.
+double number_or_nan(const Json& value);
+
 // json[key] as a T; Error naming `source` and the key when it is missing or of another type.
 template <class T>
 T require(const Json& json, const std::string& key, std::string_view source) {

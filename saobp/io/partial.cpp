@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +13,7 @@
 
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
+#include "saobp/io/number.h"
 #include "saobp/io/paths.h"
 
 namespace saobp::io {
@@ -25,10 +25,7 @@ constexpr std::string_view kMark = ".partial-";
 pid_t writer_of(std::string_view file, std::string_view name) {
   const size_t mark = file.rfind(kMark);
   if (mark == 0 || mark == std::string_view::npos || (!name.empty() && file.substr(0, mark) != name)) return 0;
-  const std::string_view digits = file.substr(mark + kMark.size());
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  return error == std::errc() && end == digits.data() + digits.size() && pid > 0 ? pid : 0;
+  return std::max<pid_t>(number_in<pid_t>(file.substr(mark + kMark.size())).value_or(0), 0);
 }
 
 // One of this process's own number that nobody has locked is of an earlier life, as in containers.

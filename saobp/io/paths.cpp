@@ -3,9 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
-
 #include "saobp/io/error.h"
+#include "saobp/io/number.h"
 
 namespace saobp::io {
 namespace {
@@ -15,10 +14,7 @@ int own_descriptor(const fs::path& path) {
   std::error_code error;
   const auto folder = fs::canonical(path.parent_path(), error);
   if (error || folder != fs::canonical("/proc/self/fd", error) || error) return -1;
-  const auto name = path.filename().string();
-  int number = -1;
-  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return failure == std::errc() && end == name.data() + name.size() ? number : -1;
+  return number_in<int>(path.filename().string()).value_or(-1);
 }
 
 }  // namespace

@@ -41,6 +41,11 @@ int64_t code_points(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
+std::string padded(std::string_view text, size_t columns, bool right) {
+  const std::string blanks(columns - std::min(columns, static_cast<size_t>(code_points(text))), ' ');
+  return right ? concat(blanks, text) : concat(text, blanks);
+}
+
 std::string first_code_points(std::string_view text, size_t most) {
   size_t at = 0;
   for (size_t count = 0; at < text.size(); ++at)

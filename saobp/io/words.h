@@ -27,6 +27,9 @@ int64_t code_points(std::string_view text);
 // The first of them, at most so many.
 std::string first_code_points(std::string_view text, size_t most);
 
+// With blanks behind it, or before it where it is to stand at the right, to so many columns.
+std::string padded(std::string_view text, size_t columns, bool right = false);
+
 // Three digits that count, without trailing zeros or exponents: "0.048", "12.3", "1234".
 std::string in_short(double value);
 

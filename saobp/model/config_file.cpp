@@ -68,7 +68,9 @@ std::vector<std::string> read_labels(const io::Json& json, const std::string& so
   if (names.size() > kMostLabels)
     fail(source, ": \"id2label\" has ", names.size(), " labels; up to ", kMostLabels, " were expected");
   for (size_t i = 0; i < names.size(); ++i) {
-    labels.push_back(io::require<std::string>(names, std::to_string(i).c_str(), source + ": id2label"));
+    const auto place = std::to_string(i);
+    const bool number = names.contains(place) && names.at(place).is_number_integer();  // as local scripts write 0 and 1
+    labels.push_back(number ? names.at(place).dump() : io::require<std::string>(names, place, source + ": id2label"));
     if (std::find(labels.begin(), labels.end() - 1, labels.back()) != labels.end() - 1)
       fail(source, ": id2label: \"", labels.back(), "\" is there twice; each label was expected once");
   }

@@ -286,7 +286,7 @@ LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& o
       head_weights(loaded.model), [&](const std::string&) { return may_draw; },
       [&](const torch::Tensor& tensor) {
         const auto is = [&](const torch::Tensor& output) { return output.defined() && tensor.is_alias_of(output); };
-        return other_labels && (is(head->output_weight) || is(head->output_bias));
+        return (may_draw && options.new_head) || (other_labels && (is(head->output_weight) || is(head->output_bias)));
       });
   loaded.unused = loader.unused(), loaded.drawn = loader.drawn;
   for (const auto& name : loaded.unused)

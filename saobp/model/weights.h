@@ -31,6 +31,8 @@ struct LoadOptions {
   // Draws a head's tensors that the file lacks, and a classifier's outputs where `change` gives it other labels;
   // absent: they must be there.
   std::optional<uint64_t> seed;
+  // With a seed: draws the head's tensors, a pooler's too, although the file has them.
+  bool new_head = false;
   // Changes the config before the model is made. Where the new one says nothing of trained positions and has a place
   // for more than the old one had trained, those are spread over the whole table, and lines drawn between them
   // (interpolation).

@@ -5,8 +5,10 @@
 #include <map>
 
 #include "saobp/io/error.h"
+#include "saobp/io/hash.h"
 #include "saobp/io/words.h"
 #include "saobp/pretrained/rows.h"
+#include "saobp/recipes/evaluate.h"
 #include "saobp/recipes/finetune.h"
 #include "saobp/tasks/objective.h"
 #include "saobp/tasks/scoring.h"
@@ -36,6 +38,11 @@ class TextSource final : public AnalysisSource {
   }
 
   std::string name() const override { return name_; }
+  std::string key() const override {
+    io::Hash64 hash;
+    for (const auto& text : texts_) hash.add(text), hash.add(std::string_view("\0", 1));
+    return io::hexadecimal(hash.value());
+  }
   int64_t usual_length() const override { return 128; }
 
   AnalysisItems items(const pretrained::Pretrained& opened, int64_t length,
@@ -65,15 +72,17 @@ class TextSource final : public AnalysisSource {
 
 class TaskSource final : public AnalysisSource {
  public:
-  TaskSource(tasks::Task task, const TaskSourceOptions& options, int64_t limit)
+  TaskSource(tasks::Task task, const TaskSourceOptions& options, int64_t limit, int64_t length)
       : split_(options.split),
+        length_(length),
         task_(std::move(task)),
         examples_(tasks::read_examples(task_, options.split, options.data)) {
     if (limit > 0 && limit < std::ssize(examples_.list)) examples_.list.resize(static_cast<size_t>(limit));
   }
 
   std::string name() const override { return task_.name + " " + split_; }
-  int64_t usual_length() const override { return io::get_or<int64_t>(task_.recipe, "length", 128, task_.name); }
+  std::string key() const override { return examples_.key; }
+  int64_t usual_length() const override { return length_; }
 
   AnalysisItems items(const pretrained::Pretrained& opened, int64_t length,
                       const std::filesystem::path& predictions) const override {
@@ -83,8 +92,15 @@ class TaskSource final : public AnalysisSource {
     AnalysisItems found;
     const auto answers = read_answers(predictions, found);
     const auto& special = opened.tokenizer->special();
+    const auto is_of = [&](int64_t item, int64_t place) {
+      return item >= 0 && item < objective->items() && objective->example_of(item) == place;
+    };
+    int64_t window = 0;
     for (int64_t item = 0; item < objective->items(); ++item) {
-      const auto& example = examples_.list[static_cast<size_t>(objective->example_of(item))];
+      const auto place = objective->example_of(item);
+      const auto& example = examples_.list[static_cast<size_t>(place)];
+      window = is_of(item - 1, place) ? window + 1 : 0;
+      const bool in_windows = window > 0 || is_of(item + 1, place);
       const auto rows = pretrained::unpad(objective->inputs(std::array{item}));
       for (size_t row = 0; row < rows.size(); ++row) {
         auto tokens = tokens_of(rows[row].ids, rows[row].types);
@@ -94,7 +110,10 @@ class TaskSource final : public AnalysisSource {
         if (const auto answer = answers.find(example.id); answer != answers.end())
           groups.emplace_back("answer", answer->second ? "right" : "wrong");
         found.list.push_back({std::move(tokens), std::move(groups)});
-        found.ids.push_back(rows.size() > 1 ? concat(example.id, "#", row) : example.id);
+        found.ids.push_back(rows.size() > 1 ? concat(example.id, "#", row)
+                            : in_windows    ? concat(example.id, "#", window)
+                                            : example.id);
+        found.examples.push_back(example.id);
       }
     }
     for (const std::vector<std::string>* notes : {&examples_.notes, &objective->notes()})
@@ -129,6 +148,7 @@ class TaskSource final : public AnalysisSource {
   }
 
   std::string split_;
+  int64_t length_;
   tasks::Task task_;
   tasks::Examples examples_;
 };
@@ -139,13 +159,26 @@ std::unique_ptr<AnalysisSource> analysis_of_text(const data::TextInput& text, in
   return std::make_unique<TextSource>(text, limit);
 }
 
-std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit) {
+std::string one_task(const TaskSourceOptions& options) {
+  const auto names = tasks::tasks_of_suite(options.task);
+  std::vector<std::string> there;
+  if (!options.data.empty())
+    std::copy_if(names.begin(), names.end(), std::back_inserter(there), [&](const std::string& name) {
+      const auto task = tasks::find_task(name);
+      return task.splits.contains(options.split) && tasks::has_split(task, options.split, options.data);
+    });
+  return there.size() == 1 ? there.front() : options.task;
+}
+
+std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit,
+                                                 const std::filesystem::path& model) {
   if (options.data.empty()) fail_usage("--data is missing: the folder with the files of ", options.task);
-  auto task = tasks::find_task(options.task, options.preset);
+  auto task = in_windows_of(tasks::find_task(options.task, options.preset), 0, model);
   if (task.kind == tasks::Kind::language || task.kind == tasks::Kind::similarity)
     fail_usage("--task: ", task.name,
                " is no task that a model is trained on; --text, or a task such as stsb, was expected");
-  return std::make_unique<TaskSource>(std::move(task), options, limit);
+  const auto length = row_length(task, model);
+  return std::make_unique<TaskSource>(std::move(task), options, limit, length);
 }
 
 }  // namespace saobp::recipes

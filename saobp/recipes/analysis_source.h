@@ -17,8 +17,9 @@ namespace saobp::recipes {
 // Of one model.
 struct AnalysisItems {
   std::vector<analysis::AnalysisItem> list;
-  std::vector<std::string> ids;  // of each: its number, or that of its example
-  int64_t cut = 0;               // of them, since they were longer
+  std::vector<std::string> ids;  // of each: its number, or its example's id; of its options or windows "ID#N", N from 0
+  std::vector<std::string> examples;  // of each: its example's id; of texts none
+  int64_t cut = 0;                    // of them, since they were longer
   std::vector<std::string> notes;
 };
 
@@ -26,6 +27,8 @@ class AnalysisSource {
  public:
   virtual ~AnalysisSource() = default;
   virtual std::string name() const = 0;
+  // Of what is looked at, whatever its file is called.
+  virtual std::string key() const = 0;
   // Tokens at which sequences are cut where nobody says so.
   virtual int64_t usual_length() const = 0;
   // Error naming the sequence that has no token. `predictions`: the model's predictions of a task, or nothing.
@@ -52,8 +55,13 @@ struct TaskSourceOptions {
   }
 };
 
+// The task that is named, or of a suite such as race the one whose files of the split are there, where it is only one.
+std::string one_task(const TaskSourceOptions& options);
+
 // The rows of the first `limit` examples (0: all), grouped by what is known of them: "label" (of a choice "option":
-// right or wrong), and where there are predictions "answer": right or wrong.
-std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit);
+// right or wrong), and where there are predictions "answer": right or wrong. Rows and windows are of the lengths
+// that `model` was fine-tuned with.
+std::unique_ptr<AnalysisSource> analysis_of_task(const TaskSourceOptions& options, int64_t limit,
+                                                 const std::filesystem::path& model);
 
 }  // namespace saobp::recipes

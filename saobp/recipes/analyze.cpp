@@ -61,12 +61,14 @@ io::Json analyze_model(const AnalyzedModel& analyzed, const AnalysisSource& sour
   const auto line = [&](size_t i, const analysis::Measured& measured) {
     if (!each) return;
     io::Json json = {{"id", items.ids[i]}, {"tokens", measured.tokens}};
+    if (!items.examples.empty() && items.examples[i] != items.ids[i]) json["example"] = items.examples[i];
     for (const auto& [group, value] : items.list[i].groups) json[group] = value;
     json["A"] = by_layer(measured.before);
     json["B"] = by_layer(measured.refined ? measured.after : measured.before);
     each(json);
   };
   auto json = analysis::analyze(model, items.list, options.analysis, name, source.name(), tell, line);
+  json["text_key"] = source.key();
   json["cut_sequences"] = items.cut;
   size_t longest = 0;
   for (const auto& item : items.list) longest = std::max(longest, item.tokens.ids.size());

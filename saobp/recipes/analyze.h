@@ -30,9 +30,9 @@ std::filesystem::path predictions_of(const std::filesystem::path& run, const Ana
 int64_t common_length(const std::vector<AnalyzedModel>& models, const AnalysisSource& source,
                       const AnalyzeOptions& options);
 
-// The record analysis/NAME.json of a run folder (analysis/analyze.h), and in it "cut_sequences", "refined_attention"
-// and "strengths". `each` is given a line for each sequence: {"id", "tokens", GROUP: …, "A": {MEASURE: [mean over heads
-// per layer]}, "B"}.
+// The record analysis/NAME.json of a run folder (analysis/analyze.h), and in it "text_key", "cut_sequences",
+// "refined_attention" and "strengths". `each` is given a line for each sequence: {"id", "tokens", GROUP: …,
+// "A": {MEASURE: [mean over heads per layer]}, "B"}.
 io::Json analyze_model(const AnalyzedModel& model, const AnalysisSource& source, const AnalyzeOptions& options,
                        int64_t length, const std::function<void(size_t done, size_t all)>& done = {},
                        const std::function<void(const io::Json& line)>& each = {});

@@ -1,9 +1,11 @@
 #include "saobp/recipes/compare.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <map>
+#include <set>
 
+#include "saobp/io/number.h"
 #include "saobp/io/words.h"
 #include "saobp/recipes/evaluation.h"
 #include "saobp/scores/compare.h"
@@ -19,17 +21,21 @@ using tasks::Prediction;
 
 struct Arm {
   std::vector<fs::path> runs;
-  std::vector<int64_t> seeds;  // by the folders' names; empty of a single run
+  std::vector<int64_t> seeds, diverged;  // by the folders' names; of a run that is given itself none
   std::vector<std::vector<Prediction>> predictions;
   std::vector<scores::ScoreOfSample> scores;
+  std::set<int64_t> versions;  // of the task, as far as the records beside the predictions name them
+  std::map<std::string, std::set<std::string>> scored_with;  // what may change a score beside the model: its values
 };
+
+// A seed's luck shows in no fewer runs a side, and examples' in no fewer of them: resampling two gives the same two.
+constexpr size_t kFewestRuns = 3;
+constexpr int64_t kFewestExamples = 20;
 
 int64_t seed_of(const fs::path& run) {
   const auto name = run.filename().string();
-  int64_t seed = -1;
   if (!name.starts_with("seed-") || !fs::is_directory(run)) return -1;
-  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), seed);
-  return error == std::errc{} && end == name.data() + name.size() ? seed : -1;
+  return io::number_in<int64_t>(name.substr(5)).value_or(-1);
 }
 
 // Beside each other where saobp evaluate has put them, with --output.
@@ -41,15 +47,61 @@ bool holds_predictions(const fs::path& folder, const std::string& task) {
   });
 }
 
+bool diverged(const fs::path& run) {
+  const auto record = run / "run.json";
+  return fs::exists(record) && io::read_json(record).contains("diverged");
+}
+
+// With the runs that `folder` stands for: itself, where it has eval/ or the task's predictions, or of a suite's folder
+// those in TASK/seed-N, by N; seeds that diverged have nothing to compare.
+Arm arm_with_runs(const fs::path& folder, const std::string& task) {
+  Arm arm;
+  if (fs::is_directory(folder / "eval") || holds_predictions(folder, task)) {
+    arm.runs = {folder};
+    return arm;
+  }
+  if (fs::is_directory(folder / task))
+    for (const auto& entry : fs::directory_iterator(folder / task))
+      if (const auto seed = seed_of(entry.path()); seed >= 0)
+        (diverged(entry.path()) ? arm.diverged : arm.seeds).push_back(seed);
+  for (auto* seeds : {&arm.seeds, &arm.diverged}) std::sort(seeds->begin(), seeds->end());
+  for (const auto seed : arm.seeds) arm.runs.push_back(folder / task / concat("seed-", seed));
+  if (!arm.runs.empty()) return arm;
+  throw tasks::NotAsked(concat(
+      folder.string(),
+      !fs::exists(folder)     ? ": is missing"
+      : !arm.diverged.empty() ? concat(": all seeds of ", task, " diverged")
+                              : concat(": holds neither eval/ nor predictions for ", task, " nor ", task, "/seed-N"),
+      "; a run with scores, the folder of a suite, or that of saobp evaluate --output was expected"));
+}
+
+// Adds what the record of a score tells of how it was made; of a run's own score attention is the model's.
+void add_settings(const Json& record, const std::string& source, const fs::path& run, Arm& arm) {
+  auto settings = io::get_or<Json>(record, "settings", Json::object(), source);
+  if (!settings.is_object()) fail(source, ": \"settings\" is ", io::type_name(settings), "; an object was expected");
+  if (const auto path = run / "config.json"; !settings.contains("attention") && fs::exists(path))
+    if (const auto own = io::get_or<Json>(io::read_json(path), "refined_attention", Json::object(), path.string());
+        own.is_object())
+      settings.update(own);
+  for (const char* name : {"attention", "strength", "strength_length", "preset", "prompt", "length", "overlap"})
+    if (const auto value = settings.find(name); value != settings.end() && value->is_primitive() && !value->is_null())
+      arm.scored_with[name].insert(value->is_string() ? value->get<std::string>() : value->dump());
+}
+
 Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& split, const std::string& score) {
-  Arm arm{runs_of(folder, task.name), {}, {}, {}};
+  auto arm = arm_with_runs(folder, task.name);
   for (const auto& run : arm.runs) {
     const auto eval = fs::is_directory(run / "eval") ? run / "eval" : run;
     const auto path = eval / concat(task.name, "-", split, kPredictions);
     if (!fs::exists(path))
-      fail(path.string(), ": is not there; saobp evaluate ", run.string(), " --task ", task.name, " --split ", split,
-           " makes it");
+      throw tasks::NotAsked(concat(path.string(), ": is not there; saobp evaluate ", run.string(), " --task ",
+                                   task.name, " --split ", split, " makes it"));
     arm.predictions.push_back(tasks::read_predictions(path));
+    if (const auto record = eval / concat(task.name, "-", split, ".json"); fs::exists(record)) {
+      const auto json = io::read_json(record);
+      if (json.contains("version")) arm.versions.insert(io::require<int64_t>(json, "version", record.string()));
+      add_settings(json, record.string(), run, arm);
+    }
     try {
       arm.scores.push_back(tasks::score_of_sample(task, arm.predictions.back(), score));
     } catch (const UsageError&) {
@@ -57,7 +109,6 @@ Arm arm_of(const fs::path& folder, const tasks::Task& task, const std::string& s
     } catch (const Error& error) {
       fail(path.string(), ": ", error.what());
     }
-    if (arm.runs.size() > 1) arm.seeds.push_back(seed_of(run));
   }
   return arm;
 }
@@ -87,15 +138,21 @@ void require_same_examples(const Arm& first, const Arm& second, bool by_tokens) 
 }
 
 Json to_json(const scores::Difference& found) {
-  const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  return {
-      {"value", number(found.value)}, {"low", number(found.low)}, {"high", number(found.high)}, {"p", number(found.p)}};
+  return {{"value", io::number_or_null(found.value)},
+          {"low", io::number_or_null(found.low)},
+          {"high", io::number_or_null(found.high)},
+          {"p", io::number_or_null(found.p)}};
 }
 
 Json side(const Arm& arm, const fs::path& run, const std::vector<int64_t>& every) {
   double sum = 0;
   for (const auto& score : arm.scores) sum += score(every);
-  return {{"run", run.string()}, {"runs", arm.runs.size()}, {"value", sum / static_cast<double>(arm.scores.size())}};
+  return {{"run", run.string()},
+          {"runs", arm.runs.size()},
+          {"diverged_seeds", arm.diverged},
+          {"versions", arm.versions},
+          {"scored_with", arm.scored_with},
+          {"value", sum / static_cast<double>(arm.scores.size())}};
 }
 
 // By the accuracy that is compared, which may be a normalised one; beside other scores by what was predicted.
@@ -111,22 +168,19 @@ std::vector<uint8_t> right_ones(const Arm& arm, const std::string& score) {
   return right;
 }
 
-}  // namespace
-
-std::vector<fs::path> runs_of(const fs::path& run, const std::string& task) {
-  if (fs::is_directory(run / "eval") || holds_predictions(run, task)) return {run};
-  std::vector<fs::path> runs;
-  if (fs::is_directory(run / task))
-    for (const auto& entry : fs::directory_iterator(run / task))
-      if (seed_of(entry.path()) >= 0) runs.push_back(entry.path());
-  std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return seed_of(a) < seed_of(b); });
-  if (runs.empty())
-    fail(run.string(),
-         fs::exists(run) ? concat(": holds neither eval/ nor predictions for ", task, " nor ", task, "/seed-N")
-                         : ": is missing",
-         "; a run with scores, the folder of a suite, or that of saobp evaluate --output was expected");
-  return runs;
+// Why the interval says nothing however far it is from 0; "" where it does. One run's right and wrong answers must also
+// pass McNemar's test, which is exact where examples are few.
+std::string too_little(const Arm& first, const Arm& second, int64_t examples, const Json& mcnemar) {
+  const auto runs = std::min(first.runs.size(), second.runs.size());
+  if (examples < kFewestExamples)
+    return concat(io::counted(examples, "example is", "examples are"), " too few to tell by");
+  if (first.runs.size() > 1 && second.runs.size() > 1 && runs < kFewestRuns)
+    return concat(runs, " seeds a side are too few to tell by");
+  if (!mcnemar.is_null() && mcnemar.at("p").get<double>() >= 0.05) return "McNemar's test does not say so";
+  return "";
 }
+
+}  // namespace
 
 Json compare_runs(const fs::path& first_run, const fs::path& second_run, const std::string& name,
                   const std::string& preset, const std::string& split, const std::string& wanted) {
@@ -151,15 +205,17 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
             : concat("the ", io::counted(examples, "example"),
                      " were drawn anew, the same for both; nothing is said about other seeds, of fine-tuning or of "
                      "pretraining");
-  const bool lower = scores::lower_is_better(score);
-  const bool better = lower ? found.is_worse() : found.is_better(),
-             worse = lower ? found.is_better() : found.is_worse();
   Json mcnemar = nullptr;
   const bool right_or_wrong = task.kind == tasks::Kind::classification || task.kind == tasks::Kind::choice;
   if (first.runs.size() == 1 && second.runs.size() == 1 && right_or_wrong) {
     const auto test = scores::mcnemar(right_ones(first, score), right_ones(second, score));
     mcnemar = {{"only_first_right", test.only_first}, {"only_second_right", test.only_second}, {"p", test.p}};
   }
+  const bool lower = scores::lower_is_better(score);
+  const bool better = lower ? found.is_worse() : found.is_better(),
+             worse = lower ? found.is_better() : found.is_worse();
+  const auto unsure = better || worse ? too_little(first, second, examples, mcnemar) : "";
+  const bool shown = (better || worse) && unsure.empty();
   return {{"task", task.name},
           {"split", split},
           {"score", score},
@@ -167,9 +223,10 @@ Json compare_runs(const fs::path& first_run, const fs::path& second_run, const s
           {"first", side(first, first_run, every)},
           {"second", side(second, second_run, every)},
           {"difference", to_json(found)},
-          {"verdict", better  ? "better"
-                      : worse ? "worse"
-                              : "no difference shown"},
+          {"verdict", !shown   ? "no difference shown"
+                      : better ? "better"
+                               : "worse"},
+          {"unsure", unsure},
           {"resampled", resampled},
           {"by_examples", to_json(by_examples)},
           {"mcnemar", mcnemar}};

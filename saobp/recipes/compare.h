@@ -9,14 +9,13 @@
 
 namespace saobp::recipes {
 
-// The folders of runs that `run` stands for: itself, where it has eval/ or the task's predictions, or of a suite's
-// folder those in TASK/seed-N, by N.
-std::vector<std::filesystem::path> runs_of(const std::filesystem::path& run, const std::string& task);
-
-// {"task", "split", "score", "examples", "first", "second": {"run", "seeds", "value"}, "difference": {"value", "low",
-// "high", "p"}, "resampled": a sentence, "verdict": "better", "worse" or "no difference shown", "by_examples" (seeds as
-// they are), "mcnemar" (of single runs with right and wrong answers; else null)}, from the predictions that the runs
-// hold. Error when they are of other examples, or are not there.
+// {"task", "split", "score", "examples", "first", "second": {"run", "runs", "diverged_seeds", "versions" of the task,
+// "scored_with": {SETTING: its values in the runs}, "value"}, "difference": {"value", "low", "high", "p"}, "resampled":
+// a sentence, "verdict": "better", "worse" or "no difference shown", "unsure": why, where the interval alone would show
+// one, "by_examples" (seeds as they are), "mcnemar" (of single runs with right and wrong answers; else null)}, from the
+// predictions that the runs hold. A run is a folder with eval/ or with the task's predictions, or that of a suite with
+// TASK/seed-N; seeds that diverged are left out and named. Error when the predictions are of other examples, or are not
+// there.
 io::Json compare_runs(const std::filesystem::path& first, const std::filesystem::path& second, const std::string& task,
                       const std::string& preset, const std::string& split, const std::string& score);
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "saobp/analysis/values.h"
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
 #include "saobp/scores/correlation.h"
@@ -12,19 +13,13 @@
 namespace saobp::recipes {
 namespace {
 
+using analysis::mean_of_defined;
 using io::Json;
 using Named = std::vector<std::pair<std::string, std::vector<double>>>;
 
 double number(const Json& value) {
   if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
-  return value.is_number() ? value.get<double>() : NAN;
-}
-
-double mean(const std::vector<double>& values) {
-  double sum = 0, count = 0;
-  for (double value : values)
-    if (!std::isnan(value)) sum += value, ++count;
-  return count == 0 ? NAN : sum / count;
+  return io::number_or_nan(value);
 }
 
 std::vector<double> flat(const Json& value) {
@@ -36,24 +31,25 @@ std::vector<double> flat(const Json& value) {
 }
 
 Json test(const scores::Correlation& found) {
-  const auto json = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  return {{"r", json(found.r)}, {"low", json(found.low)}, {"high", json(found.high)}, {"p", json(found.p)}};
+  return {{"r", io::number_or_null(found.r)},
+          {"low", io::number_or_null(found.low)},
+          {"high", io::number_or_null(found.high)},
+          {"p", io::number_or_null(found.p)}};
+}
+
+// How many examples the sequences are of, which may be options of a choice or windows of a context.
+size_t examples_of(const std::vector<Json>& lines) {
+  std::set<std::string> examples;
+  for (const auto& line : lines) examples.insert(key_text(line.value("example", line.at("id"))));
+  return examples.size();
 }
 
 Json entry(const char* over, const std::string& with, const Named& measures, const std::vector<double>& target) {
   Json found = Json::object();
-  std::vector<double> pearson, spearman;
   for (const auto& [name, values] : measures) {
     const auto r = scores::pearson_test(values, target), rho = scores::spearman_test(values, target);
     found[name] = {{"pearson", test(r)}, {"spearman", test(rho)}, {"n", r.n}};
-    pearson.push_back(r.p), spearman.push_back(rho.p);
   }
-  const auto set = [&](const char* kind, const std::vector<double>& p) {
-    const auto corrected = scores::adjusted_p(p);
-    for (size_t i = 0; i < measures.size(); ++i)
-      found[measures[i].first][kind]["corrected_p"] = std::isfinite(corrected[i]) ? Json(corrected[i]) : Json();
-  };
-  set("pearson", pearson), set("spearman", spearman);
   return {{"over", over}, {"with", with}, {"measures", found}};
 }
 
@@ -61,8 +57,17 @@ Json entry(const char* over, const std::string& with, const Named& measures, con
 Named of_heads(const Json& record) {
   Named measures;
   for (const auto& [name, layers] : record.at("matrices").at("B").items())
-    if (layers.is_array() && !layers.empty() && layers.front().size() > 1) measures.emplace_back(name, flat(layers));
+    if (layers.is_array() && !layers.empty() && layers.front().size() > 1)
+      if (auto values = flat(layers); !std::isnan(mean_of_defined(values)))
+        measures.emplace_back(name, std::move(values));
   return measures;
+}
+
+// The mean over layers of what each has as its mean over heads, or of its heads.
+double mean_of_layers(const Json& layers) {
+  std::vector<std::vector<double>> heads;
+  for (const auto& layer : layers) heads.push_back(flat(layer));
+  return analysis::mean_of_layers(heads);
 }
 
 // Of each sequence or record its mean over heads and layers; `b_of` gives its B.
@@ -78,8 +83,9 @@ Named means_of(const std::vector<Json>& all, const MatrixOf& b_of) {
   for (const auto& name : names) {
     std::vector<double> values;
     values.reserve(all.size());
-    for (const auto& each : all) values.push_back(b_of(each).contains(name) ? mean(flat(b_of(each).at(name))) : NAN);
-    measures.emplace_back(name, std::move(values));
+    for (const auto& each : all)
+      values.push_back(b_of(each).contains(name) ? mean_of_layers(b_of(each).at(name)) : NAN);
+    if (!std::isnan(mean_of_defined(values))) measures.emplace_back(name, std::move(values));
   }
   return measures;
 }
@@ -101,7 +107,8 @@ std::vector<double> take(Named& measures, const std::string& name) {
 std::vector<double> importance_of(const Json& record) {
   if (!record.contains("importance")) fail_usage("--correlate importance goes with --importance, which measures it");
   const auto& by_mean = record.at("importance").at("mean");
-  if (auto loss = flat(by_mean.at("loss")); !std::isnan(mean(loss))) return loss;  // a model that predicts tokens
+  if (auto loss = flat(by_mean.at("loss")); !std::isnan(mean_of_defined(loss)))
+    return loss;  // a model that predicts tokens
   auto moved = flat(by_mean.at("states_cosine"));
   for (double& value : moved) value = 1 - value;
   return moved;
@@ -139,6 +146,11 @@ double KeyedNumbers::at(const std::string& key, const std::string& name) const {
 }
 
 std::string key_text(const Json& key) { return key.is_string() ? key.get<std::string>() : key.dump(); }
+
+std::string key_of(const Json& line, const KeyedNumbers& scores) {
+  auto id = key_text(line.at("id"));
+  return scores.by_key.contains(id) ? id : key_text(line.value("example", line.at("id")));
+}
 
 KeyedNumbers read_keyed_numbers(const std::filesystem::path& path, const std::string& key, bool log) {
   KeyedNumbers found;
@@ -183,22 +195,51 @@ Json correlations_with(const std::string& with, const Json& record, const std::v
   auto heads = of_heads(record), sequences = of_sequences(lines);
   if (with == "importance") return Json::array({entry("heads", with, heads, importance_of(record))});
   if (const auto target = take(heads, with); !target.empty()) found.push_back(entry("heads", with, heads, target));
+  const auto over_sequences = [&](const std::vector<double>& target) {
+    auto one = entry("sequences", with, sequences, target);
+    if (const auto examples = examples_of(lines); examples < lines.size()) one["examples"] = examples;
+    found.push_back(std::move(one));
+  };
   auto target = take(sequences, with);
   if (target.empty()) target = of_lines(with, lines);
-  if (!target.empty()) found.push_back(entry("sequences", with, sequences, target));
+  if (!target.empty()) over_sequences(target);
   if (std::find(scores.names.begin(), scores.names.end(), with) != scores.names.end()) {
     if (!found.empty())
       fail_usage("--correlate ", with, ": is a number of --scores, and of the analysis too; another name was expected");
     std::vector<double> values;
     values.reserve(lines.size());
-    for (const auto& line : lines) values.push_back(scores.at(key_text(line.at("id")), with));
-    found.push_back(entry("sequences", with, sequences, values));
+    for (const auto& line : lines) values.push_back(scores.at(key_of(line, scores), with));
+    over_sequences(values);
   }
   if (found.empty())
     fail_usage("--correlate ", with,
                ": no measure that was taken, no field of the sequences and no score of --scores has "
                "that name; importance, answer, label or tokens would do too, where they are known");
   return found;
+}
+
+void correct_p(Json& lists) {
+  for (const char* kind : {"pearson", "spearman"}) {
+    std::vector<Json*> tests;
+    std::vector<double> p;
+    for (auto& list : lists)
+      for (auto& measure : list.at("measures")) {
+        tests.push_back(&measure.at(kind));
+        p.push_back(io::number_or_nan(measure.at(kind).at("p")));
+      }
+    const auto corrected = scores::adjusted_p(p);
+    for (size_t i = 0; i < tests.size(); ++i) (*tests[i])["corrected_p"] = io::number_or_null(corrected[i]);
+    for (auto& list : lists) list["tests"] = tests.size();
+  }
+}
+
+void check_correlated(const std::string& with, const std::vector<std::string>& measures, const KeyedNumbers& scores) {
+  static const std::vector<std::string> kOthers = {"importance", "answer", "label", "option", "tokens"};
+  const auto knows = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), with) != names.end();
+  };
+  if (knows(measures) || knows(kOthers) || knows(scores.names)) return;
+  fail_usage("--correlate ", with, ": is no measure, no number of --scores and none of ", io::listed(kOthers, "and"));
 }
 
 Json correlations_over_checkpoints(const std::vector<Json>& records, const std::vector<int64_t>& steps,
@@ -213,6 +254,7 @@ Json correlations_over_checkpoints(const std::vector<Json>& records, const std::
     if (std::count_if(target.begin(), target.end(), [](double value) { return !std::isnan(value); }) >= 3)
       found.push_back(entry("checkpoints", score, measures, target));
   }
+  correct_p(found);
   return found;
 }
 

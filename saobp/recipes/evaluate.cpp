@@ -5,6 +5,7 @@
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
 #include "saobp/pretrained/model_folder.h"
+#include "saobp/recipes/checkpoint_model.h"
 #include "saobp/recipes/finetune.h"
 #include "saobp/tasks/likelihood.h"
 #include "saobp/train/interrupt.h"
@@ -27,24 +28,44 @@ std::vector<std::string> named_tasks(const std::string& list) {
   return names;
 }
 
-namespace {
+std::optional<FineTuned> fine_tuned_with(const fs::path& model) {
+  const bool is_best = fs::exists(model / "best.json");
+  const auto path =
+      (is_best ? fs::canonical(model).parent_path() : run_of_checkpoint(model).value_or(model)) / "run.json";
+  if (!fs::exists(path)) return {};
+  const auto record = io::read_json(path);
+  if (!record.is_object() || record.value("command", "") != kFinetuning.command || !record.contains("options"))
+    return {};
+  auto options = options_from_json<FinetuneOptions>(record.at("options"), path.string());
+  const auto task = io::get_or<io::Json>(record, "task", io::Json::object(), path.string());
+  return FineTuned{options, io::get_or<std::string>(task, "name", options.task.task, path.string() + ": task")};
+}
 
-// Of rows: as the model was fine-tuned, else the task's setting. Of what a decoder is asked nothing is cut that it has
-// a position for; windows of a text, which may have any length, keep to positions that were trained.
-int64_t length_of(const fs::path& model, const model::ModelConfig& config, const tasks::Task& task, bool likelihoods) {
-  if (likelihoods) return config.max_length();
-  if (task.kind == tasks::Kind::language) return std::max<int64_t>(config.trained_length(), config.causal() ? 1 : 3);
-  if (const auto path = model / "run.json"; fs::exists(path)) {
-    const auto record = io::read_json(path);
-    if (record.is_object() && record.value("command", "") == kFinetuning.command && record.contains("options"))
-      return options_from_json<FinetuneOptions>(record.at("options"), path.string()).train.length;
-  }
+tasks::Task in_windows_of(tasks::Task task, int64_t overlap, const fs::path& model) {
+  if (overlap == 0 && task.kind == tasks::Kind::span)
+    if (const auto tuned = fine_tuned_with(model)) overlap = tuned->options.train.overlap;
+  return with_windows(std::move(task), overlap);
+}
+
+int64_t row_length(const tasks::Task& task, const fs::path& model) {
+  if (const auto tuned = fine_tuned_with(model)) return tuned->options.train.length;
   return io::get_or<int64_t>(task.recipe, "length", 128, task.name);
 }
 
+namespace {
+
+// Of what a decoder is asked nothing is cut that it has a position for; windows of a text, which may have any length,
+// keep to positions that were trained.
+int64_t length_of(const fs::path& model, const model::ModelConfig& config, const tasks::Task& task, bool likelihoods) {
+  if (likelihoods) return config.max_length();
+  if (task.kind == tasks::Kind::language) return std::max<int64_t>(config.trained_length(), config.causal() ? 1 : 3);
+  return row_length(task, model);
+}
+
 // Whether a decoder of language is asked without training; the other tasks need a head of their own. Error where the
-// model has another one.
-bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& folder, const tasks::Task& task) {
+// model has another one, or it was made for another task (unless `other_head`).
+bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& folder, const tasks::Task& task,
+                          bool other_head) {
   if (task.kind == tasks::Kind::similarity) return false;
   if (task.kind == tasks::Kind::language) {
     if (!model.has_language_head())
@@ -54,7 +75,14 @@ bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& fold
   }
   if (model.has_language_head() && model.config.causal()) return true;
   const auto kind = head_of(task);
-  if (model.head() && model.head()->record.kind == kind) return false;
+  if (model.head() && model.head()->record.kind == kind) {
+    const auto tuned = other_head ? std::nullopt : fine_tuned_with(folder);
+    if (tuned && tuned->task != task.name &&
+        std::find(task.heads_of.begin(), task.heads_of.end(), tuned->task) == task.heads_of.end())
+      throw tasks::NotAsked(concat(folder, ": its head was fine-tuned on ", tuned->task, ", not on ", task.name,
+                                   "; --other-head asks it all the same"));
+    return false;
+  }
   const auto* wanted = model.config.family->head(kind);
   throw tasks::NotAsked(concat(
       folder, ": holds ", model.head() ? model.head()->record.architecture : model.config.family->architecture, "; ",
@@ -64,20 +92,26 @@ bool asks_for_likelihoods(const model::ModelImpl& model, const std::string& fold
 
 }  // namespace
 
+void require_texts(const std::vector<tasks::Task>& tasks, int64_t stride) {
+  std::vector<std::string> titles;
+  for (const auto& task : tasks) {
+    if (stride == 0 || task.kind == tasks::Kind::language) return;
+    titles.push_back(task.title);
+  }
+  fail_usage("--stride: ", stride, " was given; ", io::listed(titles, "and"), titles.size() == 1 ? " is" : " are",
+             " not read in windows of a text");
+}
+
 std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const RefinementOptions& refinement,
                                         const std::string& folder, const tasks::Task& given,
                                         const train::Reporter& reporter, io::Json& settings) {
-  tasks::Task task = given;
-  if (options.stride > 0) {
-    if (task.kind != tasks::Kind::language)
-      fail_usage("--stride: ", options.stride, " was given; ", task.title, " is not read in windows of a text");
-    task.text.stride = options.stride;
-  }
+  auto task = in_windows_of(given, options.overlap, folder);
+  if (options.stride > 0 && task.kind == tasks::Kind::language) task.text.stride = options.stride;
   const auto change = [&](model::ModelConfig& config) { apply(refinement, config); };
   const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
   set_dtype(opened.model, options.dtype);
   const auto& config = opened.model->config;
-  const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task);
+  const bool likelihoods = asks_for_likelihoods(*opened.model, folder, task, options.other_head);
   if (options.prompt != "default" && !likelihoods)
     fail_usage("--prompt: ", options.prompt, " was given; ", folder, " is not asked by prompts for ", task.title);
   if (!config.causal() && task.kind == tasks::Kind::language) {
@@ -115,7 +149,11 @@ std::optional<Evaluation> evaluate_task(const EvaluateOptions& options, const Re
   if (!config.refined_attention.strengths.empty())
     settings["strengths"] = model::to_json(config.refined_attention.strengths);
   if (config.trained_positions > 0) settings["trained_positions"] = config.trained_positions;
-  if (task.kind == tasks::Kind::language) settings["text"] = io::fields_to_json(task.text);
+  if (task.kind == tasks::Kind::span) settings["overlap"] = task.overlap;
+  if (task.kind == tasks::Kind::language) {
+    settings["text"] = io::fields_to_json(task.text);
+    if (config.causal() && task.text.stride == 0) settings["text"]["stride"] = length;  // as windows then lie
+  }
   auto found = evaluate(opened.model, {task, examples, *objective, options.batch}, train::InterruptGuard::interrupted);
   settings["seconds"] = train::seconds_since(started);  // with reading and encoding
   return found;

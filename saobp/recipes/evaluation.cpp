@@ -17,7 +17,8 @@ void require_finite(const std::vector<std::vector<float>>& outputs) {
   for (const auto& output : outputs)
     for (float value : output)
       if (!std::isfinite(value))
-        fail("the model's outputs are not finite (", value, "): its weights, or bfloat16's range, do not hold them");
+        throw NotFinite(concat("the model's outputs are not finite (", value,
+                               "): its weights, or bfloat16's range, do not hold them"));
 }
 
 // Each rank has made some of the outputs: then all have all. What a rank has not made adds 0 to what another has.

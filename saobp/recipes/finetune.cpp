@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <list>
+#include <map>
 #include <numeric>
 
 #include "saobp/io/sealed_json.h"
@@ -11,66 +11,15 @@
 #include "saobp/pretrained/model_folder.h"
 #include "saobp/recipes/evaluation.h"
 #include "saobp/recipes/run_record.h"
+#include "saobp/recipes/scored_split.h"
 #include "saobp/recipes/task_batches.h"
 #include "saobp/recipes/training_examples.h"
 #include "saobp/recipes/validation.h"
-#include "saobp/train/wording.h"
 
 namespace saobp::recipes {
 namespace {
 
 FinetuneOptions read(const io::Json& options) { return options_from_json<FinetuneOptions>(options, "options"); }
-
-// The scores on the dev set, or on what is held back of the training set.
-class TaskScores final : public train::Validator {
- public:
-  TaskScores(std::string name, model::Model model, const Asking& asking, const train::World& world)
-      : name_(std::move(name)), model_(std::move(model)), asking_(asking), world_(world) {}
-
-  const char* figure() const override { return asking_.task.scores.front().c_str(); }
-  bool lower_is_better() const override { return false; }
-
-  std::optional<train::Validated> validate(const std::function<bool()>& stop) override {
-    newest_ = evaluate(model_, asking_, stop, world_);
-    if (!newest_) return {};
-    train::Validated validated;
-    std::vector<std::string> words;
-    for (const auto& [name, score] : newest_->scores.at("scores").items()) {
-      const auto& value = score.at("value");
-      validated.line[name] = value;
-      words.push_back(value.is_null() ? name + " undefined"
-                                      : concat(name, train::format(" %.4f", value.get<double>())));
-    }
-    const auto& headline = validated.line.at(figure());
-    validated.undefined = headline.is_null();
-    if (!validated.undefined) validated.figure = headline.get<double>();
-    validated.text = name_ + " " + io::listed(words, "and");
-    return validated;
-  }
-
-  // Of the model as it is now, by the first rank alone.
-  Evaluation now() const { return *evaluate(model_, asking_); }
-  // The same, after the last step: what the last validation found. A run that was stopped between that and its end has
-  // made it before, so that it is made again.
-  const Evaluation& last() {
-    if (!newest_) newest_ = now();
-    return *newest_;
-  }
-
- private:
-  std::string name_;
-  model::Model model_;
-  const Asking asking_;
-  const train::World& world_;
-  std::optional<Evaluation> newest_;
-};
-
-// A split that the model is scored on after training, beside dev.
-struct AlsoScored {
-  std::string name, split;  // its name in a suite
-  tasks::Examples examples;
-  std::unique_ptr<tasks::Objective> rows = {};
-};
 
 pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& task, model::HeadKind head,
                             const RunPlace& place) {
@@ -84,10 +33,21 @@ pretrained::Pretrained open(const FinetuneOptions& options, const tasks::Task& t
   };
   if (!place.resumed)
     return pretrained::open(options.start.from, options.start.tokenizer,
-                            {.head = head, .seed = static_cast<uint64_t>(options.train.seed), .change = change});
+                            {.head = head,
+                             .seed = static_cast<uint64_t>(options.train.seed),
+                             .new_head = options.start.new_head,
+                             .change = change});
   auto model =
       model::make_model(model::read_config(place.run / "config.json"), static_cast<uint64_t>(options.train.seed), head);
   return {std::move(model), text::load_tokenizer(place.run / "tokenizer.json"), {}, {}, {}};
+}
+
+// Of a task's file what its rows and scores follow from, so that a run goes on when the rest is said otherwise.
+std::string what_rows_follow_from(const tasks::Task& task) {
+  auto json = task.json;
+  for (const char* name : {"title", "source", "about", "suite", "presets", "folders", "recipe", "heads_of"})
+    json.erase(name);
+  return json.dump();
 }
 
 std::vector<int64_t> trained_items(const tasks::Objective& objective) {
@@ -103,31 +63,25 @@ class Finetuning final : public Composition {
   Finetuning(const FinetuneOptions& options, const RunPlace& place)
       : options_(options),
         place_(place),
-        task_(tasks::find_task(options.task.task, options.task.preset)),
+        task_(with_windows(tasks::find_task(options.task.task, options.task.preset), options.train.overlap,
+                           options.train.answer_windows_only)),
         opened_(open(options, task_, head_of(task_), place)),
         model_(opened_.model),
         config_(model_->config),
         train_(training_examples(task_, options.task, options.train.seed)),
-        held_(hold_back(train_, options.task.holdout, options.train.seed)),
-        dev_(tasks::read_examples(task_, "dev", options.task.data)),
+        held_(held_back()),
         encoding_(train::Clock::now()),
-        train_rows_(objective(train_)),
+        train_rows_(rows_of(train_)),
         encode_seconds_(train::seconds_since(encoding_)),
-        held_rows_(held_.list.empty() ? nullptr : objective(held_)),
-        dev_rows_(objective(dev_)),
         batches_(model_, *train_rows_, trained_items(*train_rows_),
                  {options.train.batch, options.train.accumulation, options.train.group_by_length,
                   static_cast<uint64_t>(options.train.seed)},
                  place.world),
-        dev_scores_("dev", model_, {task_, dev_, *dev_rows_, options.train.batch}, place.world) {
-    if (held_rows_)
-      held_scores_.emplace("held out", model_, Asking{task_, held_, *held_rows_, options.train.batch}, place.world);
+        dev_("dev", tasks::read_examples(task_, "dev", options.task.data), scoring()) {
     for (const auto& [name, split] : task_.also)
-      if (tasks::has_split(task_, split, options.task.data)) {
-        auto& scored =
-            also_.emplace_back(AlsoScored{name, split, tasks::read_examples(task_, split, options.task.data)});
-        scored.rows = objective(scored.examples);
-      }
+      if (tasks::has_split(task_, split, options.task.data))
+        also_.try_emplace(name, split, tasks::read_examples(task_, split, options.task.data), scoring());
+    if (auto note = note_on_shared(train_, dev_.examples()); !note.empty()) train_.notes.push_back(std::move(note));
     set_dtype(model_, options.train.dtype);
     if (learns_strength()) model_->learn_strengths();
     if (auto note = train_positions(*model_, tasks::longest(*train_rows_)); !note.empty())
@@ -156,8 +110,10 @@ class Finetuning final : public Composition {
   }
 
   train::TrainerParts trainer_parts() override {
-    train::TrainerParts parts{
-        .model = model_, .source = batches_, .validator = &validator(), .validation_keys = {validated().key}};
+    train::TrainerParts parts{.model = model_,
+                              .source = batches_,
+                              .validator = &validated(),
+                              .validation_keys = {validated().examples().key}};
     parts.save_best = [this](const fs::path& folder) {
       pretrained::save_tokenizer(*opened_.tokenizer, config_, folder);
       return model::save_model(model_, folder);
@@ -174,10 +130,10 @@ class Finetuning final : public Composition {
       for (auto& heads : given.refined_attention.strengths) std::fill(heads.begin(), heads.end(), 0.0);
     RunKeys keys = {tokenizer_key(*opened_.tokenizer, "--tokenizer"),
                     model_key(given, "the model"),
-                    {"task", "--task", key_of(task_.json.dump())},
+                    {"task", "--task", key_of(what_rows_follow_from(task_))},
                     {"train", "--data", train_.key},
-                    {"dev", "--data", dev_.key}};
-    for (const auto& scored : also_) keys.push_back({scored.split, "--data", scored.examples.key});
+                    {"dev", "--data", dev_.examples().key}};
+    for (const auto& [name, scored] : also_) keys.push_back({scored.name(), "--data", scored.examples().key});
     return keys;
   }
 
@@ -188,7 +144,7 @@ class Finetuning final : public Composition {
               {"drawn", opened_.drawn},
               {"unused", opened_.unused},
               {"notes", opened_.notes}}},
-            {"task", settings("dev", dev_)}};
+            {"task", settings(dev_)}};
   }
 
   void write_folder(const fs::path& folder) const override {
@@ -205,13 +161,12 @@ class Finetuning final : public Composition {
     for (const auto& each : opened_.notes) say.note("model", each);
     if (!opened_.drawn.empty()) say.note("drawn anew", io::listed(opened_.drawn, "and"));
     if (!opened_.unused.empty()) say.note("not used", io::listed(opened_.unused, "and"));
-    tell("train", train_, *train_rows_);
-    if (held_rows_) tell("held out", held_, *held_rows_);
-    tell("dev", dev_, *dev_rows_);
-    for (const auto& scored : also_) tell(scored.split.c_str(), scored.examples, *scored.rows);
+    tell("train", train_, *train_rows_, say);
+    if (held_) held_->tell(say);
+    dev_.tell(say);
+    for (const auto& [name, scored] : also_) scored.tell(say);
     for (const auto& [name, split] : task_.also)
-      if (std::none_of(also_.begin(), also_.end(), [&](const auto& scored) { return scored.split == split; }))
-        say.note(split, "has no file in ", options_.task.data, "; it is not scored");
+      if (!also_.contains(name)) say.note(split, "has no file in ", options_.task.data, "; it is not scored");
     const auto trainer = trainer_options();
     say.note("training", io::counted(options_.train.epochs, "epoch"), " of ",
              io::counted(batches_.steps_an_epoch(), "step"), " with ",
@@ -236,34 +191,50 @@ class Finetuning final : public Composition {
         final["best_step"] = io::require<int64_t>(io::read_sealed_json(path).json, "step", path.string());
       }
     }
-    for (const auto& name : task_.scores) final.erase(name);  // of the last look, which "dev" or "held_out" tells
-    if (held_scores_)
-      final["held_out"] = options_.train.patience > 0 ? held_scores_->now().scores : held_scores_->last().scores;
-    const auto dev = held_scores_ ? dev_scores_.now() : dev_scores_.last();
-    write_evaluation(dev, task_, "dev", settings("dev", dev_), place_.run / "eval");
+    if (held_) final["held_out"] = options_.train.patience > 0 ? held_->now().scores : held_->last().scores;
+    const auto dev = held_ ? dev_.now() : dev_.last();
+    write(dev, dev_);
+    const auto& scores = dev.scores.at("scores");  // those of the last look "dev" or "held_out" tells
+    for (const auto& [name, score] : scores.items()) final.erase(name);
     final["task"] = task_.name;
     final["dev"] = dev.scores;
-    for (const auto& scored : also_) {
-      const auto found = *evaluate(model_, {task_, scored.examples, *scored.rows, options_.train.batch});
-      write_evaluation(found, task_, scored.split, settings(scored.split, scored.examples), place_.run / "eval");
-      final["also"][scored.name] = found.scores;
-      final["also"][scored.name]["split"] = scored.split;
+    for (const auto& [name, scored] : also_) {
+      const auto found = scored.now();
+      write(found, scored);
+      final["also"][name] = found.scores;
+      final["also"][name]["split"] = scored.name();
     }
   }
 
  private:
   bool learns_strength() const { return options_.train.learn_strength != LearnStrength::none; }
 
-  std::unique_ptr<tasks::Objective> objective(const tasks::Examples& examples) const {
+  std::unique_ptr<tasks::Objective> rows_of(const tasks::Examples& examples) const {
     return tasks::make_objective(task_, examples, config_, *opened_.tokenizer, options_.train.length);
   }
 
-  TaskScores& validator() { return held_scores_ ? *held_scores_ : dev_scores_; }
-  const tasks::Examples& validated() const { return held_rows_ ? held_ : dev_; }
+  ScoredSplit::Scoring scoring() const {
+    return {task_, [this](const auto& examples) { return rows_of(examples); }, model_, options_.train.batch,
+            place_.world};
+  }
+
+  std::optional<ScoredSplit> held_back() {
+    auto held = hold_back(task_, train_, options_.task.holdout, options_.train.seed);
+    if (held.list.empty()) return std::nullopt;
+    return std::optional<ScoredSplit>(std::in_place, "held out", std::move(held), scoring());
+  }
+
+  // What is looked at while training.
+  ScoredSplit& validated() { return held_ ? *held_ : dev_; }
+  const ScoredSplit& validated() const { return held_ ? *held_ : dev_; }
+
+  void write(const Evaluation& found, const ScoredSplit& scored) const {
+    write_evaluation(found, task_, scored.name(), settings(scored), place_.run / "eval");
+  }
 
   // At the attention over the first rows that are validated on.
   std::optional<train::Looked> look(int64_t step, const std::function<bool()>& stop) const {
-    const auto& rows = held_rows_ ? *held_rows_ : *dev_rows_;
+    const auto& rows = validated().rows();
     std::vector<int64_t> items(static_cast<size_t>(std::min(options_.monitor.monitor_rows, rows.items())));
     std::iota(items.begin(), items.end(), int64_t{0});
     const auto seen = look_at_attention(model_, rows.inputs(items), options_.monitor, stop);
@@ -271,21 +242,22 @@ class Finetuning final : public Composition {
     return train::Looked{seen->to_json(step), seen->scalars(), seen->summary()};
   }
 
-  void tell(const char* topic, const tasks::Examples& examples, const tasks::Objective& rows) const {
-    place_.reporter.note(topic, examples.file.string(), ", ", io::counted(examples.list.size(), "example"));
-    for (const auto* notes : {&examples.notes, &rows.notes()})
-      for (const auto& each : *notes) place_.reporter.note(topic, each);
-  }
-
   // With which split a score is of.
-  io::Json settings(const std::string& split, const tasks::Examples& scored) const {
+  io::Json settings(const ScoredSplit& scored) const {
+    io::Json train = {{"file", train_.file.filename().string()}, {"examples", train_.list.size()}};
+    if (!train_.notes.empty()) train["notes"] = train_.notes;
+    for (const auto& example : train_.list)
+      if (!example.aligned) train["not_trained_on"].push_back(example.id);
     return {{"name", task_.name},
             {"version", task_.version},
             {"preset", options_.task.preset},
-            {"train", {{"file", train_.file.filename().string()}, {"examples", train_.list.size()}}},
-            {"held_out", held_.list.size()},
-            {split, {{"file", scored.file.filename().string()}, {"examples", scored.list.size()}}},
+            {"train", train},
+            {"held_out", held_ ? held_->examples().list.size() : 0},
+            {scored.name(),
+             {{"file", scored.examples().file.filename().string()}, {"examples", scored.examples().list.size()}}},
             {"length", options_.train.length},
+            {"overlap", options_.train.overlap},
+            {"answer_windows_only", options_.train.answer_windows_only},
             {"chosen_on_dev", false}};
   }
 
@@ -296,15 +268,13 @@ class Finetuning final : public Composition {
   model::Model model_;
   model::ModelConfig config_;
   tasks::Examples train_;
-  const tasks::Examples held_, dev_;
+  std::optional<ScoredSplit> held_;  // taken out of train_, to choose by
   const train::Clock::time_point encoding_;
   std::unique_ptr<tasks::Objective> train_rows_;
   const double encode_seconds_;
-  std::unique_ptr<tasks::Objective> held_rows_, dev_rows_;
   TaskBatches batches_;
-  std::list<AlsoScored> also_;  // whose examples their rows point to
-  TaskScores dev_scores_;
-  std::optional<TaskScores> held_scores_;  // of what is held back: where something is, it is looked at while training
+  ScoredSplit dev_;
+  std::map<std::string, ScoredSplit> also_;  // scored after training, by their names in a suite
 };
 
 io::Json shared_options(const io::Json& options) {

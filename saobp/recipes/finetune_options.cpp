@@ -1,5 +1,7 @@
 #include "saobp/recipes/finetune_options.h"
 
+#include "saobp/io/words.h"
+
 namespace saobp::recipes {
 
 void apply(const RefinementOptions& options, model::ModelConfig& config) {
@@ -20,6 +22,24 @@ void apply(const RefinementOptions& options, model::ModelConfig& config) {
   refined.strength = *options.strength;
 }
 
+tasks::Task with_windows(tasks::Task task, int64_t overlap, bool answer_windows_only) {
+  if (task.kind != tasks::Kind::span) return task;
+  if (overlap > 0) task.overlap = overlap;
+  task.answer_windows_only = answer_windows_only;
+  return task;
+}
+
+void require_windows(const std::vector<tasks::Task>& all, int64_t overlap, bool answer_windows_only) {
+  if (overlap == 0 && !answer_windows_only) return;
+  std::vector<std::string> titles;
+  for (const auto& task : all) {
+    if (task.kind == tasks::Kind::span) return;
+    titles.push_back(task.title);
+  }
+  fail_usage(overlap > 0 ? "--overlap" : "--answer-windows-only", ": was given; ", io::listed(titles, "and"),
+             titles.size() == 1 ? " has" : " have", " no contexts that go in windows");
+}
+
 FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task) {
   const auto setting = [&](int64_t& value, const char* name, int64_t everyones) {
     if (value == 0) value = io::get_or<int64_t>(task.recipe, name, everyones, task.name + ": \"recipe\"");
@@ -27,6 +47,15 @@ FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task) {
   setting(options.train.epochs, "epochs", 4);
   setting(options.train.batch, "batch", 32);
   setting(options.train.length, "length", 128);
+  const bool windows = task.kind == tasks::Kind::span;
+  if (!windows || options.train.overlap == 0) options.train.overlap = windows ? task.overlap : 0;
+  options.train.answer_windows_only &= windows;
+  const auto figure = [&](bool& of_task, double& value, const char* name) {
+    if (of_task) value = io::get_or<double>(task.recipe, name, value, task.name + ": \"recipe\"");
+    of_task = false;
+  };
+  figure(options.rate_of_task, options.optimizer.learning_rate, "learning_rate");
+  figure(options.warmup_of_task, options.train.warmup_share, "warmup_share");
   if (options.train.patience > 0 && options.task.holdout == 0) options.task.holdout = 0.1;
   return options;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "saobp/analysis/attention_monitor.h"
 #include "saobp/attention/variant.h"
@@ -29,7 +30,8 @@ struct TaskOptions {
     visit("task", self.task,
           "its name (see saobp tasks list), or the .json file of one; several: sst2,rte; a suite: glue");
     visit("preset", self.preset,
-          "a variant of the task by its name, such as append for race-middle (saobp tasks list --json shows them)");
+          "a variant of the task by its name, such as append for race-middle (saobp tasks list --json shows them); its "
+          "settings, the learning rate too, hold unless they are given");
     visit("data", self.data, "the task's published files, or a folder of such folders");
     visit("train_rows", self.train_rows, "examples to train on, drawn with --seed; 0: all", io::at_least(0));
     visit(
@@ -67,6 +69,7 @@ struct StartOptions {
   std::string from;
   std::string tokenizer;
   double dropout = 0.1;
+  bool new_head = false;
   bool extend_positions = false;
 
   template <class Self, class Visitor>
@@ -74,6 +77,9 @@ struct StartOptions {
     visit("from", self.from, "the model's folder: a run or any other");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
     visit("dropout", self.dropout, "of hidden states, attention weights and the head", io::between(0, 0.99));
+    visit("new_head", self.new_head,
+          "draw the head anew although the folder has one; of an encoder its pooler too, which was trained for "
+          "something else");
     visit("extend_positions", self.extend_positions,
           "with a --length beyond the positions that the model was trained on: stretch those by interpolation");
   }
@@ -84,6 +90,8 @@ struct FinetuneTrainOptions {
   int64_t epochs = 0;
   int64_t batch = 0;
   int64_t length = 0;
+  int64_t overlap = 0;
+  bool answer_windows_only = false;
   int64_t accumulation = 1;
   double warmup_share = 0.1;
   LearnStrength learn_strength = LearnStrength::none;
@@ -105,8 +113,13 @@ struct FinetuneTrainOptions {
     visit("batch", self.batch, "examples a pass; 0: the task's setting, else 32", io::between(0, kMaxTokensAPass));
     visit("length", self.length, "tokens of the longest row; 0: the task's setting, else 128",
           io::between(0, kMaxTokensAPass));
+    visit("overlap", self.overlap, kOverlapHelp, io::between(0, kMaxTokensAPass));
+    visit("answer_windows_only", self.answer_windows_only,
+          "of a long context train on the windows that hold the answer alone; the others otherwise teach to point at "
+          "the first token");
     visit("accumulation", self.accumulation, "passes a step", io::between(1, 1e6));
-    visit("warmup_share", self.warmup_share, "share of the steps that the warm-up takes where --warmup-steps is 0",
+    visit("warmup_share", self.warmup_share,
+          "share of the steps that the warm-up takes where --warmup-steps is 0; a preset's own unless it is given",
           io::between(0, 1));
     visit("learn_strength", self.learn_strength, kLearnStrengthHelp);
     visit("seed", self.seed, "of the head's weights, the order of the examples and dropout", io::at_least(0));
@@ -137,6 +150,9 @@ struct FinetuneOptions {
   // Mosbach et al. 2021: AdamW with bias correction, a linear schedule and a warm-up of a tenth.
   train::OptimizerOptions optimizer = {.learning_rate = 5e-5, .schedule = train::Schedule::linear, .warmup_steps = 0};
   FinetuneTrainOptions train;
+  // Whether the task's recipe, where it has them, goes before optimizer.learning_rate and train.warmup_share, which
+  // nobody has given. Not recorded: a run records what it takes.
+  bool rate_of_task = false, warmup_of_task = false;
   analysis::MonitorOptions monitor;
   train::DistributedOptions distributed;
 
@@ -152,6 +168,12 @@ struct FinetuneOptions {
     visit("distributed", self.distributed);
   }
 };
+
+// The task with what options say of windows, if it has any.
+tasks::Task with_windows(tasks::Task task, int64_t overlap, bool answer_windows_only = false);
+
+// UsageError naming the flag where options speak of windows and none of the tasks has any.
+void require_windows(const std::vector<tasks::Task>& all, int64_t overlap, bool answer_windows_only = false);
 
 // The task's settings in the place of those that are 0. UsageError naming the flag for what does not fit.
 FinetuneOptions resolved(FinetuneOptions options, const tasks::Task& task);

@@ -1,8 +1,8 @@
 #include "saobp/recipes/grid.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "saobp/io/number.h"
 #include "saobp/io/words.h"
 
 namespace saobp::recipes {
@@ -14,10 +14,9 @@ std::optional<std::vector<T>> numbers_in(std::string_view text) {
   std::vector<T> found;
   for (size_t at = 0; at <= text.size();) {
     const auto end = std::min(text.find(',', at), text.size());
-    T value{};
-    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, value);
-    if (error != std::errc() || stop != text.data() + end || !(value > 0)) return {};
-    found.push_back(value);
+    const auto value = io::number_in<T>(text.substr(at, end - at));
+    if (!value || !(*value > 0)) return {};
+    found.push_back(*value);
     at = end + 1;
   }
   return found;
@@ -43,7 +42,7 @@ std::vector<FinetuneOptions> tries_of(const Grid& grid, const FinetuneOptions& o
     for (double rate : grid.rates) {
       auto& of_try = tries.emplace_back(options);
       of_try.train.batch = batch;
-      of_try.optimizer.learning_rate = rate;
+      of_try.optimizer.learning_rate = rate, of_try.rate_of_task = false;
       if (grid.epochs > 0 && of_try.train.epochs == 0) of_try.train.epochs = grid.epochs;
       if (of_try.task.holdout == 0) of_try.task.holdout = 0.1;
     }

@@ -1,18 +1,25 @@
 #include "saobp/recipes/maps.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "saobp/analysis/capture.h"
 #include "saobp/io/base64.h"
 #include "saobp/recipes/matrices.h"
+#include "saobp/text/byte_level.h"
 
 namespace saobp::recipes {
 namespace {
 
+// Linear bytes would lose attention that is spread: in a causal model each head has an entry of 1, its first, beside
+// which a row of 512 even ones rounds to nothing. Of square roots a row keeps its sum within a few per cent.
+constexpr int kPower = 2;
+
 // [H, L, L] into the scale and the bytes of each head.
 void add(io::Json& part, const torch::Tensor& matrices) {
   const auto scale = matrices.amax({1, 2});
-  const auto bytes = (matrices / scale.clamp_min(1e-30).view({-1, 1, 1}) * 255).round().to(torch::kByte).contiguous();
+  const auto shares = matrices / scale.clamp_min(1e-30).view({-1, 1, 1});
+  const auto bytes = (shares.pow(1.0 / kPower) * 255).round().to(torch::kByte).contiguous();
   auto scales = io::Json::array(), texts = io::Json::array();
   const auto size = static_cast<size_t>(matrices.size(1) * matrices.size(2));
   for (int64_t head = 0; head < matrices.size(0); ++head) {
@@ -39,19 +46,32 @@ io::Json norms_of(const torch::Tensor& value, const torch::Tensor& output_weight
   return heads;
 }
 
-// A token begins a word unless the vocabulary marks it as going on: "##ing", or no "Ġ" before it.
+// Of each token the number of its word; special tokens are words of their own.
 std::vector<int64_t> words_of(const std::vector<std::string>& tokens, const analysis::Tokens& of, bool byte_level) {
   std::vector<int64_t> words;
   int64_t word = -1;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const bool special = !of.special.empty() && of.special[i];
     const bool before = i > 0 && !of.special.empty() && of.special[i - 1];
-    const bool goes_on =
-        byte_level ? !tokens[i].starts_with("Ġ") && !tokens[i].starts_with("Ċ") : tokens[i].starts_with("##");
-    if (i == 0 || special || before || !goes_on) ++word;
+    if (i == 0 || special || before || !text::continues_word(tokens[i], byte_level)) ++word;
     words.push_back(word);
   }
   return words;
+}
+
+// Of each token its type. Where all are of one type, two stretches of ordinary tokens with special ones between them
+// are a pair whose texts are told apart by these alone, as those of models without types are: then it is which text the
+// token is of, and of a special one the text before it.
+std::vector<int64_t> types_of(const analysis::Tokens& of) {
+  if (!of.types.empty()) return of.types;
+  std::vector<int64_t> texts(of.ids.size(), 0);
+  int64_t last = -1;
+  for (size_t i = 0; i < of.special.size(); ++i) {
+    if (!of.special[i] && (i == 0 || of.special[i - 1])) ++last;
+    texts[i] = std::max<int64_t>(last, 0);
+  }
+  if (last != 1) texts.assign(of.ids.size(), 0);
+  return texts;
 }
 
 }  // namespace
@@ -64,6 +84,7 @@ io::Json maps_of(const AnalyzedModel& model, const AnalysisSource& source, const
                    {"text", source.name()},
                    {"gtd_discount", measured.gtd_discount},
                    {"gtd_hops", measured.gtd_hops},
+                   {"power", kPower},
                    {"layers", config.num_hidden_layers},
                    {"heads", config.num_attention_heads}};
   for (const size_t place : chosen) {
@@ -71,10 +92,9 @@ io::Json maps_of(const AnalyzedModel& model, const AnalysisSource& source, const
     const auto captured = analysis::capture(model.opened.model, item.tokens, model.name);
     const auto tokens = spelled(model.opened, item);
     io::Json sequence = {{"id", items.ids[place]}, {"tokens", tokens}};
-    for (size_t i = 0; i < tokens.size(); ++i) {
+    for (size_t i = 0; i < tokens.size(); ++i)
       sequence["special"].push_back(!item.tokens.special.empty() && item.tokens.special[i] ? 1 : 0);
-      sequence["types"].push_back(item.tokens.types.empty() ? 0 : item.tokens.types[i]);
-    }
+    sequence["types"] = types_of(item.tokens);
     sequence["words"] = words_of(tokens, item.tokens, std::string(model.opened.tokenizer->kind()) == "bpe");
     for (size_t layer = 0; layer < captured.layers.size(); ++layer) {
       const auto& seen = captured.layers[layer];

@@ -72,14 +72,12 @@ void write_matrices(const std::filesystem::path& path, const AnalyzedModel& mode
     const auto& item = items.list[chosen[n]];
     const auto captured = analysis::capture(model.opened.model, item.tokens, model.name);
     std::vector<torch::Tensor> before, after, indirect;
-    bool refined = false;
     for (const auto& layer : captured.layers) {
       const auto [a, b] = analysis::matrices_of(layer);
-      refined |= analysis::is_refined(layer.options);
       before.push_back(a.to(kept)), after.push_back(b.to(kept));
       indirect.push_back(analysis::indirect_attention(b, options).to(kept));
     }
-    if (refined) add(file, concat("A_", n), torch::stack(before));
+    add(file, concat("A_", n), torch::stack(before));
     add(file, concat("B_", n), torch::stack(after));
     add(file, concat("G_", n), torch::stack(indirect));
     std::vector<std::u32string> tokens;

@@ -24,7 +24,7 @@ std::vector<std::string> spelled(const pretrained::Pretrained& opened, const ana
 std::vector<size_t> chosen_sequences(const AnalysisItems& items, const std::string& ids, int64_t dense_length);
 
 // FILE.npz: for the n-th of the chosen sequences (from 0) A_n, B_n and G_n, each [layers, heads, L, L], G being that of
-// B, and tokens_n [L]; "ids" are those of the sequences. Where nothing is refined there is no A_n: B_n is A.
+// B, and tokens_n [L]; "ids" are those of the sequences. Where nothing is refined A_n is B_n.
 void write_matrices(const std::filesystem::path& path, const AnalyzedModel& model, const AnalysisItems& items,
                     const std::vector<size_t>& chosen, const analysis::MeasureOptions& options, MatrixType type);
 

@@ -1,8 +1,9 @@
 #include "saobp/recipes/options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+
+#include "saobp/io/number.h"
 
 namespace saobp::recipes {
 namespace {
@@ -15,11 +16,9 @@ model::ModelConfig sizes_of(const ModelOptions& options) {
 using attention::has_strength;
 
 double number_of(const std::string& text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size())
-    fail_usage("--strengths: \"", text, "\" was given; a number was expected");
-  return number;
+  const auto number = io::number_in<double>(text);
+  if (!number) fail_usage("--strengths: \"", text, "\" was given; a number was expected");
+  return *number;
 }
 
 std::vector<std::string> split(const std::string& text, char at) {

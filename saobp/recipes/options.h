@@ -32,6 +32,8 @@ inline const std::vector<std::string>& enum_names(LearnStrength) {
 // A slip of the keyboard should not end in the kernel's killing the program.
 inline constexpr int64_t kMaxTokensAPass = int64_t{1} << 20, kMaxTokensAStep = int64_t{1} << 25;
 
+inline constexpr auto kOverlapHelp =
+    "tokens of a long context that two of its windows share; 0: the task's setting (128 of SQuAD)";
 inline constexpr auto kStrengthLengthHelp =
     "weaken λ in rows of more than N tokens, by N over their number, so that a long row is refined as one of N is; 0: "
     "the same λ at any length";

@@ -16,17 +16,16 @@ class Series {
   }
 
   // null of nothing, and where one of them is infinite.
-  io::Json mean() const { return number(average()); }
+  io::Json mean() const { return io::number_or_null(average()); }
   // null below two.
   io::Json error() const {
     const auto n = static_cast<double>(values_.size());
     double squares = 0;
     for (double value : values_) squares += (value - average()) * (value - average());
-    return number(std::sqrt(squares / (n * (n - 1))));
+    return io::number_or_null(std::sqrt(squares / (n * (n - 1))));
   }
 
  private:
-  static io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
   double average() const {
     double sum = 0;
     for (double value : values_) sum += value;

@@ -1,66 +1,18 @@
 #include "saobp/recipes/suite.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
-#include "saobp/scores/glue.h"
 #include "saobp/tasks/examples.h"
 #include "saobp/train/interrupt.h"
+#include "saobp/train/run_folder.h"
 
 namespace saobp::recipes {
 namespace {
 
 using io::Json;
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-Json over_seeds(const std::string& name, const std::vector<Json>& seeds) {
-  Json values = Json::array();
-  double sum = 0, squares = 0, errors = 0, defined = 0, with_error = 0;
-  for (const auto& scores : seeds) {
-    const auto& score = scores.at("scores").at(name);
-    values.push_back(score.at("value"));
-    if (score.at("standard_error").is_number()) errors += score.at("standard_error").get<double>(), ++with_error;
-    if (!score.at("value").is_number()) continue;
-    const double value = score.at("value").get<double>();
-    sum += value, squares += value * value, ++defined;
-  }
-  const double mean = sum / defined;
-  return {{"value", number(mean)},
-          {"standard_deviation",
-           number(std::sqrt(std::max(0.0, squares - defined * mean * mean) / (defined > 1 ? defined - 1 : 0.0)))},
-          {"standard_error", number(errors / with_error)},
-          {"values", values}};
-}
-
-int64_t failed_seeds(const std::vector<Json>& seeds) {
-  int64_t failed = 0;
-  for (const auto& scores : seeds) {
-    const auto& all = scores.at("scores");
-    const auto& value = all.front().at("value");
-    const auto name = all.items().begin().key();
-    const auto baselines = scores.value("baselines", Json::object());
-    double least = 0;  // of a correlation
-    if (baselines.contains("majority") && baselines.at("majority").value(name, Json()).is_number())
-      least = baselines.at("majority").at(name).get<double>();
-    failed += !value.is_number() || value.get<double>() <= least;
-  }
-  return failed;
-}
-
-Json averages_of(const Json& tasks) {
-  scores::GlueScores glue;
-  for (const auto& [task, found] : tasks.items())
-    for (const auto& [name, score] : found.at("scores").items())
-      if (score.at("value").is_number()) glue[task][name] = score.at("value").get<double>();
-  const auto json = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
-  return {{"glue_site", json(scores::glue_site_average(glue))},
-          {"glue_paper", json(scores::glue_paper_average(glue))},
-          {"glue_without_wnli", json(scores::glue_without_wnli(glue))}};
-}
 
 void check_scores(const Json& part, const std::string& where) {
   io::require<int64_t>(part, "examples", where);
@@ -111,35 +63,60 @@ bool changeable(const std::string& flag) {
   return std::find(kFinetuning.changeable.begin(), kFinetuning.changeable.end(), flag) != kFinetuning.changeable.end();
 }
 
-// Runs the run, unless it is through, and gives what it has found. Nothing when a signal came.
+// Fine-tunes or goes on, and says whether a signal came. A run that diverges says so in its record, so that the same
+// command does not try it again.
+bool interrupted_in(const FinetuneOptions& options, const fs::path& run, const train::Reporter& reporter) {
+  const auto path = run / "run.json";
+  try {
+    return (fs::exists(path) ? resume_finetuning(run, Json::object(), reporter) : finetune(options, run, reporter))
+        .interrupted;
+  } catch (const NotFinite& error) {
+    auto record = io::read_json(path);  // written before the first step
+    record["diverged"] = error.what();
+    io::write_json(path, record);
+    throw;
+  }
+}
+
+// Runs the run, unless it is through, and gives what it has found. Nothing when a signal came; NotFinite where training
+// diverged, now or before.
 std::optional<Json> final_of_run(const FinetuneOptions& options, const fs::path& run, const train::Reporter& reporter) {
   io::make_folder(run.parent_path());
   if (fs::exists(run / "run.json")) {
     const auto path = (run / "run.json").string();
     const auto record = io::read_json(path);
     const auto wanted = compared(to_json(as_recorded(options)));
-    const auto recorded =
-        compared(to_json(options_from_json<FinetuneOptions>(io::require<Json>(record, "options", path), path)));
+    // As this version would have recorded them, which knows more options.
+    const auto recorded = compared(
+        to_json(as_recorded(options_from_json<FinetuneOptions>(io::require<Json>(record, "options", path), path))));
     for (const auto& [section, values] : wanted.items())
       for (const auto& [name, value] : values.items())
         if (const auto& before = recorded.at(section).at(name); before != value && !changeable(io::flag_of(name)))
           fail(path, ": was made with another ", io::flag_of(name), " (", before.dump(), ", and not ", value.dump(),
                "); choose another --output, or give that again");
+    const auto task = tasks::find_task(options.task.task, options.task.preset);
+    const auto version = io::get_or<int64_t>(io::get_or<Json>(record, "task", Json::object(), path), "version",
+                                             task.version, path + ": task");
+    if (version != task.version)
+      fail(path, ": was made with version ", version, " of ", task.title, ", and this is version ", task.version,
+           ", whose scores are not the same; choose another --output");
+    if (const auto diverged = io::get_or<std::string>(record, "diverged", "", path); !diverged.empty())
+      throw NotFinite(diverged);
     auto found = final_of(record, path);
     if (!found.is_null()) {
+      train::Checkpoints(run, 1).sweep();  // of what a kill at its end left
       reporter.note("", run.string(), ": is there already");
       return found;
     }
-    if (resume_finetuning(run, Json::object(), reporter).interrupted) return {};
-  } else if (finetune(options, run, reporter).interrupted) {
-    return {};
   }
+  if (interrupted_in(options, run, reporter)) return {};
   if (train::InterruptGuard::interrupted()) return {};  // while it was scored: it is through, and nothing follows
   return final_of(io::read_json(run / "run.json"), (run / "run.json").string());
 }
 
 // Tries all of the grid and puts the best setting into `options`; gives {"grid", "held_out", "score", "tries":
-// [{"batch", "learning_rate", "epochs", "value"}], "best"}. Nothing when a signal came.
+// [{"batch", "learning_rate", "epochs", "value"}], "best"}; a try that diverged has the value null and says so in
+// "diverged". Nothing when a signal came.
 std::optional<Json> choose(const Grid& grid, FinetuneOptions& options, const fs::path& folder,
                            const train::Reporter& reporter) {
   const auto task = tasks::find_task(options.task.task, options.task.preset);
@@ -151,23 +128,34 @@ std::optional<Json> choose(const Grid& grid, FinetuneOptions& options, const fs:
   for (const auto& of_try : all) {
     const auto run = folder / name_of_try(of_try);
     reporter.note("", "\n", run.string());
-    const auto found = final_of_run(of_try, run, reporter);
-    if (!found) return {};
+    Json of_this = {{"batch", of_try.train.batch},
+                    {"learning_rate", of_try.optimizer.learning_rate},
+                    {"epochs", resolved(of_try, task).train.epochs},
+                    {"value", nullptr}};
+    try {
+      const auto found = final_of_run(of_try, run, reporter);
+      if (!found) return {};
+      of_this["value"] = io::require<Json>(found->value("held_out", Json()), "scores", run.string())
+                             .value(score, Json())
+                             .value("value", Json());
+    } catch (const NotFinite& error) {
+      reporter.note("no score", error.what());
+      of_this["diverged"] = error.what();
+    }
     // Of a try its figures count.
     for (const char* name : {"checkpoints", "best", "model.safetensors"}) fs::remove_all(run / name);
-    const auto value = io::require<Json>(found->value("held_out", Json()), "scores", run.string())
-                           .value(score, Json())
-                           .value("value", Json());
-    if (value.is_number() && (!best || value.get<double>() > *best))
+    if (const auto& value = of_this["value"]; value.is_number() && (!best || value.get<double>() > *best))
       best = value.get<double>(), best_try = tries.size();
-    tries.push_back({{"batch", of_try.train.batch},
-                     {"learning_rate", of_try.optimizer.learning_rate},
-                     {"epochs", resolved(of_try, task).train.epochs},
-                     {"value", value}});
+    tries.push_back(of_this);
+  }
+  if (!best) {  // scores that are undefined are better than none
+    const auto ended = [](const Json& of_try) { return !of_try.contains("diverged"); };
+    best_try = static_cast<size_t>(std::find_if(tries.begin(), tries.end(), ended) - tries.begin());
+    if (best_try == tries.size()) fail("--grid: all ", all.size(), " tries diverged; lower rates may help");
   }
   const auto& winner = all[best_try];
   options.train.batch = winner.train.batch, options.train.epochs = winner.train.epochs;
-  options.optimizer.learning_rate = winner.optimizer.learning_rate;
+  options.optimizer.learning_rate = winner.optimizer.learning_rate, options.rate_of_task = false;
   reporter.note("", "\n", task.name, ": the best of ", io::counted(all.size(), "try", "tries"),
                 " on what was held back: ", name_of_try(winner), ", ", score, " ",
                 best ? io::in_short(*best) : "undefined");
@@ -207,15 +195,19 @@ void check_suite(const FinetuneOptions& options, const std::vector<std::string>&
   if (options.train.seed > std::numeric_limits<int64_t>::max() - seeds)
     fail_usage("--seed: ", options.train.seed, " was given; there are no ", seeds, " seeds from there on");
   check(options);
-  for (const auto& name : names) tasks::find_task(name, options.task.preset);
+  model::read_config(fs::path(options.start.from) / "config.json");  // that there is one
+  if (!fs::exists(options.task.data)) fail(options.task.data, ": is missing; the files of tasks were expected");
+  std::vector<tasks::Task> all;
+  all.reserve(names.size() + 1);
+  for (const auto& name : names) all.push_back(tasks::find_task(name, options.task.preset));
   if (grid)
     for (const auto& of_try : tries_of(*grid, options)) check(of_try);
-  if (options.task.from_task.empty()) return;
-  try {
-    head_of(tasks::find_task(options.task.from_task));
-  } catch (const UsageError& error) {
-    fail_usage("--from-task: ", error.what());
-  }
+  if (!options.task.from_task.empty()) try {
+      head_of(all.emplace_back(tasks::find_task(options.task.from_task)));
+    } catch (const UsageError& error) {
+      fail_usage("--from-task: ", error.what());
+    }
+  require_windows(all, options.train.overlap, options.train.answer_windows_only);
 }
 
 // Whether the model can have a head for the task, and positions for its rows. UsageError.
@@ -224,8 +216,72 @@ void require_fit(const FinetuneOptions& options, const tasks::Task& task) {
   auto config = model::read_config(fs::path(options.start.from) / "config.json");
   if (config.family->head(kind) == nullptr)
     fail_usage("a ", config.family->name, " has no head for it (", io::enum_name(kind), ")");
-  fit_positions(config, resolved(options, task).train.length,
-                options.start.extend_positions ? Positions::stretched : Positions::kept);
+  const auto train = resolved(options, task).train;
+  if (train.overlap >= train.length)
+    fail_usage("its windows are to share ", train.overlap, " tokens (--overlap), and rows have ", train.length,
+               " (--length)");
+  fit_positions(config, train.length, options.start.extend_positions ? Positions::stretched : Positions::kept);
+}
+
+// A mean over seeds says something where all of them were trained and scored on the same.
+void require_same_files(const fs::path& run, const fs::path& first) {
+  const auto keys = [](const fs::path& of) { return io::read_json(of / "run.json").value("keys", Json::object()); };
+  const auto own = keys(run), of_first = keys(first);
+  for (const auto& [name, key] : own.items())
+    if (of_first.contains(name) && of_first.at(name) != key)
+      fail(run.string(), ": its ", name, " is not that of ", first.string(),
+           " (\"keys\" in run.json), so that a mean of both would say nothing; choose another --output, or remove the "
+           "older runs");
+}
+
+struct TaskRuns {
+  std::vector<SeedScores> found;  // by split; none where all seeds diverged
+  Json extra = Json::object();    // "grid" where settings were tried, "diverged_seeds" where there are any
+};
+
+// The runs of one task, a seed each; nothing when a signal came.
+std::optional<TaskRuns> tune_seeds(FinetuneOptions options, const tasks::Task& task, int64_t seeds,
+                                   const std::optional<Grid>& grid, const fs::path& folder,
+                                   const train::Reporter& reporter) {
+  const auto given = options;
+  const bool asked = !given.task.from_task.empty();
+  const bool with_first = asked && tasks::find_task(given.task.from_task).name != task.name;
+  if (asked && !with_first) {
+    reporter.note("", "\n", task.name, ": is the task that would come first; it is trained on alone");
+    options.task.from_task.clear();
+  }
+  TaskRuns runs;
+  fs::path first;  // that is through
+  for (int64_t n = 0; n < seeds; ++n) {
+    options.train.seed = given.train.seed + n;
+    try {
+      if (with_first) {
+        auto before = given;
+        before.train.seed = options.train.seed;
+        const auto from = tune_first(before, folder, reporter);
+        if (!from) return {};
+        options.start.from = *from, options.start.new_head = false;  // which the first task's run was to draw
+        if (options.train.learn_strength != LearnStrength::none) options.refinement.strength.reset();  // goes on
+      }
+      if (grid && !runs.extra.contains("grid")) {
+        const auto choice = choose(*grid, options, folder / task.name / "grid", reporter);
+        if (!choice) return {};
+        runs.extra["grid"] = *choice;
+      }
+      const auto run = folder / task.name / concat("seed-", options.train.seed);
+      reporter.note("", "\n", run.string());
+      const auto final = final_of_run(options, run, reporter);
+      if (!final) return {};
+      if (first.empty()) first = run;
+      require_same_files(run, first);
+      record_choice(run, runs.extra.value("grid", Json()));
+      add_seed(*final, runs.found);
+    } catch (const NotFinite& error) {
+      reporter.note("no score", error.what());
+      runs.extra["diverged_seeds"].push_back(options.train.seed);
+    }
+  }
+  return runs;
 }
 
 // The tasks of a suite that was made before into this folder stay in its summary.
@@ -239,34 +295,11 @@ void keep_others(const fs::path& path, Json& summary) {
 
 }  // namespace
 
-std::vector<SplitScores> split_scores(const Json& final) {
-  std::vector<SplitScores> found = {{final.at("task"), "dev", final.at("dev")}};
-  const auto also = final.value("also", Json::object());
-  for (const auto& [name, scores] : also.items()) found.push_back({name, scores.at("split"), scores});
-  return found;
-}
-
-Json summary_of(const std::vector<SeedScores>& all) {
-  Json tasks = Json::object();
-  for (const auto& [task, split, seeds] : all) {
-    Json scores = Json::object();
-    for (const auto& [name, score] : seeds.front().at("scores").items()) scores[name] = over_seeds(name, seeds);
-    tasks[task] = {{"split", split},
-                   {"seeds", seeds.size()},
-                   {"examples", seeds.front().at("examples")},
-                   {"scores", scores},
-                   {"baselines", seeds.front().value("baselines", Json::object())},
-                   {"failed_seeds", failed_seeds(seeds)}};
-  }
-  const auto averages = averages_of(tasks);
-  return {{"tasks", tasks}, {"averages", averages}};
-}
-
 SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::string>& names, int64_t seeds,
                        const std::optional<Grid>& grid, const fs::path& folder, const train::Reporter& reporter) {
   train::refuse_ranks("finetune with several tasks, seeds or settings");
   check_suite(given, names, grid, seeds, folder);
-  Json choices = Json::object();
+  Json extras = Json::object();
   std::vector<SeedScores> found;
   for (const auto& name : names) {
     auto options = given;
@@ -276,41 +309,28 @@ SuiteOutcome run_suite(const FinetuneOptions& given, const std::vector<std::stri
       try {
         require_fit(options, task);
         for (const char* split : {"train", "dev"}) tasks::find_split(task, split, options.task.data);
-      } catch (const Error& error) {
+      } catch (const UsageError& error) {
+        reporter.note("left out", name, ": ", error.what());
+        continue;
+      } catch (const tasks::NotAsked& error) {
         reporter.note("left out", name, ": ", error.what());
         continue;
       }
     }
-    const bool with_first = !given.task.from_task.empty() && tasks::find_task(given.task.from_task).name != task.name;
-    if (!with_first && !given.task.from_task.empty())
-      reporter.note("", "\n", task.name, ": is the task that would come first; it is trained on alone");
-    if (!with_first) options.task.from_task.clear();
-    for (int64_t n = 0; n < seeds; ++n) {
-      options.train.seed = given.train.seed + n;
-      if (with_first) {
-        auto before = given;
-        before.train.seed = options.train.seed;
-        const auto from = tune_first(before, folder, reporter);
-        if (!from) return {true, nullptr};
-        options.start.from = *from;
-        if (options.train.learn_strength != LearnStrength::none) options.refinement.strength.reset();  // goes on
-      }
-      if (n == 0 && grid) {
-        const auto choice = choose(*grid, options, folder / task.name / "grid", reporter);
-        if (!choice) return {true, nullptr};
-        choices[task.name] = *choice;
-      }
-      const auto run = folder / task.name / concat("seed-", options.train.seed);
-      reporter.note("", "\n", run.string());
-      const auto final = final_of_run(options, run, reporter);
-      if (!final) return {true, nullptr};
-      record_choice(run, choices.value(task.name, Json()));
-      add_seed(*final, found);
+    auto of_task = tune_seeds(options, task, seeds, grid, folder, reporter);
+    if (!of_task) return {true, nullptr};
+    if (of_task->found.empty()) {
+      const auto words = concat("all of its ", io::counted(seeds, "seed"), " diverged; a lower rate may help");
+      if (names.size() == 1) fail(task.name, ": ", words);
+      reporter.note("left out", name, ": ", words);
     }
+    for (auto& scores : of_task->found) found.push_back(std::move(scores));
+    extras[task.name] = of_task->extra;
   }
-  if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " has its files in ", given.task.data);
+  if (found.empty()) fail("--task: none of ", io::listed(names, "and"), " was trained on, for what is said above");
   auto summary = summary_of(found);
-  for (const auto& [task, choice] : choices.items()) summary["tasks"][task]["grid"] = choice;
+  for (const auto& [task, extra] : extras.items())
+    if (summary["tasks"].contains(task)) summary["tasks"][task].update(extra);
   keep_others(folder / "suite.json", summary);
   io::write_json(folder / "suite.json", summary);
   return {false, summary};

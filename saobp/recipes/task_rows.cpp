@@ -4,13 +4,16 @@
 #include <utility>
 
 #include "saobp/io/words.h"
+#include "saobp/recipes/evaluate.h"
 #include "saobp/recipes/finetune.h"
 #include "saobp/tasks/objective.h"
 
 namespace saobp::recipes {
 void each_task_row(const std::string& model, const TaskRowOptions& options, const train::Reporter& reporter,
                    const std::function<void(const io::Json& row)>& use) {
-  const auto task = tasks::find_task(options.task, options.preset);
+  auto task = tasks::find_task(options.task, options.preset);
+  require_windows({task}, options.overlap);
+  task = in_windows_of(std::move(task), options.overlap, model);
   const bool choice = head_of(task) == model::HeadKind::multiple_choice;
   auto config = model::read_config(fs::path(model) / "config.json");
   tasks::set_labels(task, config);
@@ -18,7 +21,7 @@ void each_task_row(const std::string& model, const TaskRowOptions& options, cons
   auto examples = tasks::read_examples(task, options.split, options.data);
   if (options.rows > 0 && options.rows < static_cast<int64_t>(examples.list.size()))
     examples.list.resize(static_cast<size_t>(options.rows));
-  const auto length = options.length > 0 ? options.length : io::get_or<int64_t>(task.recipe, "length", 128, task.name);
+  const auto length = options.length > 0 ? options.length : row_length(task, model);
   const auto objective = tasks::make_objective(task, examples, config, *tokenizer, length);
   reporter.note(task.name, examples.file.string(), ", ", io::counted(examples.list.size(), "example"), ", ",
                 io::counted(objective->items(), "item"));

@@ -18,6 +18,7 @@ struct TaskRowOptions {
   std::string split = "dev";
   std::string tokenizer;
   int64_t length = 0;
+  int64_t overlap = 0;
   int64_t rows = 0;
 
   template <class Self, class Visitor>
@@ -27,8 +28,10 @@ struct TaskRowOptions {
     visit("data", self.data, "the task's published files, or a folder of such folders");
     visit("split", self.split, "train, dev, test, or another that the task has");
     visit("tokenizer", self.tokenizer, "tokenizer.json, vocab.txt, or a folder with one; by default the model's own");
-    visit("length", self.length, "tokens of the longest row; 0: the task's setting, else 128",
+    visit("length", self.length,
+          "tokens of the longest row; 0: as the model was fine-tuned, else the task's setting, else 128",
           io::between(0, kMaxTokensAPass));
+    visit("overlap", self.overlap, kOverlapHelp, io::between(0, kMaxTokensAPass));
     visit("rows", self.rows, "examples, the first ones; 0: all", io::at_least(0));
   }
 };

@@ -1,11 +1,11 @@
 #include "saobp/recipes/what_if.h"
 
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <sstream>
 
 #include "saobp/io/error.h"
+#include "saobp/io/number.h"
 #include "saobp/io/words.h"
 #include "saobp/recipes/questions.h"
 #include "saobp/recipes/series.h"
@@ -16,13 +16,11 @@ namespace {
 constexpr int kStrengths = 8;
 
 double strength_of(const std::string& text, const std::string& whole) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || !(value > 0) ||
-      value > attention::kMaxStrength)
+  const auto value = io::number_in<double>(text);
+  if (!value || !(*value > 0) || *value > attention::kMaxStrength)
     fail_usage("--what-if: \"", whole, "\" was given, and \"", text, "\" is no strength above 0 and at most ",
                attention::kMaxStrength, "; high:0.005..0.4, low:0.1 or elemmul were expected, commas between");
-  return value;
+  return *value;
 }
 
 }  // namespace
@@ -32,10 +30,12 @@ std::vector<WhatIf> parse_what_if(const std::string& text) {
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
     const auto colon = part.find(':');
-    const auto variant = io::parse_enum<attention::Variant>(part.substr(0, colon), "--what-if");
+    const auto name = part.substr(0, colon);
+    if (name != "high" && name != "low" && part != "elemmul")
+      fail_usage("--what-if: \"", part, "\" was given; high or low with strengths, or elemmul without, was expected",
+                 io::suggestion(name, {"high", "low", "elemmul"}));
+    const auto variant = io::parse_enum<attention::Variant>(name, "--what-if");
     if (!attention::has_strength(variant)) {
-      if (colon != std::string::npos || variant == attention::Variant::original)
-        fail_usage("--what-if: \"", part, "\" was given; high or low with strengths, or elemmul without, was expected");
       all.push_back({variant, 0});
       continue;
     }
@@ -63,6 +63,12 @@ std::vector<WhatIf> parse_what_if(const std::string& text) {
   return all;
 }
 
+const std::vector<std::string>& what_if_measures() {
+  static const std::vector<std::string> all = {"attention_entropy", "normalized_entropy", "sink_rate", "top_key_share",
+                                               "gtd"};
+  return all;
+}
+
 io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& source, const AnalyzeOptions& options,
                  const std::vector<WhatIf>& what, int64_t sequences,
                  const std::function<void(const std::string&)>& tell) {
@@ -81,7 +87,8 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
     const auto opened = pretrained::open(folder, options.tokenizer, {.head = {}, .seed = {}, .change = change});
     const AnalyzedModel model{folder.string(), opened};
     const auto& refined = opened.model->config.refined_attention;
-    io::Json row = {{"attention", io::enum_name(refined.attention)}, {"strength", refined.strength}};
+    io::Json row = {{"attention", io::enum_name(refined.attention)},
+                    {"strength", refined.strengths.empty() ? io::Json(refined.strength) : io::Json()}};
     tell(concat("what if ", io::enum_name(refined.attention), " ", io::in_short(refined.strength)));
     if (i == 0) {  // the same tokens for all
       items = source.items(opened, common_length({model}, source, options), {});
@@ -102,10 +109,11 @@ io::Json what_if(const std::filesystem::path& folder, const AnalysisSource& sour
       row["standard_errors"][name] = series->error();
     }
     auto measuring = options.analysis;
-    measuring.measures = "attention_entropy,normalized_entropy,sink_rate,top_key_share,gtd";
+    measuring.measures.clear();
+    for (const auto& name : what_if_measures()) measuring.measures += (measuring.measures.empty() ? "" : ",") + name;
     measuring.buckets = false;
     const auto record = analysis::analyze(opened.model, items.list, measuring, model.name, source.name());
-    for (const char* name : {"attention_entropy", "normalized_entropy", "sink_rate", "top_key_share", "gtd"}) {
+    for (const auto& name : what_if_measures()) {
       Series heads;  // stays empty where all sequences are too long for it
       for (const auto& layer : record.at("matrices").at("B").value(name, io::Json::array()))
         for (const auto& value : layer)

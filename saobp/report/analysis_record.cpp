@@ -54,13 +54,14 @@ std::string attention_of(const io::Json& json, const std::string& source) {
                      : io::listed(layers, "and") + " in layers 0 to " + std::to_string(layers.size() - 1));
 }
 
-// Measures of whole layers have one value each, the others one for each head.
+// Measures of whole layers have one value each, the others one for each head. Older records do not say how many there
+// are.
 void require_one_size(AnalysisRecord& record) {
-  std::string first;
+  const bool said = record.layers > 0 && record.heads > 0;
   for (const auto& [letter, matrix] : {std::pair("A", &record.raw), std::pair("B", &record.refined)})
     for (const auto& [name, layers] : matrix->all()) {
-      if (first.empty()) first = name, record.layers = layers.size();
-      record.heads = std::max(record.heads, layers[0].size());
+      if (record.layers == 0) record.layers = layers.size();
+      if (!said) record.heads = std::max(record.heads, layers[0].size());
       if (layers.size() != record.layers || (layers[0].size() != 1 && layers[0].size() != record.heads))
         fail(record.source, ": \"", name, "\" of ", letter, " has ", io::counted(layers.size(), "layer"), " of ",
              io::counted(layers[0].size(), "head"), "; ", record.layers, " of ", record.heads, " were expected");
@@ -71,7 +72,7 @@ void require_one_size(AnalysisRecord& record) {
 const std::vector<Measure>& first_measures() {
   static const std::vector<Measure> all = {
       {"attention_entropy", "entropy", "nats", "mean row entropy of the matrix"},
-      {"gtd", "GTD", "", "global token dependency: the share of chains of hops in all dependency"},
+      {"gtd", "GTD", "", "global token dependency: the share of two to K hops in all dependency, both by squared norm"},
       {"indirect_entropy", "indirect", "nats", "mean row entropy of the matrix of indirect attention G"},
       {"sparsity", "sparsity", "", "share of the entries below a threshold"}};
   return all;
@@ -89,9 +90,9 @@ void check_what_if(const io::Json& json, const std::string& source) {
   }
 }
 
-// Those that one of the matrices has.
-std::vector<Measure> read_measures(const io::Json& json, const AnalysisRecord& record) {
-  std::vector<Measure> described, found;
+// Those that one of the matrices has. What is defined nowhere is taken for not there, and named.
+void read_measures(const io::Json& json, AnalysisRecord& record) {
+  std::vector<Measure> described;
   const auto all = io::get_or<io::Json>(json, "measures", io::Json::object(), record.source);
   for (const auto& [name, text] : all.items()) {
     const auto where = concat(record.source, ": \"measures\": \"", name, '"');
@@ -100,8 +101,14 @@ std::vector<Measure> read_measures(const io::Json& json, const AnalysisRecord& r
                          io::require<std::string>(text, "definition", where)});
   }
   for (const auto& measure : described.empty() ? first_measures() : described)
-    if (!record.raw.of(measure.name).empty() || !record.refined.of(measure.name).empty()) found.push_back(measure);
-  return found;
+    if (!record.raw.of(measure.name).empty() || !record.refined.of(measure.name).empty())
+      record.measures.push_back(measure);
+    else if (const auto& of_a = json.at("matrices").at("A"); of_a.contains(measure.name))
+      record.undefined.push_back(measure.name);
+}
+
+bool is_defined_somewhere(const Layers& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const auto& heads) { return !std::isnan(mean(heads)); });
 }
 
 }  // namespace
@@ -159,7 +166,8 @@ MatrixMeasures read_matrix(const io::Json& json, const char* key, const char* wh
   if (!matrix.is_object())
     fail(source, ": \"", key, "\": \"", which, "\" is ", io::type_name(matrix), "; an object was expected");
   for (const auto& [name, layers] : matrix.items())
-    if (!layers.is_null()) found.set(name, read_layers(layers, name, source));
+    if (!layers.is_null())
+      if (auto read = read_layers(layers, name, source); is_defined_somewhere(read)) found.set(name, std::move(read));
   return found;
 }
 
@@ -169,6 +177,7 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.name = std::filesystem::path(source).stem().string();
   out.model = io::get_or<std::string>(json, "model", "", source);
   out.text = io::require<std::string>(json, "text", source);
+  out.text_key = io::get_or<std::string>(json, "text_key", "", source);
   out.attention = attention_of(json, source);
   out.sequences = io::require<int64_t>(json, "sequences", source);
   out.tokens = io::require<int64_t>(json, "tokens", source);
@@ -188,9 +197,12 @@ AnalysisRecord read_analysis(const io::Json& json, const std::string& source) {
   out.idempotent_gtd = weight * weight / (1 + weight * weight);
   out.raw = read_matrix(json, "matrices", "A", source);
   out.refined = read_matrix(json, "matrices", "B", source);
+  out.layers = io::get_or<size_t>(json, "layers", 0, source);
+  out.heads = io::get_or<size_t>(json, "heads", 0, source);
   require_one_size(out);
+  out.even_share = io::get_or<double>(json, "even_share", NAN, source);
   check_what_if(json, source);
-  out.measures = read_measures(json, out);
+  read_measures(json, out);
   out.json = json;
   return out;
 }

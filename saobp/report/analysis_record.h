@@ -2,6 +2,7 @@
 // from.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -45,14 +46,17 @@ struct AnalysisRecord {
   std::string name;       // the file's name without .json
   std::string model;      // "" where an older version wrote it
   std::string text;       // what was analysed
+  std::string text_key;   // of its contents; empty where the analysis does not say
   std::string attention;  // how it was refined, for people; empty where the analysis does not say
   int64_t sequences = 0, tokens = 0, cut_sequences = 0, long_sequences = 0;
   io::Json settings;
   double gtd_discount = 0.9;
   int64_t gtd_hops = 4;
-  double idempotent_gtd = 0;      // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
-  std::vector<Measure> measures;  // of attention, in the order of a table's columns
-  io::Json json;                  // as it was read
+  double idempotent_gtd = 0;           // b² / (1 + b²), b = Σ_{t=2..K} β^{t−1}
+  double even_share = NAN;             // of the first key where each query looks at all it sees alike; NaN: not known
+  std::vector<Measure> measures;       // of attention, in the order of a table's columns, that are defined somewhere
+  std::vector<std::string> undefined;  // names of those that were taken, and are defined nowhere
+  io::Json json;                       // as it was read
   MatrixMeasures raw, refined;
   size_t layers = 0, heads = 0;
 

@@ -35,30 +35,25 @@ void in_blocks(const std::vector<Measure>& columns, size_t most, Show&& show) {
 // Terminal columns, not bytes: the only multi-byte characters here stand in headings and labels.
 size_t width_of(const std::string& text) { return static_cast<size_t>(io::code_points(text)); }
 
-std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string blanks(width - std::min(width, width_of(text)), ' ');
-  return right ? blanks + text : text + blanks;
-}
-
 constexpr size_t kLabelWidth = 12, kCellWidth = 10;
 
 std::string cell(std::optional<double> value) {
-  if (!value || std::isnan(*value)) return padded("–", kCellWidth, true);
+  if (!value || std::isnan(*value)) return io::padded("–", kCellWidth, true);
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, std::abs(*value) < 1000 ? "%.4f" : "%.3e", *value);
-  return padded(buffer, kCellWidth, true);
+  return io::padded(buffer, kCellWidth, true);
 }
 
 // Comparisons have three cells a metric and one digit less, to fit 120 columns.
 constexpr size_t kNarrowWidth = 8;
 
 std::string narrow_cell(std::optional<double> value, bool sign = false) {
-  if (!value || std::isnan(*value)) return padded("–", kNarrowWidth, true);
+  if (!value || std::isnan(*value)) return io::padded("–", kNarrowWidth, true);
   char buffer[40];
   // A difference that rounds to zero carries no sign.
   const double shown = sign && std::abs(*value) < 0.0005 ? 0.0 : *value;
   std::snprintf(buffer, sizeof buffer, sign && shown != 0 ? "%+.3f" : "%.3f", shown);
-  return padded(buffer, kNarrowWidth, true);
+  return io::padded(buffer, kNarrowWidth, true);
 }
 
 std::string without_trailing_blanks(std::string line) {
@@ -79,7 +74,7 @@ std::string footnotes(const AnalysisRecord& analysis, const std::vector<Measure>
   for (const auto& column : columns) width = std::max(width, width_of(column.heading));
   std::string out;
   for (const auto& column : columns) {
-    out += padded(column.heading, width, false) + "  " + column.definition;
+    out += io::padded(column.heading, width, false) + "  " + column.definition;
     if (column.name == "sparsity") out += " of " + setting("sparsity_threshold");
     if (column.name == "sink_rate") out += " of " + setting("sink_threshold");
     if (!column.unit.empty()) out += ", " + column.unit;
@@ -121,6 +116,10 @@ std::string refinement(const AnalysisRecord& analysis, const std::string& indent
 std::string metrics_table(const io::Json& json, TableDetail detail, const std::string& source) {
   const AnalysisRecord analysis = read_analysis(json, source);
   const auto columns = shown_measures(analysis);
+  const bool named = !io::get_or<std::string>(analysis.settings, "measures", "", source).empty();
+  const std::string undefined = analysis.undefined.empty() || !named
+                                    ? ""
+                                    : concat("\nDefined nowhere here: ", io::listed(analysis.undefined, "and"), "\n");
   const MatrixMeasures* both[] = {&analysis.raw, &analysis.refined};
   const int matrices = analysis.is_unrefined() ? 1 : 2;
   std::string out = analysis.model + " on " + analysis.text + "\n" + sizes(analysis) + "\n" + refinement(analysis, "");
@@ -134,7 +133,7 @@ std::string metrics_table(const io::Json& json, TableDetail detail, const std::s
       return text;
     };
     const auto line = [&](const std::string& label, const auto& value_of) {
-      out += padded(label, kLabelWidth, false) + cells([&](const Measure& column, const MatrixMeasures& matrix) {
+      out += io::padded(label, kLabelWidth, false) + cells([&](const Measure& column, const MatrixMeasures& matrix) {
                const Layers& layers = matrix.of(column.name);
                return cell(layers.empty() ? std::optional<double>() : value_of(layers));
              }) +
@@ -143,13 +142,14 @@ std::string metrics_table(const io::Json& json, TableDetail detail, const std::s
     out += "\n";
     if (matrices == 2) {
       const size_t width = kCellWidth * block.size();
-      out += without_trailing_blanks(padded("", kLabelWidth, false) + padded("  A: before refinement", width, false) +
-                                     "   " + padded("  B: after refinement", width, false));
+      out += without_trailing_blanks(io::padded("", kLabelWidth, false) +
+                                     io::padded("  A: before refinement", width, false) + "   " +
+                                     io::padded("  B: after refinement", width, false));
     }
-    out +=
-        padded("layer", kLabelWidth, false) +
-        cells([&](const Measure& column, const MatrixMeasures&) { return padded(column.heading, kCellWidth, true); }) +
-        "\n";
+    out += io::padded("layer", kLabelWidth, false) + cells([&](const Measure& column, const MatrixMeasures&) {
+             return io::padded(column.heading, kCellWidth, true);
+           }) +
+           "\n";
     for (size_t layer = 0; layer < analysis.layers; ++layer) {
       line(concat(layer), [&](const Layers& layers) { return mean(layers[layer]); });
       for (size_t head = 0; head < analysis.heads && detail == TableDetail::heads; ++head)
@@ -159,9 +159,10 @@ std::string metrics_table(const io::Json& json, TableDetail detail, const std::s
     }
     line("mean", [](const Layers& layers) { return mean(layers); });
   });
+  if (columns.empty()) return out + undefined;
   out +=
       "\nLayers and heads count from 0; a layer's value is the mean over its heads.\n" + footnotes(analysis, columns);
-  return out;
+  return out + undefined;
 }
 
 namespace {
@@ -184,15 +185,15 @@ std::optional<double> whole_value(const Layers& layers, size_t, size_t) {
 std::string compare_matrix(const AnalysisRecord& first, const AnalysisRecord& second,
                            MatrixMeasures AnalysisRecord::* which, const std::vector<Measure>& shared,
                            TableDetail detail) {
-  std::string names = padded("", kLabelWidth, false), heading = padded("layer", kLabelWidth, false);
+  std::string names = io::padded("", kLabelWidth, false), heading = io::padded("layer", kLabelWidth, false);
   for (const auto& measure : shared) {
-    names += padded("  " + padded(measure.heading, kNarrowWidth, true), 3 * kNarrowWidth + 2, false);
+    names += io::padded("  " + io::padded(measure.heading, kNarrowWidth, true), 3 * kNarrowWidth + 2, false);
     heading += "  ";
-    for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += padded(part, kNarrowWidth, true);
+    for (const char* part : {"(1)", "(2)", "(2)−(1)"}) heading += io::padded(part, kNarrowWidth, true);
   }
   std::string out = without_trailing_blanks(names) + heading + "\n";
   const auto line = [&](const std::string& label, ValueOf value_of, size_t layer, size_t head) {
-    out += padded(label, kLabelWidth, false);
+    out += io::padded(label, kLabelWidth, false);
     for (const auto& measure : shared) {
       const auto left = value_of((first.*which).of(measure.name), layer, head);
       const auto right = value_of((second.*which).of(measure.name), layer, head);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "saobp/io/error.h"
+#include "saobp/io/words.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
@@ -41,11 +42,13 @@ std::vector<Table> correlation_tables(const Json& correlations, const std::strin
         .columns = {
             {"measure", false}, {"Pearson's r"}, {"95 % interval"}, {"Spearman's ρ"}, {"p"}, {"corrected p"}, {"n"}}};
     std::vector<std::pair<double, Row>> rows;
+    int64_t most = 0;
     for (const auto& [name, tests] : measures.items()) {
       const auto where = concat(source, ": \"", name, '"');
       const auto pearson = io::require<Json>(tests, "pearson", where),
                  spearman = io::require<Json>(tests, "spearman", where);
       const double r = number(pearson, "r", where);
+      most = std::max(most, io::require<int64_t>(tests, "n", where));
       const double low = number(pearson, "low", where), high = number(pearson, "high", where);
       rows.emplace_back(
           std::isnan(r) ? -1 : std::abs(r),
@@ -56,11 +59,17 @@ std::vector<Table> correlation_tables(const Json& correlations, const std::strin
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     for (auto& row : rows) table.rows.push_back(std::move(row.second));
     table.note = concat(
-        "p is of Pearson's r, two-sided; corrected for ", rows.size(), " measures (Benjamini–Hochberg). ",
+        "p is of Pearson's r, two-sided; corrected for ", io::get_or<size_t>(list, "tests", rows.size(), source),
+        " measures of all that was asked (Benjamini–Hochberg). ",
+        over != "checkpoints" && most < 3 ? "Fewer than three have numbers, which is too few for a correlation. " : "",
         over == "heads"         ? "Heads of one model are no independent draws."
         : over == "checkpoints" ? "Checkpoints of one run follow one another: what rises with training correlates with "
                                   "whatever else does."
-                                : "Means over heads and layers of each sequence.");
+                                : "Means over heads and layers of each sequence.",
+        list.contains("examples") ? concat(" The sequences are parts of ",
+                                           io::counted(io::require<int64_t>(list, "examples", source), "example"),
+                                           ", and those of one example are no independent draws: p is too small.")
+                                  : "");
     tables.push_back(std::move(table));
   }
   return tables;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "saobp/io/words.h"
+#include "saobp/report/conditions.h"
 
 namespace saobp::report {
 namespace {
@@ -47,9 +48,7 @@ std::string common_start(const std::vector<std::string>& names) {
 bool analysed_alike(const RunInput& a, const RunInput& b) {
   for (const auto& one : a.analyses)
     for (const auto& other : b.analyses)
-      if (one.name == other.name && (one.text != other.text || one.sequences != other.sequences ||
-                                     one.tokens != other.tokens || one.settings != other.settings))
-        return false;
+      if (one.name == other.name && !alike(one, other)) return false;
   return true;
 }
 

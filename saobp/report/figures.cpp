@@ -4,7 +4,9 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 
+#include "saobp/report/conditions.h"
 #include "saobp/report/html.h"
 
 namespace saobp::report {
@@ -29,10 +31,16 @@ bool is_part_of(const AnalysisGroup& part, const AnalysisGroup& whole) {
 
 std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
   std::map<std::string, AnalysisGroup> groups;
+  std::set<std::string> taken;
+  for (const auto& run : runs)
+    for (const auto& analysis : run.analyses) taken.insert(analysis.name);
+  Kinds kinds(std::move(taken));
   for (size_t i = 0; i < runs.size(); ++i)
     for (const auto& analysis : runs[i].analyses) {
-      auto& group = groups[analysis.name];
-      group.name = analysis.name;
+      auto kind = kinds.of(analysis.name, analysis);
+      auto& group = groups[kind.name];
+      group.name = kind.name;
+      group.apart = std::move(kind.apart);
       group.of_run.resize(runs.size(), nullptr);
       group.of_run[i] = &analysis;
     }
@@ -57,17 +65,9 @@ std::vector<AnalysisGroup> analysis_groups(const std::vector<RunInput>& runs) {
 
 namespace {
 
-// The first analysis, where all of them measured GTD alike; null where they did not.
-const AnalysisRecord* common_settings(const AnalysisGroup& group) {
-  const AnalysisRecord* first = nullptr;
-  for (const AnalysisRecord* analysis : group.of_run) {
-    if (!analysis) continue;
-    if (!first)
-      first = analysis;
-    else if (first->gtd_discount != analysis->gtd_discount || first->gtd_hops != analysis->gtd_hops)
-      return nullptr;
-  }
-  return first;
+// One of the group's, which were all made with the same settings.
+const AnalysisRecord& one_of(const AnalysisGroup& group) {
+  return **std::find_if(group.of_run.begin(), group.of_run.end(), [](const auto* analysis) { return analysis; });
 }
 
 struct LayerMetric {
@@ -106,9 +106,15 @@ const Layers& values_of(const AnalysisRecord* analysis, const Which& which, cons
   return analysis && analysis->is_unrefined() == which.unrefined ? (analysis->*which.matrix).of(measure) : none;
 }
 
-// Groups stand a little apart, so that their marks can be told.
-double apart(const SeedGroup& group, const std::vector<SeedGroup>& groups) {
-  return 0.05 * (group.colour - (static_cast<double>(groups.size()) - 1) / 2);
+// Groups that were analysed stand a little apart, so that their marks can be told.
+double apart(const SeedGroup& group, const std::vector<SeedGroup>& groups, const AnalysisGroup& analyses) {
+  double place = 0, all = 0;
+  for (const auto& other : groups) {
+    if (std::none_of(other.runs.begin(), other.runs.end(), [&](size_t run) { return analyses.of_run[run]; })) continue;
+    if (&other == &group) place = all;
+    ++all;
+  }
+  return 0.05 * (place - (all - 1) / 2);
 }
 
 const SeedGroup& group_of(size_t run, const std::vector<SeedGroup>& groups) {
@@ -144,7 +150,7 @@ Chart layer_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup
         for (size_t head = 0; head < values[layer].size(); ++head)
           if (const double value = values[layer][head]; !std::isnan(value))
             dots.points.push_back(
-                {static_cast<double>(layer) + apart(group, groups), value,
+                {static_cast<double>(layer) + apart(group, groups, analyses), value,
                  concat(runs[run].name, ", ", which.name, ", layer ", layer, ", head ", head, ": ", fixed(value, 4))});
       if (!dots.points.empty()) chart.series.push_back(std::move(dots));
     }
@@ -155,7 +161,7 @@ Chart layer_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup
       for (size_t layer = 0; layer < values.size(); ++layer)
         if (const double value = mean(values[layer]); !std::isnan(value))
           points.push_back(
-              {static_cast<double>(layer) + apart(group_of(index, groups), groups), value,
+              {static_cast<double>(layer) + apart(group_of(index, groups), groups, analyses), value,
                concat(run.name, ", ", which.name, ", layer ", layer, ": ", fixed(value, 4), " (mean of heads)")});
       return points;
     });
@@ -200,18 +206,15 @@ std::vector<Chart> layer_charts(const std::vector<RunInput>& runs, const std::ve
   for (const auto& metric : kLayerMetrics) {
     auto chart = layer_chart(runs, groups, analyses, metric);
     if (metric.measure == std::string("gtd")) {
-      if (const AnalysisRecord* settings = common_settings(analyses)) {
-        const std::string value = fixed(settings->idempotent_gtd, 3);
-        chart.reference = Reference{settings->idempotent_gtd, value};
-        chart.caption +=
-            " The line at " + value + " (β = " + plain_text(settings->gtd_discount) +
-            ", K = " + std::to_string(settings->gtd_hops) +
-            ") is the value of every matrix that is its own square: all tokens on one key, each on "
-            "itself, or all on all alike. Most heads above it have a sink, and GTD falls when the sink goes: "
-            "higher is not better, and a value near the line says which only together with the entropy.";
-      } else {
-        chart.caption += " The analyses used different hops or discounts, so these curves are not comparable.";
-      }
+      const auto& settings = one_of(analyses);
+      const std::string value = fixed(settings.idempotent_gtd, 3);
+      chart.reference = Reference{settings.idempotent_gtd, value};
+      chart.caption +=
+          " The line at " + value + " (β = " + plain_text(settings.gtd_discount) +
+          ", K = " + std::to_string(settings.gtd_hops) +
+          ") is the value of every matrix that is its own square: all tokens on one key, each on "
+          "itself, or all on all alike. Heads above it often have a sink, and GTD falls when the sink goes: "
+          "higher is not better, and a value near the line says which only together with the entropy.";
     }
     if (!chart.series.empty() && fit_axes(chart, {.least = metric.least, .keep_x = true}))
       charts.push_back(std::move(chart));

@@ -37,8 +37,16 @@ class Writer {
   }
 
   std::vector<std::string> write() {
-    sinks();
-    if (!sinks_.empty()) kind_of_sinks();
+    // Where looking everywhere alike already gives nearly the share of a sink, no sink can be told.
+    if (analysis_.even_share > threshold_ * 2 / 3 && !used("top_key_share").empty()) {
+      out_.push_back(concat("The sequences are too short to tell a sink, with ", tokens_of_mean(),
+                            " on average: a head that looks everywhere alike gives one key ",
+                            percent(analysis_.even_share), " of its attention. Take longer texts."));
+    } else {
+      sinks();
+      if (!sinks_.empty()) kind_of_sinks();
+    }
+    long_ones();
     gtd();
     states();
     refinement();
@@ -46,6 +54,11 @@ class Writer {
   }
 
  private:
+  std::string tokens_of_mean() const {
+    return io::counted(std::llround(static_cast<double>(analysis_.tokens) / static_cast<double>(analysis_.sequences)),
+                       "token");
+  }
+
   const Layers& used(const char* measure) const { return analysis_.refined.of(measure); }
 
   // ± the standard error of the mean over sequences, where it is known.
@@ -65,6 +78,15 @@ class Writer {
   double at(const char* measure, const Head& head) const {
     const Layers& layers = used(measure);
     return layers.empty() || head.head >= layers[head.layer].size() ? NAN : layers[head.layer][head.head];
+  }
+
+  void long_ones() {
+    if (analysis_.long_sequences == 0) return;
+    const bool all = analysis_.long_sequences == analysis_.sequences;
+    out_.push_back(
+        concat(all ? "All sequences" : concat(analysis_.long_sequences, " of ", analysis_.sequences, " sequences"),
+               " are too long to hold their matrices (--dense-length): of these only what takes no matrix "
+               "was measured, and no sink was looked for."));
   }
 
   void sinks() {
@@ -121,12 +143,14 @@ class Writer {
   void gtd() {
     const auto all = ranked(used("gtd"));
     if (all.empty()) return;
-    const double line = analysis_.idempotent_gtd;
+    // Heads on the line, which rounding puts to either side, do not lie above it.
+    const double line = analysis_.idempotent_gtd + 5e-4;
     const auto above = std::count_if(all.begin(), all.end(), [&](const Head& h) { return h.value > line; });
     std::string text = concat("GTD is ", fixed(mean(used("gtd")), 3), " on average");
     if (above == 0) {
-      out_.push_back(
-          text + concat("; no head lies above ", fixed(line, 3), ", the value of attention that is its own square."));
+      out_.push_back(text + concat("; no head lies above ", fixed(analysis_.idempotent_gtd, 3),
+                                   ", the value of attention that is its own square: by this measure none looks as one "
+                                   "that has collapsed onto a key, which entropy beside it may confirm."));
       return;
     }
     // Where GTD is high since attention has collapsed, heads that stand above the line are those with a sink.
@@ -134,8 +158,8 @@ class Writer {
     for (const auto& h : all)
       both += h.value > line && std::any_of(sinks_.begin(), sinks_.end(),
                                             [&](const Head& s) { return s.layer == h.layer && s.head == h.head; });
-    text += concat("; ", io::counted(above, "head"), above == 1 ? " lies" : " lie", " above ", fixed(line, 3),
-                   ", the value of attention that is its own square");
+    text += concat("; ", io::counted(above, "head"), above == 1 ? " lies" : " lie", " above ",
+                   fixed(analysis_.idempotent_gtd, 3), ", the value of attention that is its own square");
     if (both > 0 && above == 1) text += ", and has a sink";
     if (both > 0 && above > 1)
       text += concat(", ", both == above ? "all" : std::to_string(both), " of them with a sink");
@@ -149,7 +173,7 @@ class Writer {
     if (!cosines.is_array() || cosines.empty() || !cosines.back().is_number()) return;
     const auto last = cosines.back().get<double>();
     out_.push_back(concat("Hidden states of two tokens have a mean cosine of ", fixed(last, 2),
-                          " behind the last layer: ",
+                          " after the last layer: ",
                           last > 0.9   ? "they have collapsed towards one direction (rank collapse)"
                           : last > 0.6 ? "they share much of one direction"
                                        : "they have kept apart",
@@ -184,12 +208,12 @@ std::vector<std::string> findings(const AnalysisRecord& analysis, const io::Json
   return Writer(analysis, json).write();
 }
 
-std::string findings_text(const io::Json& json, const std::string& source) {
+std::string findings_text(const io::Json& json, const std::string& source, const std::string& of) {
   const auto analysis = read_analysis(json, source);
   const auto sentences = findings(analysis, json);
   if (sentences.empty()) return "";
-  std::string out =
-      concat("What this says (", io::counted(analysis.sequences, "sequence"), "; ± is the standard error)\n");
+  std::string out = concat("What this says", of.empty() ? "" : " of " + of, " (",
+                           io::counted(analysis.sequences, "sequence"), "; ± is the standard error)\n");
   for (const auto& sentence : sentences) out += in_lines(sentence, "– ", "  ");
   return out;
 }

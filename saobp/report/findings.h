@@ -16,6 +16,6 @@ std::vector<std::string> findings(const AnalysisRecord& analysis, const io::Json
 
 // The same behind a heading ("" where there is nothing to say), a paragraph each, at most 110 characters a line. Error
 // naming `source` as read_analysis has them.
-std::string findings_text(const io::Json& json, const std::string& source);
+std::string findings_text(const io::Json& json, const std::string& source, const std::string& of = "");
 
 }  // namespace saobp::report

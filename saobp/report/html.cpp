@@ -54,6 +54,10 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+std::string folded(const std::string& title, const std::string& html) {
+  return "<details class='folded'><summary>" + escape(title) + "</summary>\n" + html + "</details>\n";
+}
+
 std::string fixed(double value, int digits) {
   if (std::isnan(value)) return "–";
   if (!std::isfinite(value)) return "not finite";

@@ -18,6 +18,9 @@ std::string escape(std::string_view text);
 // In the place of what a run did not record.
 inline const std::string kAbsent = "<span class='absent'>not recorded</span>";
 
+// HTML that is seen when one opens it by its title; on paper it is open.
+std::string folded(const std::string& title, const std::string& html);
+
 // "%.{digits}f"; "not finite" where it is not.
 std::string fixed(double value, int digits);
 using io::grouped;

@@ -53,7 +53,7 @@ Json correlations_of_heads(const AnalysisRecord& analysis, const Json& importanc
   if (!importance.is_null()) {
     std::vector<double> heads;
     for (const auto& layer : importance)
-      for (const auto& value : layer) heads.push_back(value.is_number() ? value.get<double>() : NAN);
+      for (const auto& value : layer) heads.push_back(io::number_or_nan(value));
     measures.emplace_back("importance", std::move(heads));
     std::sort(measures.begin(), measures.end());
   }
@@ -74,15 +74,28 @@ Json correlations_of_heads(const AnalysisRecord& analysis, const Json& importanc
   return json;
 }
 
+// Five digits, of numbers in arrays of arrays: more than a chart shows.
+void round_all(Json& values) {
+  if (values.is_array())
+    for (auto& each : values) round_all(each);
+  else if (values.is_number_float() && values != 0.0) {
+    const double value = values.get<double>();
+    const double scale = std::pow(10.0, 4 - std::floor(std::log10(std::abs(value))));
+    if (std::isfinite(scale)) values = std::round(value * scale) / scale;
+  }
+}
+
 // What the scripts read of an analysis.
 Json data_of(const AnalysisRecord& analysis) {
-  Json record;
-  for (const char* key : {"measures", "matrices"})
-    if (const auto found = analysis.json.find(key); found != analysis.json.end()) record[key] = *found;
+  Json record = {{"units", Json::object()}, {"matrices", Json::object()}};
+  for (const auto& measure : analysis.measures)
+    if (!measure.unit.empty()) record["units"][measure.name] = measure.unit;
+  auto& matrix = record["matrices"]["B"] = analysis.json.at("matrices").at("B");
+  const auto importance = importance_of(analysis);
+  if (!importance.is_null()) matrix["importance"] = importance;
+  for (auto& measure : matrix) round_all(measure);
   record["idempotent_gtd"] = analysis.idempotent_gtd;
   record["heads"] = analysis.heads;
-  const auto importance = importance_of(analysis);
-  if (!importance.is_null()) record["matrices"]["B"]["importance"] = importance;
   record["correlations"] = correlations_of_heads(analysis, importance);
   return {{"name", analysis.name}, {"record", record}};
 }
@@ -97,46 +110,51 @@ std::string in_script(const Json& json) {
 std::string findings_section(const std::vector<RunInput>& runs) {
   size_t analyses = 0;
   for (const auto& run : runs) analyses += run.analyses.size();
-  const bool folded = analyses > 3;
   std::string items;
   for (const auto& run : runs)
     for (const auto& analysis : run.analyses) {
       const auto sentences = findings(analysis, analysis.json);
       if (sentences.empty()) continue;
-      const auto heading = escape(run.name + ", " + analysis.name);
-      items += folded ? "<details class='findings'><summary>" + heading + "</summary>\n" : "<h3>" + heading + "</h3>\n";
-      items += "<ul class='findings'>\n";
-      for (const auto& sentence : sentences) items += "<li>" + escape(sentence) + "</li>\n";
-      items += folded ? "</ul></details>\n" : "</ul>\n";
+      const auto heading = run.name + ", " + analysis.name;
+      std::string list = "<ul class='findings'>\n";
+      for (const auto& sentence : sentences) list += "<li>" + escape(sentence) + "</li>\n";
+      list += "</ul>\n";
+      items += analyses > 3 ? folded(heading, list) : "<h3>" + escape(heading) + "</h3>\n" + list;
     }
   return items.empty() ? "" : "<section><h2>What the analyses say</h2>\n" + items + "</section>\n";
 }
 
-constexpr const char* kHeads =
-    "<section id='heads'><h2>Heads as points</h2>\n<p>Any measure of B against any other, with the distribution of "
-    "each "
-    "along its side. GTD is no scale from bad to good: most heads above the dotted line have a sink, it falls when the "
-    "sink "
-    "goes, "
-    "and heads on the line may look at one key, at themselves, or at all alike.</p>\n<div class='controls' "
-    "id='heads-controls'></div>\n<div class='legend' id='heads-legend'></div>\n<div class='chart' "
-    "id='heads-chart'></div>\n<p class='fine' "
-    "id='heads-note'></p>\n<div "
-    "id='heads-correlations'></div><div "
-    "id='heads-table'></div></section>\n";
+std::string why_left_out() {
+  return concat(" left out, so that the page stays below ", io::size_in_words(static_cast<double>(kLargestPage)), ".");
+}
 
-constexpr const char* kMaps =
-    "<section id='maps'><h2>Attention maps</h2>\n<p>Rows look at columns; dark is much, on the scale of the map that "
-    "is "
-    "shown. Attention is not an explanation: that a head looks at a token does not say that the answer depends on "
-    "it.</p>\n<div class='controls' id='map-controls'></div>\n<div class='maps'><div><div class='map-place'><canvas "
-    "id='map' role='application' "
-    "tabindex='0'></canvas><div id='map-cursor'></div></div><p id='map-hover' "
-    "aria-live='polite'></p></div>\n<div><h3>All heads</h3><div "
-    "id='map-heads'></div></div></div>\n<h3>Tokens</h3><div id='map-tokens'></div>\n<h3>Chains of hops</h3><div "
-    "id='map-paths' class='scroll' tabindex='0'></div></section>\n";
+// The analyses that find room behind what is `used` of it, one of each run in turn; whether there are any.
+bool add_analyses(const std::vector<RunInput>& runs, size_t room, size_t& used, Json& data,
+                  std::vector<std::string>& remarks) {
+  std::vector<std::vector<std::string>> left_out(runs.size());
+  size_t most = 0;
+  for (const auto& run : runs) most = std::max(most, run.analyses.size());
+  bool any = false;
+  for (size_t n = 0; n < most; ++n)
+    for (size_t run = 0; run < runs.size(); ++run) {
+      if (n >= runs[run].analyses.size()) continue;
+      auto found = data_of(runs[run].analyses[n]);
+      const auto size = in_script(found).size();
+      if (used + size > room) {
+        left_out[run].push_back(runs[run].analyses[n].name);
+        continue;
+      }
+      used += size, any = true;
+      data["runs"][run]["analyses"].push_back(std::move(found));
+    }
+  for (size_t run = 0; run < runs.size(); ++run)
+    if (!left_out[run].empty())
+      remarks.push_back(concat(runs[run].name, ": heads as points of ", io::listed(left_out[run], "and"),
+                               left_out[run].size() == 1 ? " was" : " were", why_left_out()));
+  return any;
+}
 
-// The maps' sequences that find room behind what is `used` of it, one of each run in turn; whether there are any.
+// The maps' sequences that find room, likewise.
 bool add_maps(const std::vector<RunInput>& runs, size_t room, size_t used, Json& data,
               std::vector<std::string>& remarks) {
   struct Place {
@@ -169,8 +187,7 @@ bool add_maps(const std::vector<RunInput>& runs, size_t room, size_t used, Json&
   for (const auto& [run, map, kept, left_out] : places) {
     if (!left_out.empty())
       remarks.push_back(concat(runs[run].name, ": the maps of ", io::counted(left_out.size(), "sequence"), " (",
-                               io::listed(left_out, "and"), ") were left out, so that the page stays below ",
-                               io::size_in_words(static_cast<double>(kLargestPage)), "."));
+                               io::listed(left_out, "and"), ") were", why_left_out()));
     if (kept["sequences"].empty()) continue;
     data["runs"][run]["maps"].push_back(kept);
     any = true;
@@ -185,24 +202,21 @@ Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vect
   Interactive out;
   const auto plotly = packed_plotly();
   Json data = {{"runs", Json::array()}, {"charts", Json::array()}};
-  bool analyses = false;
-  for (const auto& run : runs) {
-    Json entry = {{"name", run.name}, {"analyses", Json::array()}, {"maps", Json::array()}};
-    for (const auto& analysis : run.analyses) entry["analyses"].push_back(data_of(analysis)), analyses = true;
-    data["runs"].push_back(entry);
-  }
+  for (const auto& run : runs)
+    data["runs"].push_back({{"name", run.name}, {"analyses", Json::array()}, {"maps", Json::array()}});
   for (const auto& group : groups)
     for (const size_t run : group.runs) data["runs"][run]["colour"] = group.colour;
   for (const auto& chart : charts) data["charts"].push_back(chart_json(chart));
   const std::string library = plotly.empty() ? "" : io::base64(std::as_bytes(std::span(plotly)));
   size_t used = in_script(data).size() + library.size();
+  const bool analyses = add_analyses(runs, room, used, data, out.remarks);
   const bool maps = add_maps(runs, room, used, data, out.remarks);
   if (charts.empty() && !analyses && !maps) return out;
   if (plotly.empty())
     out.remarks.push_back("Charts that one can work with are missing: plotly was not installed when saobp was built.");
   out.sections = findings_section(runs);
-  if (analyses && !plotly.empty()) out.sections += kHeads;
-  if (maps) out.sections += kMaps;
+  if (analyses && !plotly.empty()) out.sections += page_part("heads.html");
+  if (maps) out.sections += page_part("maps.html");
   out.scripts = "<script type='application/json' id='data'>" + in_script(data) + "</script>\n";
   if (!plotly.empty()) out.scripts += "<script type='application/gzip' id='plotly'>" + library + "</script>\n";
   for (const char* part : {"base.js", "figures.js", "maps.js", "heads.js"})

@@ -18,7 +18,8 @@ struct Interactive {
   std::vector<std::string> remarks;  // what was left out, a sentence each
 };
 
-// Sequences' maps are taken in their order, one of each run in turn, until `room` bytes of kLargestPage are used.
+// Analyses, then sequences' maps, are taken in their order, one of each run in turn, until `room` bytes of kLargestPage
+// are used.
 Interactive interactive_parts(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                               const std::vector<Chart>& charts, size_t room);
 

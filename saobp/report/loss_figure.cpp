@@ -11,6 +11,10 @@ namespace {
 
 using Look = Series::Look;
 
+bool is_finetuned(const RunInput& run) {
+  return run.record.is_object() && run.record.value("command", io::Json()) == "finetune";
+}
+
 int64_t window_for(const RunInput& run) {
   return std::max<int64_t>(1, static_cast<int64_t>(run.train_loss.size()) / 20);
 }
@@ -19,8 +23,11 @@ int64_t window_for(const RunInput& run) {
 std::optional<Chart> loss_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups, double from) {
   Chart chart;
   chart.x_title = "step";
-  const bool of_tasks = std::all_of(runs.begin(), runs.end(), [](const RunInput& run) { return !run.tasks.empty(); });
-  chart.y_title = of_tasks ? "loss per example" : "nats per predicted token";
+  const auto of_tasks = std::count_if(runs.begin(), runs.end(), [](const RunInput& run) { return is_finetuned(run); }),
+             trained = std::count_if(runs.begin(), runs.end(), [](const RunInput& run) { return run.trains(); });
+  chart.y_title = of_tasks == 0         ? "nats per predicted token"
+                  : of_tasks == trained ? "loss per example"
+                                        : "nats per predicted token, or loss per example";
   const auto curve = [&](const std::vector<LossPoint>& logged, const std::vector<double>* values,
                          const std::string& title) {
     std::vector<Point> points;

@@ -41,7 +41,10 @@ constexpr Monitored kMonitored[] = {
      "of position do, or the same for all tokens, which is collapse.",
      0.2, lowest, "lowest head"},
     {"gtd", "monitored-gtd", "Global token dependency while training", "GTD, between 0 and 1",
-     "Estimated from random vectors; its standard errors are in metrics.jsonl.", 0.05, nullptr, ""},
+     "Estimated from random vectors; its standard errors are in metrics.jsonl. Above 0.856, which is the value of "
+     "attention that is its own square with the usual β = 0.9 and K = 4, there is often a sink, and GTD falls when the "
+     "sink goes: higher is not better.",
+     0.05, nullptr, ""},
     {"top_key_share", "monitored-sinks", "Sinks while training", "share of the most attended key",
      "The share of all attention that goes to the key which most of it goes to, mean over sequences. Above 0.3 one "
      "speaks of a sink.",
@@ -61,13 +64,13 @@ std::vector<Point> over_steps(const RunInput& run, const char* measure, bool ref
   return points;
 }
 
-// Learned λ of each layer, means over heads.
+// λ of each layer, where it changes, means over heads.
 Chart strengths_chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
   Chart chart{.id = "monitored-strengths",
               .title = "Strength λ while training",
               .x_title = "step",
               .y_title = "λ",
-              .caption = "As it is learned; of heads their mean. The number is the layer."};
+              .caption = "Learned, or growing to its end; of heads their mean. The number is the layer."};
   size_t layers = 0;
   for (const auto& run : runs)
     for (const auto& point : run.strengths_logged) layers = std::max(layers, point.strengths.size());

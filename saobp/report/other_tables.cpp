@@ -46,7 +46,7 @@ std::string other_tables(const io::Json& analysis, TableDetail detail, const std
     for (const auto& value : io::convert<std::vector<io::Json>>(values, where))
       states[name].push_back(number(value, where));
     while (places.size() < states[name].size())
-      places.push_back(places.empty() ? "the embeddings" : concat("behind layer ", places.size() - 1));
+      places.push_back(places.empty() ? "the embeddings" : concat("after layer ", places.size() - 1));
   }
   const auto of_weights = io::get_or<io::Json>(analysis, "weights", io::Json::object(), source);
   for (const auto& [name, layers] : of_weights.items()) {

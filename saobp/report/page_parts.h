@@ -6,7 +6,7 @@
 
 namespace saobp::report {
 
-// "page.css", "base.js", "maps.js" or "charts.js": the files of report/page.
+// A file of report/page by its name, such as "page.css".
 const char* page_part(const std::string& name);
 
 // plotly.min.js, gzipped; empty where it was not installed when the program was built.

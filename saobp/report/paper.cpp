@@ -90,10 +90,10 @@ const std::vector<PaperTable>& paper_tables() {
 }
 
 const std::vector<PaperCorrelation>& paper_correlations() {
-  static const std::vector<PaperCorrelation> all = {{"WikiText perplexity", -0.97, -0.87},
-                                                    {"SST-2", 0.92, 0.87},
-                                                    {"HellaSwag", 0.72, 0.74},
-                                                    {"RACE-Middle", 0.74, 0.61}};
+  static const std::vector<PaperCorrelation> all = {{"WikiText perplexity", "", -0.97, -0.87},
+                                                    {"SST-2", "sst2", 0.92, 0.87},
+                                                    {"HellaSwag", "hellaswag", 0.72, 0.74},
+                                                    {"RACE-Middle", "race-middle", 0.74, 0.61}};
   return all;
 }
 

@@ -26,6 +26,7 @@ const std::vector<PaperTable>& paper_tables();
 // Table 6: what GTD correlates with, over the checkpoints of BERT-Mini.
 struct PaperCorrelation {
   const char* with;
+  const char* task;  // as it is called here; "": perplexity
   double single_layer, cross_layer;
 };
 const std::vector<PaperCorrelation>& paper_correlations();

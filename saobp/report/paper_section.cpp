@@ -1,6 +1,7 @@
 #include "saobp/report/paper_section.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -8,6 +9,7 @@
 #include <set>
 
 #include "saobp/io/words.h"
+#include "saobp/report/conditions.h"
 #include "saobp/report/correlation_table.h"
 #include "saobp/report/figures.h"
 #include "saobp/report/html.h"
@@ -28,12 +30,12 @@ struct Figure {
 };
 using Found = std::optional<Figure>;
 
-// One score of a task; of names the first that is there. Of a suite with the spread over its seeds.
+// One score of a task on its dev set; of names the first that is there. Of a suite with the spread over its seeds.
 Found score_of(const RunInput& run, const std::string& task, const std::vector<const char*>& names) {
   for (const auto& record : run.tasks)
     for (const char* name : names) {
       const auto& scores = record.scores.at("scores");
-      if (record.name != task || !scores.contains(name)) continue;
+      if (record.name != task || record.split != "dev" || !scores.contains(name)) continue;
       const double unit = scores::unit_of(name);
       const auto value = number_in(scores.at(name), "value"), spread = number_in(scores.at(name), "standard_deviation");
       const auto error = spread ? spread : number_in(scores.at(name), "standard_error");
@@ -54,18 +56,30 @@ Found glue_average(const RunInput& run) {
   scores::GlueScores all;
   for (const auto& record : run.tasks)
     for (const auto& [name, score] : record.scores.at("scores").items())
-      if (const auto value = number_in(score, "value")) all[record.name][name] = *value;
+      if (const auto value = record.split == "dev" ? number_in(score, "value") : std::nullopt)
+        all[record.name][name] = *value;
   const auto average = scores::glue_paper_average(all);
   return average ? Found(Figure{100 * *average}) : std::nullopt;
 }
 
-// The mean of B over heads and layers on RACE-Middle's rows.
-Found measured(const RunInput& run, const char* measure) {
+// Of RACE-Middle's rows; null where there is none that has the measure.
+const AnalysisRecord* race_analysis(const RunInput& run, const char* measure) {
   for (const char* name : {"race-middle", "race"})
     for (const auto& analysis : run.analyses)
-      if (analysis.name.starts_with(name) && !analysis.name.starts_with("race-high"))
-        if (const double value = mean(analysis.refined.of(measure)); !std::isnan(value)) return Figure{value};
-  return {};
+      if (analysis.name.starts_with(name) && !analysis.name.starts_with("race-high") &&
+          !std::isnan(mean(analysis.refined.of(measure))))
+        return &analysis;
+  return nullptr;
+}
+
+// The mean of B over heads and layers, with its error over sequences.
+Found measured(const RunInput& run, const char* measure) {
+  const auto* analysis = race_analysis(run, measure);
+  if (!analysis) return {};
+  const auto& source = analysis->source;
+  const auto all = io::get_or<Json>(analysis->json, "errors_of_means", Json::object(), source);
+  const auto errors = io::get_or<Json>(all, "B", Json::object(), source);
+  return Figure{mean(analysis->refined.of(measure)), number_in(errors, measure)};
 }
 
 Found tokens_per_second(const RunInput& run) {
@@ -124,8 +138,8 @@ std::vector<Cell> cells_of(int table) {
 const char* note_of(int table) {
   switch (table) {
     case 1:
-      return "Measures are of B, on the analysis whose name begins with \"race\"; the paper does not say whether its "
-             "are.";
+      return "Measures are of B, on the analysis whose name begins with \"race\", ± their standard error over rows; "
+             "the paper does not say whether its are. Higher GTD is not better: it falls when a sink goes.";
     case 2:
       return "SQuAD: exact match here; the paper says accuracy. GLUE's average as the paper takes it.";
     case 3:
@@ -178,6 +192,24 @@ void add_paper(const PaperTable& paper, const std::set<std::string>& sizes, Add&
     if (!known || sizes.contains(row.size)) add(row);
 }
 
+// On how many rows the measures of Table 1 were taken, which need not be all that the score is of, and which were taken
+// otherwise than the first.
+std::string how_analysed(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) {
+  std::string words, others;
+  const AnalysisRecord* first = nullptr;
+  for (const auto& group : groups)
+    for (const size_t run : group.runs)
+      if (const auto* analysis = race_analysis(runs[run], "gtd")) {
+        words += concat(words.empty() ? " Taken on " : ", ", io::counted(analysis->sequences, "row"), " (",
+                        runs[run].name, ")");
+        if (!first) first = analysis;
+        if (const auto differs = apart(conditions_of(*analysis), conditions_of(*first)); !differs.empty())
+          others += concat(" Not to be set beside the first, since measured otherwise: ", runs[run].name, " (",
+                           io::listed(differs, "and"), ").");
+      }
+  return words.empty() ? "" : words + "." + others;
+}
+
 std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunInput>& runs,
                                 const std::vector<SeedGroup>& groups, const std::set<std::string>& sizes) {
   const auto cells = cells_of(paper.number);
@@ -203,6 +235,7 @@ std::optional<Table> comparison(const PaperTable& paper, const std::vector<RunIn
     if (own) table.rows.push_back(std::move(row));
   }
   if (!any) return {};
+  if (paper.number == 1) table.note += how_analysed(runs, groups);
   if (any_baseline) table.rows.push_back(baselines);
   add_paper(paper, sizes, [&](const PaperRow& of) {
     Row row{{concat("paper: ", of.size, " ", of.variant)}, true};
@@ -216,51 +249,66 @@ std::string written(const scores::Correlation& found) {
   return found.n < 3 || std::isnan(found.r) ? "–" : concat(in_words(found), ", n = ", found.n);
 }
 
-// GTD, of single layers and of the product of layers, against perplexity over steps of a run and against scores
-// over runs that were analysed on a task's rows.
-std::optional<Table> correlations(const std::vector<RunInput>& runs) {
-  Table table{.id = "table-6",
-              .title = "Table 6: what GTD correlates with",
-              .columns = {{"GTD of", false}},
-              .note =
-                  "Pearson's r with its 95 % interval, two-sided p and the number of steps or runs. What changes "
-                  "with training goes with whatever else does; a large r shows no cause."};
-  std::map<std::string, std::array<std::pair<std::vector<double>, std::vector<double>>, 2>> pairs;  // by column
-  const auto add = [&](const std::string& column, const MatrixMeasures& refined, double y) {
+// What GTD stands against: what a run was validated by over its steps, or a score over runs that were analysed on a
+// task's rows.
+struct Against {
+  std::string task;  // "": what a run was validated by
+  std::array<std::pair<std::vector<double>, std::vector<double>>, 2>
+      pairs;  // with GTD of single layers, of their product
+};
+
+std::map<std::string, Against> all_against(const std::vector<RunInput>& runs) {
+  std::map<std::string, Against> found;
+  const auto add = [&](const std::string& row, const std::string& task, const MatrixMeasures& refined, double y) {
+    auto& against = found[row];
+    against.task = task;
     size_t kind = 0;
     for (const char* measure : {"gtd", "cross_layer_gtd"}) {
       const double x = mean(refined.of(measure));
-      auto& [xs, ys] = pairs[column][kind++];
+      auto& [xs, ys] = against.pairs[kind++];
       if (!std::isnan(x) && std::isfinite(y)) xs.push_back(x), ys.push_back(y);
     }
   };
-  for (const auto& run : runs) {
-    for (const auto& look : looks_with_perplexity(run))
-      add(concat("validation perplexity, ", run.name, ", ", look.name), *look.refined, look.perplexity);
-    for (const auto& analysis : run.analyses)
-      for (const auto& task : run.tasks)
-        if (const auto& all = task.scores.at("scores"); analysis.name == task.name + "-" + task.split && !all.empty())
-          if (const auto value = number_in(all.items().begin().value(), "value"))
-            add(concat(task.name, ", ", all.items().begin().key(), ", over runs"), analysis.refined, *value);
+  const auto looks = looks_with_scores(runs);
+  for (size_t run = 0; run < runs.size(); ++run)
+    for (const auto& look : looks[run])
+      add(concat("validation ", look.score, ", ", runs[run].name, ", ", look.name), "", *look.refined, look.value);
+  for (const auto& scored : scored_runs(runs))
+    add(concat(scored.task->name, ", ", scored.score, ", over runs",
+               scored.apart.empty() ? "" : concat(" (", io::listed(scored.apart, "and"), ")")),
+        scored.task->name, scored.analysis->refined, scored.value);
+  return found;
+}
+
+std::optional<Table> correlations(const std::vector<RunInput>& runs) {
+  Table table{.id = "table-6",
+              .title = "Table 6: what GTD correlates with",
+              .columns = {{"GTD against", false},
+                          {"GTD of single layers, mean"},
+                          {"of the layers' product"},
+                          {"paper, Mini: single layers"},
+                          {"paper: cross-layer"}},
+              .note =
+                  "Pearson's r with its 95 % interval, two-sided p and the number of steps or runs. What changes "
+                  "with training goes with whatever else does; a large r shows no cause. p is each row's own, not "
+                  "corrected for how many there are. The paper's perplexity is WikiText's."};
+  std::set<std::string> told;
+  for (const auto& [name, against] : all_against(runs)) {
+    const auto& [single, cross] = against.pairs;
+    if (single.first.size() < 3) continue;
+    Row row{{name, written(scores::pearson_test(single.first, single.second)),
+             written(scores::pearson_test(cross.first, cross.second)), "–", "–"}};
+    for (const auto& of : paper_correlations())
+      if (against.task == of.task) {
+        row.cells[3] = fixed(of.single_layer, 2), row.cells[4] = fixed(of.cross_layer, 2);
+        told.insert(of.task);
+      }
+    table.rows.push_back(std::move(row));
   }
-  Row single{{"single layers, mean"}}, cross{{"the layers' product"}};
-  for (const auto& [column, both] : pairs) {
-    if (both[0].first.size() < 3) continue;
-    table.columns.push_back({column});
-    single.cells.push_back(written(scores::pearson_test(both[0].first, both[0].second)));
-    cross.cells.push_back(written(scores::pearson_test(both[1].first, both[1].second)));
-  }
-  if (table.columns.size() < 2) return {};
-  Row paper_single{{"paper: Mini, single layers"}, true}, paper_cross{{"paper: Mini, cross-layer"}, true};
-  const size_t own = table.columns.size();
-  for (auto* row : {&paper_single, &paper_cross}) row->cells.resize(own, "–");
-  for (auto* row : {&single, &cross}) row->cells.resize(own + paper_correlations().size(), "–");
-  for (const auto& of : paper_correlations()) {
-    table.columns.push_back({of.with});
-    paper_single.cells.push_back(fixed(of.single_layer, 2));
-    paper_cross.cells.push_back(fixed(of.cross_layer, 2));
-  }
-  table.rows = {single, cross, paper_single, paper_cross};
+  if (table.rows.empty()) return {};
+  for (const auto& of : paper_correlations())
+    if (!told.contains(of.task))
+      table.rows.push_back({{of.with, "–", "–", fixed(of.single_layer, 2), fixed(of.cross_layer, 2)}, true});
   return table;
 }
 

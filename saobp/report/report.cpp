@@ -10,6 +10,7 @@
 #include "saobp/report/correlation_table.h"
 #include "saobp/report/differences.h"
 #include "saobp/report/figures.h"
+#include "saobp/report/group_tables.h"
 #include "saobp/report/html.h"
 #include "saobp/report/interactive.h"
 #include "saobp/report/map_figures.h"
@@ -59,23 +60,6 @@ std::string names_of(const AnalysisGroup& group) {
   return io::listed(names, "and");
 }
 
-// "length: 24 (a), 32 (b)" for each setting in which the analyses differ, but what they were asked to measure.
-std::vector<std::string> other_settings(const std::vector<RunInput>& runs, const AnalysisGroup& group) {
-  std::vector<std::string> found;
-  std::map<std::string, std::map<std::string, std::vector<std::string>>> names;  // of a key: of a value its runs
-  for (size_t i = 0; i < runs.size(); ++i)
-    if (const auto* analysis = group.of_run[i]; analysis && analysis->settings.is_object())
-      for (const auto& [key, value] : analysis->settings.items())
-        if (key != "measures") names[key][plain_text(value)].push_back(runs[i].name);
-  for (const auto& [key, values] : names) {
-    if (values.size() < 2) continue;
-    std::vector<std::string> parts;
-    for (const auto& [value, of] : values) parts.push_back(value + " (" + io::listed(of, "and") + ")");
-    found.push_back(key + ": " + io::listed(parts, "and"));
-  }
-  return found;
-}
-
 std::string analysis_section(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups,
                              const AnalysisGroup& group, Figures& figures, Tables& tables) {
   std::vector<std::string> measured;
@@ -94,18 +78,19 @@ std::string analysis_section(const std::vector<RunInput>& runs, const std::vecto
       "<p>A is the attention matrix before refinement, B the one after it, which the layer uses; with original "
       "attention both are "
       "the same. Every value is the mean over sequences, of their real tokens.</p>\n";
-  if (texts.size() > 1) out += "<p class='mind'><strong>Mind that the texts differ.</strong></p>\n";
-  if (texts.size() == 1 && tokens.size() > 1)
+  if (!group.apart.empty())
+    out +=
+        "<p class='mind'><strong>Mind that these are other measurements under the same name</strong>, not to be set "
+        "beside those above: " +
+        escape(io::listed(group.apart, "and")) + ".</p>\n";
+  if (tokens.size() > 1)
     out +=
         "<p class='mind'><strong>Mind that the same text has other tokens in each</strong> (another tokenizer, or "
         "sequences cut at another length).</p>\n";
-  for (const auto& setting : other_settings(runs, group))
-    out += "<p class='mind'><strong>Mind that the settings differ</strong>, and so figures may for that reason: " +
-           escape(setting) + ".</p>\n";
   auto charts = layer_charts(runs, groups, group);
   for (auto& chart : head_charts(runs, groups, group)) charts.push_back(std::move(chart));
   out += figures.put(std::move(charts));
-  if (texts.size() == 1 && tokens.size() == 1)
+  if (tokens.size() == 1)
     out += "<p class='fine'>Measured on " +
            escape(concat(texts.begin()->first, ": ", io::counted(texts.begin()->second, "sequence"), ", ",
                          io::counted(*tokens.begin(), "token"), ".")) +
@@ -114,13 +99,23 @@ std::string analysis_section(const std::vector<RunInput>& runs, const std::vecto
     out += "<p class='fine'>Measured: " + escape(io::listed(measured, "and")) + ".</p>\n";
   auto table = layer_table(runs, groups, group);
   if (!table.rows.empty()) out += tables.put(std::move(table));
+  std::vector<std::pair<std::string, const AnalysisRecord*>> records;
+  for (size_t i = 0; i < runs.size(); ++i)
+    if (group.of_run[i]) records.emplace_back(runs[i].name, group.of_run[i]);
+  for (auto& parts : group_tables(records, group.name)) out += tables.put(std::move(parts));
+  std::vector<Table> correlations;
   for (size_t i = 0; i < runs.size(); ++i)
     if (const auto* analysis = group.of_run[i]; analysis && analysis->json.contains("correlations"))
       for (auto& found : correlation_tables(analysis->json.at("correlations"), concat(group.name, "-", i),
                                             analysis->source + ": \"correlations\"")) {
         found.title = concat(runs[i].name, ": ", found.title);
-        out += tables.put(std::move(found));
+        correlations.push_back(std::move(found));
       }
+  for (auto& table : correlations) {
+    const auto title = table.title;
+    const auto html = tables.put(std::move(table));
+    out += correlations.size() > 2 ? folded(title, html) : html;
+  }
   return out + "</section>\n";
 }
 
@@ -136,7 +131,8 @@ std::string paper_section(const std::vector<RunInput>& runs, const std::vector<S
   std::string out;
   for (auto& table : paper_comparisons(runs, groups)) out += tables.put(std::move(table));
   return out.empty() ? ""
-                     : "<section><h2>Beside the paper</h2>\n<p>Rows of these runs above, the figures of Lee et al. "
+                     : "<section><h2>Beside the paper</h2>\n<p>Rows of these runs above, scored on dev sets, the "
+                       "figures of Lee et al. "
                        "(Findings of EMNLP 2025) in pale below: one seed, no intervals, larger corpora and many more "
                        "steps. ± is the standard deviation over seeds, or, of one seed, the standard error over "
                        "examples.</p>\n" +
@@ -208,7 +204,11 @@ Report make_report(const std::vector<RunInput>& runs, const std::string& title) 
       "'unsafe-inline'; img-src data: blob:\">\n";
   page += "<title>" + escape(title) + "</title>\n<style>" + style_sheet() + page_part("page.css") +
           "</style></head>\n<body><main>\n" + body + "</main>\n" + interactive.scripts + "</body></html>\n";
-  return {std::move(page), figures.all(), tables.all()};
+  auto lacks = interactive.remarks;
+  if (page.size() > kLargestPage)
+    lacks.push_back(concat("The page has ", io::size_in_words(static_cast<double>(page.size())), ", more than ",
+                           io::size_in_words(static_cast<double>(kLargestPage)), ": fewer runs make a smaller one."));
+  return {std::move(page), figures.all(), tables.all(), std::move(lacks)};
 }
 
 namespace {
@@ -232,8 +232,8 @@ void tell_apart(std::vector<RunInput>& runs) {
 
 }  // namespace
 
-std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& folders,
-                                                const ReportOutputs& outputs, const std::string& title) {
+WrittenReport write_report(const std::vector<std::filesystem::path>& folders, const ReportOutputs& outputs,
+                           const std::string& title) {
   std::set<std::filesystem::path> known;
   for (const auto& folder : folders)
     if (!known.insert(std::filesystem::weakly_canonical(folder)).second)
@@ -242,7 +242,9 @@ std::vector<std::filesystem::path> write_report(const std::vector<std::filesyste
   runs.reserve(folders.size());
   for (const auto& folder : folders) runs.push_back(read_run(folder));
   tell_apart(runs);
-  const auto report = make_report(runs, title);
+  const auto standing =
+      runs.size() == 1 ? "Attention of " + runs.front().name : std::string("Attention, runs side by side");
+  auto report = make_report(runs, title.empty() ? standing : title);
   std::vector<std::filesystem::path> written;
   const auto add = [&](const std::vector<std::filesystem::path>& paths) {
     written.insert(written.end(), paths.begin(), paths.end());
@@ -257,7 +259,7 @@ std::vector<std::filesystem::path> write_report(const std::vector<std::filesyste
   if (!outputs.tables.empty()) add(write_tables(report.tables, outputs.tables));
   io::write_file(outputs.page, report.html);
   written.push_back(outputs.page);
-  return written;
+  return {std::move(written), std::move(report.remarks)};
 }
 
 }  // namespace saobp::report

@@ -15,6 +15,7 @@ struct Report {
   std::string html;  // one file without external resources
   std::vector<Chart> charts;
   std::vector<Table> tables;
+  std::vector<std::string> remarks;  // what the page lacks, a sentence each
 };
 
 // Settings, training curves, scores, attention and its maps, the paper's tables. What a run folder does not hold reads
@@ -26,10 +27,13 @@ struct ReportOutputs {
   std::filesystem::path figures, tables;  // folders; empty: none
 };
 
-// Reads the run folders and writes the page (aside first, then renamed), each chart and the maps of the
-// first sequences as SVG, and each table as CSV and
-// Markdown; the paths that were written.
-std::vector<std::filesystem::path> write_report(const std::vector<std::filesystem::path>& runs,
-                                                const ReportOutputs& outputs, const std::string& title);
+// Reads the run folders and writes the page (aside first, then renamed), each chart and the maps of the first sequences
+// as SVG, and each table as CSV and Markdown. Without a title the page's is made of the runs' names.
+struct WrittenReport {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::string> remarks;  // as Report has them
+};
+WrittenReport write_report(const std::vector<std::filesystem::path>& runs, const ReportOutputs& outputs,
+                           const std::string& title);
 
 }  // namespace saobp::report

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <tuple>
 
+#include "saobp/io/base64.h"
 #include "saobp/io/error.h"
 #include "saobp/io/file.h"
 #include "saobp/io/words.h"
+#include "saobp/report/html.h"
 
 namespace saobp::report {
 namespace {
@@ -139,10 +141,36 @@ void read_first_record(const fs::path& suite, RunInput& run) {
                                records.front().parent_path().lexically_relative(suite).string(), "."));
 }
 
+// What a suite's means do not tell: seeds without a score, and seeds whose score means nothing.
+void remark_seeds(const TaskRecord& task, RunInput& run) {
+  if (const auto diverged = task.scores.value("diverged_seeds", Json::array()); !diverged.empty())
+    run.remarks.push_back(concat(task.name, ": ", io::counted(diverged.size(), "seed"),
+                                 " diverged and left no scores: ", diverged.dump()));
+  if (const auto failed = task.scores.value("failed_seeds", int64_t{0}); failed > 0)
+    run.remarks.push_back(concat(task.name, ": ", failed, " of ",
+                                 io::counted(task.scores.value("seeds", int64_t{0}), "seed"),
+                                 " no better than always giving the most frequent answer."));
+}
+
+// A score that saobp evaluate made with another attention than the run's own stands beside the run all the same.
+void remark_other_attention(const TaskRecord& task, const Json& own, RunInput& run) {
+  const auto settings = task.scores.value("settings", Json::object());
+  if (!settings.is_object() || !own.is_object()) return;
+  std::string words;
+  for (const char* name : {"attention", "strength", "strength_length"})
+    if (settings.contains(name) && own.contains(name) && settings.at(name) != own.at(name))
+      words += concat(words.empty() ? "" : ", ", name, " ", plain_text(settings.at(name)), ", not ",
+                      plain_text(own.at(name)));
+  if (!words.empty())
+    run.remarks.push_back(concat(task.name, ", ", task.split, ": scored otherwise than the run was trained: ", words));
+}
+
 // Maps (recipes/maps.h) whose sizes agree, so that a page can rely on them.
 Json checked_maps(const Json& json, const std::string& source) {
   const auto layers = io::require<int64_t>(json, "layers", source), heads = io::require<int64_t>(json, "heads", source);
   for (const char* key : {"model", "text"}) io::require<std::string>(json, key, source);
+  if (const auto power = io::get_or<double>(json, "power", 1, source); !(power > 0))
+    fail(source, ": \"power\" is ", power, "; a positive number was expected");
   for (const auto& sequence : io::require<std::vector<Json>>(json, "sequences", source)) {
     const auto where = concat(source, ": sequence \"", io::require<std::string>(sequence, "id", source), '"');
     const auto length = io::require<std::vector<std::string>>(sequence, "tokens", where).size();
@@ -164,7 +192,8 @@ Json checked_maps(const Json& json, const std::string& source) {
       bool fits = std::ssize(scale) == layers && std::ssize(bytes) == layers;
       for (size_t layer = 0; fits && layer < bytes.size(); ++layer) {
         fits = std::ssize(scale[layer]) == heads && std::ssize(bytes[layer]) == heads;
-        for (const auto& text : bytes[layer]) fits &= text.size() == (length * length + 2) / 3 * 4;
+        for (const auto& text : bytes[layer])
+          fits = fits && io::from_base64(text, concat(where, ": \"", matrix, '"')).size() == length * length;
         for (double largest : scale[layer])
           if (!(largest >= 0 && largest < 2)) fail(where, ": a scale is ", largest, "; from 0 to 1 was expected");
       }
@@ -211,6 +240,7 @@ RunInput read_run(const fs::path& folder) {
   run.tasks = read_tasks(folder);
   if (const auto suite = folder / "suite.json"; fs::exists(suite)) {
     read_first_record(folder, run);
+    for (const auto& task : run.tasks) remark_seeds(task, run);
     return run;
   }
   const fs::path record = folder / "run.json", metrics = folder / "metrics.jsonl", analyses = folder / "analysis";
@@ -233,6 +263,7 @@ RunInput read_run(const fs::path& folder) {
     const auto json = io::read_json(config);
     const auto block = io::get_or<Json>(json, "refined_attention", nullptr, config.string());
     run.strengths = io::get_or<Json>(block, "strengths", nullptr, config.string());
+    for (const auto& task : run.tasks) remark_other_attention(task, block, run);
   }
   if (fs::exists(metrics))
     MetricsReader{run}.read(metrics);

@@ -90,13 +90,16 @@ figcaption { max-width: 75ch; }
 .legend-mark { width: 34px; height: 14px; flex: none; }
 
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1.6rem; }
+details.folded { margin: .2rem 0; }
+details.folded > summary { cursor: pointer; font-weight: 600; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: min(100%, 520px); }
 caption { text-align: left; color: var(--soft); font-size: .86rem; padding-bottom: .4rem; }
 th, td { padding: 5px 14px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); font-weight: 400; }
 thead th { border-bottom: 1.5px solid var(--rule); font-weight: 600; }
 th.group { font-weight: 600; padding-top: 14px; }
 td.number, th.number { text-align: right; padding-right: 0; padding-left: 18px; white-space: nowrap; }
-td.value { overflow-wrap: anywhere; }
+td.value { overflow-wrap: anywhere; min-width: 6.5rem; }
 tbody th { color: var(--soft); min-width: 10.5rem; }
 .faint-row { color: var(--soft); }
 tbody th.group { color: var(--ink); }

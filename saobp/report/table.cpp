@@ -40,11 +40,6 @@ std::vector<std::vector<std::string>> flat(const Table& table) {
 
 size_t width_of(const std::string& text) { return static_cast<size_t>(io::code_points(text)); }
 
-std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string blanks(width - std::min(width, width_of(text)), ' ');
-  return right ? blanks + text : text + blanks;
-}
-
 std::string in_quotes(const std::string& cell) {
   if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
   std::string out = "\"";
@@ -117,9 +112,9 @@ std::string table_text(const Table& table) {
     while (last < widths.size() && (last == first || width + kGap + widths[last] <= kWidest))
       width += kGap + widths[last++];
     const auto line = [&](const auto& cell_of) {
-      std::string text = padded(cell_of(0), widths[0], table.columns[0].number);
+      std::string text = io::padded(cell_of(0), widths[0], table.columns[0].number);
       for (size_t i = first; i < last; ++i)
-        text += std::string(kGap, ' ') + padded(cell_of(i), widths[i], table.columns[i].number);
+        text += std::string(kGap, ' ') + io::padded(cell_of(i), widths[i], table.columns[i].number);
       out += text.erase(text.find_last_not_of(' ') + 1) + "\n";
     };
     if (first > 1) out += "\n";

@@ -188,6 +188,8 @@ Table final_table(const std::vector<RunInput>& runs, const std::vector<AnalysisG
     });
   };
   for (const auto& group : groups) {
+    // Of many, those that few runs have stand in their own sections alone.
+    if (groups.size() > 2 && std::count(group.of_run.begin(), group.of_run.end(), nullptr) > 0) continue;
     const std::string tail = groups.size() > 1 ? " (" + group.name + ")" : "";
     analysis_row(group, "Attention entropy of A, nats" + tail, "attention_entropy", false);
     analysis_row(group, "Attention entropy of B, nats" + tail, "attention_entropy", true);
@@ -251,6 +253,10 @@ Table layer_table(const std::vector<RunInput>& runs, const std::vector<SeedGroup
   for (size_t layer = 0; layer < layers; ++layer) table.columns.push_back({std::to_string(layer)});
   table.columns.push_back({"mean"});
   for (const auto& metric : kMetrics) {
+    if (std::none_of(analyses.of_run.begin(), analyses.of_run.end(), [&](const AnalysisRecord* analysis) {
+          return analysis && !analysis->refined.of(metric.values).empty();
+        }))
+      continue;
     table.rows.push_back({{metric.label}});
     for (const auto& group : groups)
       for (const auto& [name, matrix, unrefined] : kMatrices) {
@@ -318,14 +324,15 @@ std::string settings_table(const std::vector<RunInput>& runs) {
       for (const auto& value : row) out += "<td class='value'>" + (value ? escape(*value) : kAbsent) + "</td>";
     out += "</tr>\n";
   }
-  const auto group = [&](const char* label) {
-    return concat("<tr><th class='group' scope='colgroup' colspan='", runs.size() + 1, "'>", label, "</th></tr>\n");
+  const auto table = [&](const std::string& rows) {
+    return "<div class='scroll' tabindex='0'><table class='settings'>" + head_row(runs, "Setting", "") + "<tbody>\n" +
+           rows + "</tbody></table></div>\n";
   };
-  std::string out =
-      "<div class='scroll' tabindex='0'><table class='settings'>" + head_row(runs, "Setting", "") + "<tbody>\n";
-  if (runs.size() > 1 && !differing.empty()) out += group("Different") + differing;
-  if (runs.size() > 1 && !shared.empty()) out += group("The same in all runs");
-  return out + shared + "</tbody></table></div>\n";
+  if (runs.size() == 1) return table(shared);
+  std::string out;
+  if (!differing.empty()) out += "<h3>Different</h3>\n" + table(differing);
+  if (!shared.empty()) out += folded("The same in all runs", table(shared));
+  return out;
 }
 
 }  // namespace saobp::report

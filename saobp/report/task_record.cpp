@@ -12,7 +12,10 @@ namespace fs = std::filesystem;
 using io::Json;
 
 TaskRecord task_of(const std::string& name, const Json& json, const std::string& where) {
+  const auto settings = io::get_or<Json>(json, "settings", Json::object(), where);
   TaskRecord record{name, io::require<std::string>(json, "split", where), json};
+  if (settings.is_object()) record.preset = io::get_or<std::string>(settings, "preset", "", where);
+  record.examples = io::get_or<int64_t>(json, "examples", 0, where);
   const auto scores = io::get_or<Json>(json, "scores", Json::object(), where);
   if (!scores.is_object()) fail(where, ": \"scores\" is ", io::type_name(scores), "; an object was expected");
   for (const auto& [score, value] : scores.items())

@@ -25,6 +25,8 @@ struct ScoreCurve {
 struct TaskRecord {
   std::string name, split;
   io::Json scores;  // of the examples (tasks::scores_of) or over seeds (recipes::summary_of)
+  std::string preset = {};
+  int64_t examples = 0;
 };
 
 // json[key] where it is a number.

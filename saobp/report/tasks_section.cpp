@@ -15,15 +15,27 @@ using io::Json;
 using Look = Series::Look;
 using scores::unit_of;
 
-// A task and split that some run was scored on.
+// A task's examples that some run was scored on: whose scores may stand side by side.
 struct Place {
-  std::string task, split;
+  std::string task, split, preset;
+  int64_t examples = 0;
   auto operator<=>(const Place&) const = default;
 };
 
+Place place_of(const TaskRecord& task) { return {task.name, task.split, task.preset, task.examples}; }
+
+// "wikitext, test, harness", and of how many examples where that is not the same of all.
+std::string in_words(const Place& place, const std::set<Place>& places) {
+  const auto others = std::count_if(places.begin(), places.end(), [&](const Place& other) {
+    return other.task == place.task && other.split == place.split && other.preset == place.preset;
+  });
+  return concat(place.task, ", ", place.split, place.preset.empty() ? "" : ", " + place.preset,
+                others > 1 ? ", " + io::counted(place.examples, "example") : "");
+}
+
 const TaskRecord* record_of(const RunInput& run, const Place& place) {
   for (const auto& task : run.tasks)
-    if (task.name == place.task && task.split == place.split) return &task;
+    if (place_of(task) == place) return &task;
   return nullptr;
 }
 
@@ -71,7 +83,7 @@ Table score_table(const std::vector<RunInput>& runs, const std::set<Place>& plac
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
     for (const auto& name : names) {
-      Row row{{concat(place.task, ", ", place.split), name, "–"}};
+      Row row{{in_words(place, places), name, "–"}};
       std::optional<std::pair<std::string, double>> best;
       for (const auto& run : runs) {
         const auto* task = record_of(run, place);
@@ -168,7 +180,8 @@ class GroupView {
   // None where the group's values are no numbers.
   std::optional<Chart> chart(const std::vector<RunInput>& runs, const std::vector<SeedGroup>& groups) const {
     if (!counts_) return {};
-    Chart chart{.id = concat("group-", place_.task, "-", place_.split, "-", group_),
+    Chart chart{.id = concat("group-", place_.task, "-", place_.split, place_.preset.empty() ? "" : "-", place_.preset,
+                             "-", group_),
                 .title = concat(place_.task, ", ", place_.split, ": ", score_, " by ", by_),
                 .x_title = by_,
                 .y_title = y_title(score_),
@@ -246,7 +259,7 @@ std::string confusion_part(const std::vector<RunInput>& runs, const std::set<Pla
                   (counts.contains(predicted) ? escape(plain_text(counts.at(predicted))) : kAbsent) + "</td>";
         rows += "</tr>\n";
       }
-      out += "<div><h3>" + escape(concat(place.task, ", ", place.split, ": ", run.name)) +
+      out += "<div><h3>" + escape(concat(in_words(place, places), ": ", run.name)) +
              "</h3>\n<div class='scroll' tabindex='0'><table>" + head + "</tr></thead>\n<tbody>\n" + rows +
              "</tbody></table></div></div>\n";
     }
@@ -259,7 +272,7 @@ std::string tasks_section(const std::vector<RunInput>& runs, const std::vector<S
                           Tables& tables) {
   std::set<Place> places;
   for (const auto& run : runs)
-    for (const auto& task : run.tasks) places.insert({task.name, task.split});
+    for (const auto& task : run.tasks) places.insert(place_of(task));
   if (places.empty()) return "";
   return "<section><h2>Tasks</h2>\n" + tables.put(score_table(runs, places)) +
          figures.put(learning_curves(runs, groups)) + groups_part(runs, groups, places, figures) +

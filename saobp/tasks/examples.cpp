@@ -1,12 +1,13 @@
 #include "saobp/tasks/examples.h"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <unordered_map>
 
 #include "saobp/io/file.h"
 #include "saobp/io/hash.h"
+#include "saobp/io/number.h"
 #include "saobp/io/words.h"
 
 namespace saobp::tasks {
@@ -43,24 +44,17 @@ data::Records read_records(const Task& task, const Split& split, const fs::path&
 }
 
 double number_of(const std::string& text, const Task& task, const std::string& where) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    fail(where, ": \"", text, "\" was found; a number was expected");
-  if (value < task.lowest || value > task.highest)
+  const auto value = io::number_in<double>(text);
+  if (!value || !std::isfinite(*value)) fail(where, ": \"", text, "\" was found; a number was expected");
+  if (*value < task.lowest || *value > task.highest)
     fail(where, ": ", text, " was found; a number from ", task.lowest, " to ", task.highest, " was expected");
-  return value;
+  return *value;
 }
 
 // A number from 0, or a letter from A.
 int64_t option_of(const std::string& text, size_t options, const std::string& where) {
-  int64_t option = -1;
-  if (text.size() == 1 && text[0] >= 'A' && text[0] <= 'Z') {
-    option = text[0] - 'A';
-  } else {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), option);
-    if (error != std::errc() || end != text.data() + text.size()) option = -1;
-  }
+  const bool letter = text.size() == 1 && text[0] >= 'A' && text[0] <= 'Z';
+  const int64_t option = letter ? text[0] - 'A' : io::number_in<int64_t>(text).value_or(-1);
   if (option < 0 || option >= static_cast<int64_t>(options))
     fail(where, ": the right option is \"", text, "\"; one of ", options, " was expected");
   return option;
@@ -109,8 +103,8 @@ Example example_of(const Task& task, const Split& split, data::Record record, si
   return example;
 }
 
-// Questions that teach nothing are counted; many mean that the file, or this reader, is wrong.
-void read_questions(const Split& split, Examples& examples) {
+// Questions that teach nothing are counted; many in what is trained on mean that the file, or this reader, is wrong.
+void read_questions(const Split& split, bool to_train, Examples& examples) {
   auto squad = data::read_squad(examples.file, split.labelled);
   examples.key = squad.key;
   examples.labelled = split.labelled;
@@ -128,7 +122,7 @@ void read_questions(const Split& split, Examples& examples) {
     examples.list.push_back(std::move(example));
   }
   if (askew.empty()) return;
-  if (askew.size() * 20 > squad.questions.size())
+  if (to_train && askew.size() > std::max<size_t>(3, squad.questions.size() / 20))
     fail(examples.file.string(), ": of ", askew.size(), " of ", io::counted(squad.questions.size(), "question"),
          " the answer does not stand where \"answer_start\" says, first of ", askew.front(),
          "; it counts code points of the context");
@@ -136,9 +130,23 @@ void read_questions(const Split& split, Examples& examples) {
   const std::vector<std::string> shown(askew.begin(),
                                        askew.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, askew.size())));
   examples.notes.push_back(
-      concat("of ", io::counted(askew.size(), "question"),
-             " the answer does not stand where \"answer_start\" says, so that they are not trained on: ",
-             io::listed(shown, "and"), askew.size() > kShown ? " …" : ""));
+      concat("of ", io::counted(askew.size(), "question"), " the answer does not stand where \"answer_start\" says, ",
+             to_train ? "so that they are not trained on: " : "which no score goes by: ", io::listed(shown, "and"),
+             askew.size() > kShown ? " …" : ""));
+}
+
+// A test set has no labels: a file with their column is another split's, whose labels would be passed over.
+void require_no_labels(const Task& task, const std::string& split, const data::Records& records, const fs::path& file) {
+  const auto& names = task.split(split).layout.label;
+  const auto* label = records.rows.empty() ? nullptr : data::find_any(records.rows.front(), names);
+  if (label && !label->empty() && *label != "-1")  // which stand for none
+    fail(file.string(), ": has labels (\"", names, "\", first of them ", *label, "), and the split ", split, " of ",
+         task.title, " has none: is it the file of another split or task?");
+}
+
+// Whether the file says of an example that it has no label.
+bool is_none(const Task& task, const std::string* label) {
+  return label && std::find(task.no_label.begin(), task.no_label.end(), *label) != task.no_label.end();
 }
 
 void read_documents(const Task& task, Examples& examples) {
@@ -174,8 +182,8 @@ std::optional<fs::path> file_below(const Task& task, const Split& split, const f
 }  // namespace
 
 fs::path find_split(const Task& task, const std::string& name, const fs::path& data) {
-  if (task.format == Format::text && fs::is_regular_file(data)) return data;
   const auto& split = task.split(name);
+  if (task.format == Format::text && fs::is_regular_file(data)) return data;
   if (!fs::exists(data)) fail(data.string(), ": is missing; the files of ", task.title, " were expected");
   if (!fs::is_directory(data))
     throw NotAsked(concat(data.string(), ": is not a folder; the files of ", task.title, " were expected"));
@@ -197,19 +205,24 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
   }
   const auto& split = task.split(name);
   if (task.format == Format::squad) {
-    read_questions(split, examples);
+    read_questions(split, name == "train", examples);
     return examples;
   }
   auto records = read_records(task, split, examples.file);
+  if (!split.labelled && task.format == Format::records) require_no_labels(task, name, records, examples.file);
   examples.key = key_of(records);
   examples.notes = std::move(records.notes);
   examples.labelled = split.labelled;
   std::unordered_map<std::string, size_t> seen;
   size_t again = 0;
-  size_t left_out = 0;
+  size_t left_out = 0, without_label = 0, with_same_options = 0;
   for (auto& record : records.rows) {
     if (!split.layout.only.empty() && record.require(split.layout.only) != "true") {
       ++left_out;
+      continue;
+    }
+    if (split.labelled && is_none(task, data::find_any(record, split.layout.label))) {
+      ++without_label;
       continue;
     }
     auto example = example_of(task, split, std::move(record), examples.list.size());
@@ -218,8 +231,15 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
       ++again;
       example.id = concat(example.id, "#", examples.list.size());
     }
+    const std::set<std::string> options(example.options.begin(), example.options.end());
+    with_same_options += options.size() < example.options.size();
     examples.list.push_back(std::move(example));
   }
+  if (examples.list.empty() && without_label > 0)
+    fail(examples.file.string(), ": no example is left: the label of all is one of ", io::listed(task.no_label, "or"));
+  if (without_label > 0)
+    examples.notes.push_back(
+        concat(io::counted(without_label, "example"), " left out, whose label is ", io::listed(task.no_label, "or")));
   if (examples.list.empty())
     fail(examples.file.string(), ": no example is left: \"", split.layout.only, "\" is true of none of ", left_out);
   if (left_out > 0)
@@ -228,6 +248,9 @@ Examples read_examples(const Task& task, const std::string& name, const fs::path
   if (again > 0)
     examples.notes.push_back(concat(io::counted(again, "example has", "examples have"),
                                     " an id that was there before; the row's number was put behind it"));
+  if (with_same_options > 0)
+    examples.notes.push_back(concat(io::counted(with_same_options, "example has", "examples have"),
+                                    " an option that is there twice; the right one is that of the file"));
   return examples;
 }
 

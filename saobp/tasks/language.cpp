@@ -6,6 +6,7 @@
 #include "saobp/io/words.h"
 #include "saobp/pretrained/model_folder.h"
 #include "saobp/tasks/log_likelihoods.h"
+#include "saobp/text/byte_level.h"
 
 namespace saobp::tasks {
 namespace {
@@ -20,7 +21,6 @@ class Language : public Objective {
   Language(const Task& task, const Examples& examples, const model::ModelConfig& config)
       : task_(task), examples_(examples), pad_(config.pad_token_id) {}
 
-  model::HeadKind head() const override { return model::HeadKind::language_model; }
   model::Inputs inputs(std::span<const int64_t> items) const override {
     std::vector<Row> rows;
     std::vector<const Row*> pointers;
@@ -93,7 +93,7 @@ class Causal final : public Language {
     }
     notes_.push_back(concat(io::counted(windows_.size(), "window"), " of at most ", io::counted(length, "token"),
                             ", stride ", stride,
-                            task.text.begin ? concat(", each text behind ", tokenizer.token(*begin)) : "",
+                            task.text.begin ? concat(", each text preceded by ", tokenizer.token(*begin)) : "",
                             task.text.detokenize ? ", detokenised" : ", the text as it is"));
   }
 
@@ -197,10 +197,10 @@ class Masked final : public Language {
   // where that ended, within what white space separates.
   static bool continues_word(const text::Encoding& encoding, size_t at, const text::Tokenizer& tokenizer) {
     if (encoding.texts[at] < 0) return false;
-    const auto& token = tokenizer.token(encoding.ids[at]);
-    if (std::string_view(tokenizer.kind()) == "wordpiece") return token.starts_with("##");
-    return at > 0 && encoding.texts[at - 1] >= 0 && encoding.bytes[at].begin <= encoding.bytes[at - 1].end &&
-           !token.starts_with("Ġ") && !token.starts_with("Ċ");
+    const bool byte_level = std::string_view(tokenizer.kind()) != "wordpiece";
+    if (!text::continues_word(tokenizer.token(encoding.ids[at]), byte_level)) return false;
+    return !byte_level ||
+           (at > 0 && encoding.texts[at - 1] >= 0 && encoding.bytes[at].begin <= encoding.bytes[at - 1].end);
   }
 
   Asked asked(int64_t number) const override {

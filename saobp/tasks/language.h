@@ -19,7 +19,8 @@ namespace saobp::tasks {
 // Salazar et al. 2020, arXiv 1910.14659), and where the rest of its word behind it is masked too (word-l2r: Kauf and
 // Ivanova 2023, arXiv 2305.10588). An item is a row with one or more of its tokens asked for.
 //
-// The task, the examples and the tokenizer must outlive it. UsageError for a length or a stride that does not fit.
+// The task, the examples and the tokenizer must outlive it. UsageError for a length that does not fit; of a stride that
+// does not, as much is taken as does.
 std::unique_ptr<Objective> make_language(const Task& task, const Examples& examples, const model::ModelConfig& config,
                                          const text::Tokenizer& tokenizer, int64_t length);
 

@@ -44,10 +44,9 @@ std::function<double(std::span<const int64_t>)> language_score(const LanguageFig
 
 }  // namespace
 
-io::Json number_or_null(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(); }
-
 io::Json to_json(const scores::Estimate& estimate) {
-  return {{"value", number_or_null(estimate.value)}, {"standard_error", number_or_null(estimate.standard_error)}};
+  return {{"value", io::number_or_null(estimate.value)},
+          {"standard_error", io::number_or_null(estimate.standard_error)}};
 }
 
 io::Json language_scores(const std::vector<Prediction>& predictions) {
@@ -69,7 +68,9 @@ std::function<double(std::span<const int64_t>)> language_figure(const std::strin
                                                                 const std::vector<Prediction>& predictions) {
   for (const auto& figure : figures_of(predictions))
     if (name == figure.name) return language_score(figure, predictions);
-  return {};
+  std::vector<std::string> names;
+  for (const auto& figure : figures_of(predictions)) names.emplace_back(figure.name);
+  fail_usage("--score: ", name, " was given; of these predictions there is ", io::listed(names));
 }
 
 }  // namespace saobp::tasks

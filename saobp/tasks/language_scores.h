@@ -11,8 +11,6 @@
 
 namespace saobp::tasks {
 
-// null where it is not finite.
-io::Json number_or_null(double value);
 // {"value", "standard_error"}
 io::Json to_json(const scores::Estimate& estimate);
 
@@ -20,7 +18,7 @@ io::Json to_json(const scores::Estimate& estimate);
 // something.
 io::Json language_scores(const std::vector<Prediction>& predictions);
 
-// That figure of a sample of the documents; empty where the predictions do not give it.
+// That figure of a sample of the documents; UsageError where the predictions do not give it.
 std::function<double(std::span<const int64_t>)> language_figure(const std::string& name,
                                                                 const std::vector<Prediction>& predictions);
 

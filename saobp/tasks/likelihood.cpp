@@ -27,6 +27,7 @@ class Likelihoods final : public Objective {
       auto& options = options_.emplace_back();
       for (const auto& as_it_is : option_texts(example)) {
         const auto option = filtered(as_it_is, prompt.clean, where);
+        if (option.empty()) fail(example.where, ": an option is empty; a text was expected, to ask how likely it is");
         const auto continuation = prompt.option.fill(example.record, option);
         options.push_back({option, continuation_of(context, continuation, example.where),
                            continuation_of("", continuation, example.where)});
@@ -36,7 +37,6 @@ class Likelihoods final : public Objective {
       notes_.push_back(concat("of ", io::counted(cut_, "row"), " the beginning was cut, to ", longest_, " tokens"));
   }
 
-  model::HeadKind head() const override { return model::HeadKind::language_model; }
   int64_t items() const override { return static_cast<int64_t>(options_.size()); }
   int64_t length(int64_t item) const override {
     size_t longest = 0;

@@ -1,7 +1,9 @@
 #include "saobp/tasks/objective.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <numeric>
 
 #include "saobp/io/fields.h"
 #include "saobp/io/words.h"
@@ -25,6 +27,11 @@ std::vector<float> numbers_of(const torch::Tensor& row) {
 
 int64_t largest(const std::vector<float>& values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
+// Whether others are as large as the largest, of which the first is taken.
+bool is_tied(const std::vector<float>& values) {
+  return std::count(values.begin(), values.end(), values[static_cast<size_t>(largest(values))]) > 1;
 }
 
 std::vector<double> probabilities_of(const std::vector<float>& logits) {
@@ -67,31 +74,49 @@ class TextRows {
   int64_t cut_ = 0, rows_ = 0;
 };
 
-// Which of the head's outputs is each label's: by name, as config.json has them. A model that names none (LABEL_0 …, as
-// transformers calls them then) has them in the task's order, which is told.
+// "NOT ENTAILMENT" is "not_entailment": checkpoints write labels as they like.
+bool is_same_label(const std::string& a, const std::string& b) {
+  const auto plain = [](unsigned char c) { return c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(c)); };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return plain(x) == plain(y); });
+}
+
+// Which of the head's outputs is each label's: by name, as config.json has them, or as the files call it. A model that
+// names none (LABEL_0 …, as transformers calls them then, or of two nothing at all) has them in the task's order, which
+// is told.
 std::vector<int64_t> outputs_by_label(const Task& task, const model::ModelConfig& config,
                                       std::vector<std::string>& notes) {
   const auto names = task.label_names();
-  if (config.labels.size() != names.size())
-    throw NotAsked(
-        concat("the model's head has ", io::counted(config.labels.empty() ? 2 : config.labels.size(), "label"),
-               config.labels.empty() ? "" : concat(" (", io::listed(config.labels, "and"), ")"), "; ", task.title,
-               " has ", names.size(), ": ", io::listed(names, "and"), "; was it fine-tuned on another task?"));
-  std::vector<int64_t> order;
-  for (const auto& name : names) {
-    const auto found = std::find(config.labels.begin(), config.labels.end(), name);
-    if (found != config.labels.end()) order.push_back(found - config.labels.begin());
-  }
-  if (order.size() == names.size()) return order;
+  const auto own = config.labels.empty() ? std::vector<std::string>{"LABEL_0", "LABEL_1"} : config.labels;
+  if (own.size() != names.size())
+    throw NotAsked(concat("the model's head has ", io::counted(own.size(), "label"), " (", io::listed(own, "and"),
+                          "); ", task.title, " has ", names.size(), ": ", io::listed(names, "and"),
+                          "; was it fine-tuned on another task?"));
+  const auto by = [&](const auto& is_it) {
+    std::vector<int64_t> order;
+    for (const auto& label : task.labels) {
+      const auto matches = [&](const std::string& name) { return is_it(name, label); };
+      const auto found = std::find_if(own.begin(), own.end(), matches);
+      if (found != own.end() && std::none_of(found + 1, own.end(), matches)) order.push_back(found - own.begin());
+    }
+    return order;
+  };
+  if (auto order = by([](const auto& name, const Label& label) { return is_same_label(name, label.name); });
+      order.size() == names.size())
+    return order;
+  // Scripts that take labels from the files call them as these do: "0" and "1".
+  if (auto order = by([](const auto& name, const Label& label) {
+        return std::find(label.values.begin(), label.values.end(), name) != label.values.end();
+      });
+      order.size() == names.size())
+    return order;
   for (size_t i = 0; i < names.size(); ++i)
-    if (config.labels[i] != concat("LABEL_", i))
-      throw NotAsked(concat("the model's head has the labels ", io::listed(config.labels, "and"), "; those of ",
-                            task.title, " were expected: ", io::listed(names, "and"),
-                            "; was it fine-tuned on another task?"));
+    if (own[i] != concat("LABEL_", i))
+      throw NotAsked(concat("the model's head has the labels ", io::listed(own, "and"), "; those of ", task.title,
+                            " were expected: ", io::listed(names, "and"), "; was it fine-tuned on another task?"));
   notes.push_back(
       concat("the model does not name its labels; they are taken in the task's order: ", io::listed(names, "and")));
-  order.resize(names.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+  std::vector<int64_t> order(names.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
   return order;
 }
 
@@ -109,12 +134,11 @@ class TextObjective final : public Objective {
     rows.tell(notes_);
     if (task.kind == Kind::classification)
       order_ = outputs_by_label(task, config, notes_);
-    else if (model::outputs_of(head(), config) != 1)
-      throw NotAsked(concat("the model's head has ", model::outputs_of(head(), config), " outputs; ", task.title,
+    else if (const auto outputs = model::outputs_of(model::HeadKind::sequence_classification, config); outputs != 1)
+      throw NotAsked(concat("the model's head has ", outputs, " outputs; ", task.title,
                             " takes one, a number; was it fine-tuned on another task?"));
   }
 
-  model::HeadKind head() const override { return model::HeadKind::sequence_classification; }
   int64_t items() const override { return static_cast<int64_t>(rows_.size()); }
   int64_t length(int64_t item) const override {
     return static_cast<int64_t>(rows_[static_cast<size_t>(item)].ids.size());
@@ -175,10 +199,12 @@ class TextObjective final : public Objective {
     for (int64_t place : order_) by_label.push_back(output[static_cast<size_t>(place)]);
     const auto probabilities = probabilities_of(by_label);
     for (size_t i = 0; i < probabilities.size(); ++i) shares[task_.labels[i].name] = probabilities[i];
-    return {example.id,
-            example.label < 0 ? io::Json() : io::Json(name(example.label)),
-            name(largest(by_label)),
-            {{"probabilities", shares}}};
+    Prediction made{example.id,
+                    example.label < 0 ? io::Json() : io::Json(name(example.label)),
+                    name(largest(by_label)),
+                    {{"probabilities", shares}}};
+    if (is_tied(by_label)) made.details["tied"] = true;
+    return made;
   }
 
   const Task& task_;
@@ -202,7 +228,6 @@ class ChoiceObjective final : public Objective {
     rows.tell(notes_);
   }
 
-  model::HeadKind head() const override { return model::HeadKind::multiple_choice; }
   int64_t items() const override { return static_cast<int64_t>(rows_.size()); }
   int64_t length(int64_t item) const override {
     size_t longest = 0;
@@ -250,13 +275,12 @@ class ChoiceObjective final : public Objective {
     for (int64_t i = 0; i < items(); ++i) {
       const auto& output = outputs[static_cast<size_t>(i)];
       const auto& of = example(i);
-      const bool tied = std::count(output.begin(), output.end(), output[static_cast<size_t>(largest(output))]) > 1;
       io::Json options = io::Json::array();
       const auto probabilities = probabilities_of(output);
       for (size_t n = 0; n < output.size(); ++n)
         options.push_back({{"probability", probabilities[n]}, {"characters", io::code_points(of.options[n])}});
       made.push_back({of.id, of.label < 0 ? io::Json() : io::Json(of.label), largest(output), {{"options", options}}});
-      if (tied) made.back().details["tied"] = true;
+      if (is_tied(output)) made.back().details["tied"] = true;
       made.back().details["tokens"] = length(i);
     }
     return made;

@@ -30,7 +30,6 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
-  virtual model::HeadKind head() const = 0;
   // An item is what a batch is made of: an example, or a window of one.
   virtual int64_t items() const = 0;
   // The place of its example in the list.

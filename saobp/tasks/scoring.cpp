@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <unordered_set>
 
 #include "saobp/io/file.h"
@@ -97,26 +98,40 @@ Json shares_of(const Task& task, const std::vector<int64_t>& values) {
   return shares;
 }
 
+// What trivial answers get: always the most frequent one; another one, where that gets more (as of F1 the positive
+// class); the longest and the shortest option; of a correlation, a prediction that has nothing to do with the number.
 Json baselines_of(const Task& task, const std::vector<Prediction>& predictions, const Numbers& numbers) {
-  if (numbers.gold.empty()) return Json::object();
+  Json baselines = Json::object();
+  if (numbers.gold.empty()) {
+    for (const auto& name : task.scores) baselines["unrelated"][name] = 0.0;
+    return baselines;
+  }
   std::map<int64_t, int64_t> times;
   for (int64_t gold : numbers.gold) ++times[gold];
   const auto most = std::max_element(times.begin(), times.end(), [](auto& a, auto& b) { return a.second < b.second; });
-  const auto constant = [&](const char* name) {
-    Numbers all = numbers;
-    std::fill(all.predicted.begin(), all.predicted.end(), most->first);
-    std::vector<int64_t> every(all.gold.size());
-    for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
+  std::vector<int64_t> every(numbers.gold.size());
+  std::iota(every.begin(), every.end(), int64_t{0});
+  const auto constant = [&](const std::string& name, int64_t answer) {
+    auto all = numbers;
+    std::fill(all.predicted.begin(), all.predicted.end(), answer);
     return score(task, name, all, every);
   };
-  Json baselines = Json::object();
-  for (const auto& name : task.scores) baselines["majority"][name] = number_or_null(constant(name.c_str()));
-  const bool with_lengths = task.kind == Kind::choice && !predictions.empty() && predictions[0].details.is_object() &&
-                            predictions[0].details.contains("options");
-  if (with_lengths) {
+  for (const auto& name : task.scores) {
+    const double majority = constant(name, most->first);
+    baselines["majority"][name] = io::number_or_null(majority);
+    for (const auto& [answer, count] : times)
+      if (const double other = constant(name, answer); other > majority) baselines["best_constant"][name] = other;
+  }
+  if (task.kind == Kind::choice && !predictions.empty() && predictions[0].details.is_object() &&
+      predictions[0].details.contains("options")) {
     baselines["longest_option"]["accuracy"] = length_baseline(predictions, numbers.gold, true);
     baselines["shortest_option"]["accuracy"] = length_baseline(predictions, numbers.gold, false);
   }
+  if (has_likelihoods(predictions))
+    for (auto& baseline : baselines)
+      if (baseline.contains("accuracy"))
+        for (const auto accuracy = baseline.at("accuracy"); const auto& name : normalised_accuracies())
+          baseline[name] = accuracy;
   return baselines;
 }
 
@@ -167,14 +182,25 @@ Json span_scores(const std::vector<Prediction>& predictions) {
   return made;
 }
 
+// Of version 2.0, what never answering gets.
+Json span_baselines(const std::vector<Prediction>& predictions) {
+  const auto& first = predictions.front().details;
+  if (!first.is_object() || !first.contains("no_answer_margin")) return Json::object();
+  const auto without =
+      std::count_if(predictions.begin(), predictions.end(), [](const auto& p) { return p.gold.empty(); });
+  const double share = static_cast<double>(without) / static_cast<double>(predictions.size());
+  return {{"no_answer", {{"f1", share}, {"exact_match", share}}}};
+}
+
 // A model that was trained on other labels' order is far worse than guessing.
 void add_doubt(const Task& task, Json& made) {
   const auto found = made.at("scores").value("accuracy", Json());
   if (!found.is_object() || !found.at("value").is_number() || !found.at("standard_error").is_number()) return;
   const double chance = 1.0 / static_cast<double>(task.labels.size()), value = found.at("value").get<double>();
   if (value + 4 * found.at("standard_error").get<double>() > chance || value > 0.8 * chance) return;
-  made["doubt"] = concat("far below guessing, which gives ", io::in_short(100 * chance),
-                         "; does config.json name the labels in another order (\"id2label\") than the model has them?");
+  made["doubt"] = concat(
+      "far below guessing, which gives ", io::in_short(100 * chance),
+      "; label order? Does config.json (\"id2label\") name the labels in another order than the model has them?");
 }
 
 // The task's scores, and of likelihoods those of every normaliser.
@@ -193,7 +219,9 @@ Json values_of(const Task& task, const std::vector<Prediction>& predictions) {
 
 Json scores_of_all(const Task& task, const std::vector<Prediction>& predictions) {
   if (task.kind == Kind::span)
-    return {{"examples", predictions.size()}, {"scores", span_scores(predictions)}, {"baselines", Json::object()}};
+    return {{"examples", predictions.size()},
+            {"scores", span_scores(predictions)},
+            {"baselines", span_baselines(predictions)}};
   if (task.kind == Kind::language) return language_scores(predictions);
   const auto numbers = numbers_of(task, predictions);
   Json made = {{"examples", predictions.size()},
@@ -267,8 +295,7 @@ Json scores_of(const Task& task, const std::vector<Prediction>& predictions) {
 std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task,
                                                                 const std::vector<Prediction>& predictions,
                                                                 const std::string& name) {
-  if (task.kind == Kind::language)
-    if (auto figure = language_figure(name, predictions)) return figure;
+  if (task.kind == Kind::language) return language_figure(name, predictions);
   auto names = task.scores;
   if (task.kind != Kind::span && has_likelihoods(predictions))
     for (const auto& each : normalised_accuracies()) {

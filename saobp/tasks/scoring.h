@@ -27,7 +27,7 @@ std::function<double(std::span<const int64_t>)> score_of_sample(const Task& task
 void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions);
 // The same as the task's site or official script takes them. GLUE: "index" (from 0) and "prediction", a word or a
 // number as in the files, of a regression cut to its range. SQuAD: an object of texts by their ids; of version 2 also,
-// beside it, as NAME.na_prob.json, how much speaks for no answer.
+// beside it, as NAME.na_prob.json, a number from 0 to 1 that grows with what speaks for no answer.
 void write_submission(const std::filesystem::path& path, const Task& task, const std::vector<Prediction>& predictions);
 
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);

@@ -24,7 +24,6 @@ class Similarities final : public Objective {
     if (cut > 0) notes_.push_back(concat(io::counted(cut, "text"), " cut to ", length, " tokens"));
   }
 
-  model::HeadKind head() const override { fail(task_.title, ": asks a model without a head"); }
   int64_t items() const override { return static_cast<int64_t>(rows_.size() / 2); }
   int64_t length(int64_t item) const override {
     const auto n = static_cast<size_t>(item);
@@ -53,6 +52,7 @@ class Similarities final : public Objective {
     means = means.view({-1, 2, means.size(1)});
     const auto cosines = torch::cosine_similarity(means.select(1, 0), means.select(1, 1), 1).contiguous();
     std::vector<std::vector<float>> found;
+    found.reserve(items.size());
     for (int64_t n = 0; n < cosines.numel(); ++n) found.push_back({cosines.const_data_ptr<float>()[n]});
     return found;
   }

@@ -77,11 +77,14 @@ class Spans final : public Objective {
                               " tokens, ", task.overlap, " of them shared: ", io::grouped(items()), " windows in all"));
   }
 
-  model::HeadKind head() const override { return model::HeadKind::span; }
   int64_t items() const override { return static_cast<int64_t>(windows_.size()); }
   int64_t example_of(int64_t item) const override { return window(item).example; }
   int64_t length(int64_t item) const override { return static_cast<int64_t>(window(item).row.ids.size()); }
-  bool is_trained(int64_t item) const override { return example(window(item)).aligned; }
+  bool is_trained(int64_t item) const override {
+    const auto& of = example(window(item));
+    const bool is_empty = window(item).end == 0 && !of.answers.empty();
+    return of.aligned && !(task_.answer_windows_only && is_empty);
+  }
 
   model::Inputs inputs(std::span<const int64_t> items) const override {
     std::vector<const Row*> rows;
@@ -134,13 +137,16 @@ class Spans final : public Objective {
 
   void add_windows(int64_t number, const model::ModelConfig& config, const text::Tokenizer& tokenizer, int64_t length) {
     const auto& example = examples_.list[static_cast<size_t>(number)];
-    const text::RowOptions options{
-        .max_length = length, .truncation = text::Truncation::only_second, .stride = task_.overlap};
+    const text::RowOptions options{.max_length = length,
+                                   .truncation = text::Truncation::only_second,
+                                   .stride = task_.overlap,
+                                   .flag = "--length",
+                                   .stride_flag = "--overlap"};
     std::vector<text::Encoding> rows;
     try {
       rows = pretrained::encode(config, tokenizer, example.first, std::string_view(*example.second), options);
     } catch (const UsageError& error) {
-      fail(example.where, ": its question leaves no room for the context in ", length, " tokens: ", error.what());
+      fail(example.where, ": its context does not go into windows of ", length, " tokens: ", error.what());
     }
     for (auto& row : rows) {
       Window made;
@@ -198,10 +204,11 @@ class Spans final : public Objective {
     }
     std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
     if (static_cast<int64_t>(found.size()) > kBest) found.resize(kBest);
-    const std::string best = found.empty() ? "" : found[0].text;
+    // "empty" as transformers has it; version 2 of SQuAD has the empty text for that.
+    const std::string none = examples_.may_be_impossible ? "" : "empty", best = found.empty() ? none : found[0].text;
     const double margin = null_score - (found.empty() ? null_score : found[0].score);
     if (examples_.may_be_impossible) found.push_back({null_score, null_start, null_end, ""});
-    if (found.empty()) found.push_back({0, 0, 0, ""});
+    if (found.empty()) found.push_back({0, 0, 0, best});
     std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
     double sum = 0;
     for (const auto& each : found) sum += std::exp(each.score - found[0].score);

@@ -24,15 +24,14 @@ std::string as_the_site_has_it(const Task& task, const io::Json& prediction) {
 
 void write_submission(const std::filesystem::path& path, const Task& task, const std::vector<Prediction>& predictions) {
   if (task.kind == Kind::span) {
-    io::Json texts = io::Json::object(), margins = io::Json::object();
+    io::Json texts = io::Json::object(), shares = io::Json::object();
     for (const auto& p : predictions) {
-      texts[p.id] = p.prediction;
-      if (!p.details.contains("no_answer_margin")) continue;
-      texts[p.id] = p.details.at("answer");  // the script applies its own threshold
-      margins[p.id] = p.details.at("no_answer_margin");
+      texts[p.id] = p.prediction;  // "" for no answer, so that the script needs no threshold for the score that we give
+      if (const auto margin = p.details.find("no_answer_margin"); margin != p.details.end())
+        shares[p.id] = 1 / (1 + std::exp(-margin->get<double>()));  // the script's threshold, 1, is never crossed
     }
     io::write_json(path, texts);
-    if (!margins.empty()) io::write_json(std::filesystem::path(path).replace_extension(".na_prob.json"), margins);
+    if (!shares.empty()) io::write_json(std::filesystem::path(path).replace_extension(".na_prob.json"), shares);
     return;
   }
   io::AtomicFile file(path);

@@ -81,7 +81,21 @@ void check_task(const Task& task, const std::string& source) {
   if (!task.positive.empty() && std::none_of(task.labels.begin(), task.labels.end(), is_label))
     fail(source, ": \"positive\" is \"", task.positive,
          "\"; one of the labels was expected: ", io::listed(task.label_names()));
+  const bool fits = task.kind == Kind::span       ? task.format == Format::squad
+                    : task.kind == Kind::language ? task.format == Format::text
+                    : task.kind == Kind::choice   ? task.format == Format::records || task.format == Format::race
+                                                  : task.format == Format::records;
+  if (!fits)
+    fail(source, ": \"format\" is \"", io::enum_name(task.format), "\", in which a ", io::enum_name(task.kind),
+         " is not read");
   if (task.format != Format::records) return;
+  for (const auto& [name, split] : task.splits) {
+    if (split.labelled && split.layout.label.empty() && task.kind != Kind::similarity)
+      fail(source, ": split \"", name,
+           "\": \"label\" is missing; the column of labels, or \"labelled\": false, was expected");
+    if (split.layout.options != task.options_field())
+      fail(source, ": split \"", name, "\": \"options\" is not that of the other splits; the same was expected");
+  }
   const auto needs = [&](const char* name, const auto& what) {
     const auto lacks = [&](const auto& split) { return what(split.second.layout).empty(); };
     if (std::any_of(task.splits.begin(), task.splits.end(), lacks))
@@ -93,11 +107,13 @@ void check_task(const Task& task, const std::string& source) {
   if (task.kind == Kind::choice) needs("option", [](const Layout& l) { return l.option; });
 }
 
+constexpr const char* kOfNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
 // What a file may say; what is not in here is a slip.
-const std::vector<std::string> kKnown = {"name",    "title",   "source",  "version",  "suite",  "kind",   "format",
-                                         "folders", "splits",  "id",      "first",    "second", "option", "options",
-                                         "label",   "labels",  "range",   "positive", "scores", "groups", "prompts",
-                                         "recipe",  "overlap", "presets", "about",    "text",   "only",   "also"};
+const std::vector<std::string> kKnown = {
+    "name",    "title",  "source",  "version", "suite", "kind",   "format", "folders",  "splits",   "id",
+    "first",   "second", "option",  "options", "label", "labels", "range",  "positive", "scores",   "groups",
+    "prompts", "recipe", "overlap", "presets", "about", "text",   "only",   "also",     "no_label", "heads_of"};
 
 }  // namespace
 
@@ -106,7 +122,7 @@ const Split& Task::split(const std::string& name) const {
   std::vector<std::string> names;
   names.reserve(splits.size());
   for (const auto& [known, split] : splits) names.push_back(known);
-  fail_usage("--split: ", title, " has no split ", name, "; ", io::listed(names), " was expected");
+  fail_usage(title, " has no split ", name, "; ", io::listed(names), " was expected");
 }
 
 std::vector<std::string> Task::label_names() const {
@@ -137,6 +153,9 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   require_known(json, kKnown, "a task", source);
   Task task;
   task.name = io::require<std::string>(json, "name", source);
+  if (task.name.empty() || task.name.find_first_not_of(kOfNames) != std::string::npos)
+    fail(source, ": \"name\" is \"", task.name,
+         "\"; letters, digits, \"-\" and \"_\" were expected, since files are called by it");
   task.title = io::get_or<std::string>(json, "title", task.name, source);
   task.source = io::get_or<std::string>(json, "source", "", source);
   task.version = io::require<int64_t>(json, "version", source);
@@ -153,14 +172,20 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   for (const auto& [name, split] : task.also)
     if (!task.splits.contains(split) || !task.splits.at(split).labelled)
       fail(source, ": \"also\" names ", split, ", which is no split with labels");
+  task.no_label = io::get_or<std::vector<std::string>>(json, "no_label", {}, source);
+  task.heads_of = io::get_or<std::vector<std::string>>(json, "heads_of", {}, source);
   const auto labels = io::get_or<Json>(json, "labels", Json::object(), source);
   for (const auto& [name, value] : labels.items())
     task.labels.push_back({name, io::convert<std::vector<std::string>>(value.is_array() ? value : Json::array({value}),
                                                                        concat(source, ": label \"", name, "\""))});
   if (task.kind == Kind::classification && task.labels.size() < 2)
     fail(source, ": has ", task.labels.size(), " labels; two or more were expected of a classification");
-  if (const auto range = io::get_or<std::vector<double>>(json, "range", {}, source); range.size() == 2)
+  if (json.contains("range")) {
+    const auto range = io::require<std::vector<double>>(json, "range", source);
+    if (range.size() != 2 || !(range[0] < range[1]))
+      fail(source, ": \"range\" is ", json.at("range").dump(), "; the lowest and the highest label were expected");
     task.lowest = range[0], task.highest = range[1];
+  }
   task.positive = io::get_or<std::string>(json, "positive", "", source);
   task.scores = io::require<std::vector<std::string>>(json, "scores", source);
   const auto groups = io::get_or<Json>(json, "groups", Json::object(), source);
@@ -176,7 +201,8 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
   task.overlap = io::get_or<int64_t>(json, "overlap", 128, source);
   if (json.contains("text")) io::update_fields(task.text, json.at("text"), concat(source, ": \"text\""));
   task.recipe = io::get_or<Json>(json, "recipe", Json::object(), source);
-  require_known(task.recipe, {"epochs", "batch", "length"}, "\"recipe\"", source + ": \"recipe\"");
+  require_known(task.recipe, {"epochs", "batch", "length", "learning_rate", "warmup_share"}, "\"recipe\"",
+                source + ": \"recipe\"");
   check_task(task, source);
   task.json = std::move(json);
   return task;
@@ -184,6 +210,8 @@ Task task_from_json(Json json, const std::string& source, const std::string& pre
 
 Task find_task(const std::string& name, const std::string& preset) {
   if (const auto* text = built_in(name)) return task_from_json(io::parse_json(text, name), name, preset);
+  if (const auto names = tasks_of_suite(name); !names.empty())
+    fail_usage("--task: ", name, " stands for ", io::listed(names, "and"), "; one of them was expected");
   if (name.ends_with(".json")) return task_from_json(io::read_json(name), name, preset);
   fail_usage("--task: ", name, " is not known; ", io::listed(task_names()), " was expected, or the .json file of one",
              io::suggestion(name, task_names()));

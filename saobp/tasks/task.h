@@ -96,11 +96,14 @@ struct Task {
   std::map<std::string, std::string> also;  // name in a suite: split that a run is scored on beside dev
   std::vector<Label> labels;                // of a classification
   double lowest = 0, highest = 0;           // of a regression
+  std::vector<std::string> no_label;        // in the files, of examples that are left out
+  std::vector<std::string> heads_of;        // tasks that a head for it may be fine-tuned on
   std::string positive;                     // the label that F1 is of
   std::vector<std::string> scores;          // the first is the one that tables show
   std::map<std::string, Template> groups;   // scores are also told for each value of these
   std::map<std::string, Prompt> prompts;    // by their names; "default" is taken unless another is asked for
   int64_t overlap = 128;                    // tokens that two windows of a span's context share
+  bool answer_windows_only = false;         // of a span: windows without the answer are not trained on
   TextSettings text;
   io::Json recipe;  // defaults of fine-tuning that differ from everyone's
   io::Json json;    // all of it, as the file has it

@@ -117,4 +117,10 @@ size_t gpt2_piece(std::string_view text) {
   return size;
 }
 
+bool continues_word(std::string_view token, bool byte_level) {
+  if (!byte_level) return token.starts_with("##");
+  const auto bytes = spelt_bytes(token);
+  return !bytes || bytes->empty() || std::string_view(" \t\n\v\f\r").find(bytes->front()) == std::string_view::npos;
+}
+
 }  // namespace saobp::text

@@ -11,6 +11,10 @@
 
 namespace saobp::text {
 
+// Whether a token, spelled as its vocabulary has it, goes on with the word before it: "##ing", or in a byte-level
+// vocabulary one that does not begin with white space.
+bool continues_word(std::string_view token, bool byte_level);
+
 // The character that stands for a byte ("Ġ" for a space), as UTF-8.
 const std::string& byte_character(uint8_t byte);
 // The bytes that a token spells, absent when a character is not of the alphabet.

@@ -49,11 +49,13 @@ Span trimmed(Span span, std::string_view token, bool first, bool prefix_space) {
 }
 
 // What a text is cut into: windows of `room` tokens, the first of which counts.
-std::vector<Window> windows(size_t size, size_t room, size_t stride) {
+std::vector<Window> windows(size_t size, size_t room, const RowOptions& options) {
+  const auto stride = static_cast<size_t>(options.stride);
   if (room >= size) return {{0, size}};
   if (room == 0) return {{0, 0}, {0, size}};
   if (stride >= room)
-    fail_usage("--stride: ", stride, " was given; less than ", room, " was expected, the tokens of the text in a row");
+    fail_usage(options.stride_flag, ": two windows are to share ", stride, " tokens; less than ", room,
+               " was expected, the tokens of the text in a row");
   std::vector<Window> all;
   for (size_t begin = 0;; begin += room - stride) {
     all.push_back({begin, std::min(begin + room, size)});
@@ -62,7 +64,8 @@ std::vector<Window> windows(size_t size, size_t room, size_t stride) {
 }
 
 // Tokens that each of the texts keeps.
-std::pair<size_t, size_t> rooms(size_t first, size_t second, bool pair, size_t room, Truncation truncation) {
+std::pair<size_t, size_t> rooms(size_t first, size_t second, bool pair, size_t room, const RowOptions& options) {
+  const auto truncation = options.truncation;
   if (first + second <= room) return {first, second};
   const size_t excess = first + second - room;
   if (truncation == Truncation::longest_first) {
@@ -75,8 +78,8 @@ std::pair<size_t, size_t> rooms(size_t first, size_t second, bool pair, size_t r
   if (!of_first && !pair) fail_usage("--truncation: only_second was given; there is no second text");
   const size_t size = of_first ? first : second;
   if (size <= excess)
-    fail_usage("--truncation: the ", of_first ? "first" : "second", " text has ", size, " tokens, and ", excess,
-               " would have to go; a longer --max-length, or another way to cut, was expected");
+    fail_usage("the ", of_first ? "first" : "second", " text has ", size, " tokens, and ", excess,
+               " would have to go; a longer ", options.flag, ", or another way to cut, was expected");
   return of_first ? std::pair(first - excess, second) : std::pair(first, second - excess);
 }
 
@@ -175,9 +178,9 @@ std::vector<Encoding> encode_rows(const Tokenizer& tokenizer, std::string_view f
     if (most <= around)
       fail_usage(options.flag, ": ", most, " was given; more than ", around,
                  " was expected, the special tokens of a row");
-    const auto [room, other] = rooms(rows.size(0), rows.size(1), second.has_value(), most - around, options.truncation);
-    of_first = windows(rows.size(0), room, static_cast<size_t>(options.stride));
-    of_second = windows(rows.size(1), other, static_cast<size_t>(options.stride));
+    const auto [room, other] = rooms(rows.size(0), rows.size(1), second.has_value(), most - around, options);
+    of_first = windows(rows.size(0), room, options);
+    of_second = windows(rows.size(1), other, options);
   }
   // Where both texts are cut, every window of one meets every window of the other.
   const bool all = options.most_rows == 0;

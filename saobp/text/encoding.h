@@ -27,6 +27,7 @@ struct RowOptions {
   int64_t stride = 0;                 // tokens that two windows share
   int64_t most_rows = 0;              // so many of them, the first ones; 0: all
   const char* flag = "--max-length";  // what max_length is called in messages
+  const char* stride_flag = "--stride";
 };
 
 // One row. Special tokens have the span 0, 0 and belong to no text.

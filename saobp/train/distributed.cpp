@@ -1,7 +1,6 @@
 #include "saobp/train/distributed.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -13,6 +12,7 @@
 #endif
 
 #include "saobp/io/error.h"
+#include "saobp/io/number.h"
 #include "saobp/io/words.h"
 
 namespace saobp::train {
@@ -26,11 +26,10 @@ std::optional<std::string> variable(const char* name) {
 
 int64_t number(const char* name, int64_t low, int64_t high) {
   const auto text = *variable(name);
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < low || value > high)
+  const auto value = io::number_in<int64_t>(text);
+  if (!value || *value < low || *value > high)
     fail("environment: ", name, " is \"", text, "\"; a whole number from ", low, " to ", high, " was expected");
-  return value;
+  return *value;
 }
 
 // The first sentence of what a library says, without the place in its source that gloo puts in front.

@@ -77,7 +77,11 @@ void Checkpoints::save(const model::Model& model, const AdamW& optimizer, const 
                           {{"model.safetensors", weights}, {"optimizer.safetensors", moments}});
   });
   auto found = all();
-  for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) fs::remove_all(found[i]);
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) {
+    const auto going = io::partial_path(found[i]);  // which is no checkpoint, should this be killed half-way
+    fs::rename(found[i], going);
+    fs::remove_all(going);
+  }
 }
 
 void Checkpoints::sweep() const {

@@ -122,8 +122,8 @@ void Trainer::skip(const StepResult& result, uint64_t first_row) {
   reporter_.tell(Logged{Logged::Kind::skipped, state_.step, line, skipped.text()});
   if (state_.skipped_in_a_row < options_.max_skipped) return;
   save();
-  fail(run_.string(), ": ", skipped.text(), "; ", io::counted(state_.skipped_in_a_row, "step"),
-       " in a row; the state is saved; a lower --learning-rate or a longer --warmup-steps may help");
+  throw NotFinite(concat(run_.string(), ": ", skipped.text(), "; ", io::counted(state_.skipped_in_a_row, "step"),
+                         " in a row; the state is saved; a lower --learning-rate or a longer --warmup-steps may help"));
 }
 
 // To the log, which is rank 0's.
@@ -153,10 +153,11 @@ bool Trainer::validate_now() {
   if (!result) return false;
   if (!result->undefined && !std::isfinite(result->figure)) {
     save();
-    fail(run_.string(), ": the ", parts_.validator->lower_is_better() ? "validation loss" : "validation's figure",
-         " after step ", state_.step, " is ", result->figure,
-         result->not_finite.empty() ? "" : concat(": values that are not finite begin in ", result->not_finite),
-         "; the state is saved; a lower --learning-rate may help");
+    throw NotFinite(
+        concat(run_.string(), ": the ", parts_.validator->lower_is_better() ? "validation loss" : "validation's figure",
+               " after step ", state_.step, " is ", result->figure,
+               result->not_finite.empty() ? "" : concat(": values that are not finite begin in ", result->not_finite),
+               "; the state is saved; a lower --learning-rate may help"));
   }
   io::Json line = {{"step", state_.step}};
   line.update(result->line);

@@ -122,7 +122,17 @@ TEST(Analyze, MessagesAreThoseOfTheOperator) {
   const auto c = torch::log(1 - (1 - std::exp(-0.5)) * a).sum(1);
   EXPECT_NEAR(json["matrices"]["A"]["message_lowest"][0][1].get<double>(), c[1].min().item<double>(), 1e-5);
   EXPECT_NEAR(json["matrices"]["A"]["message_spread"][0][1].get<double>(), c[1].std(false).item<double>(), 1e-5);
-  EXPECT_FALSE(json["matrices"]["B"].contains("message_lowest"));
+  EXPECT_EQ(json["matrices"]["B"]["message_lowest"][0], io::Json::array({nullptr, nullptr})) << "defined nowhere";
+}
+
+TEST(Analyze, TellsTheShareOfAnEvenLook) {
+  AnalysisOptions options;
+  options.measures = "qk_trace";
+  const std::vector<AnalysisItem> items = {{{{1, 2}, {}, {}}, {}}, {{{1, 2, 3, 4}, {}, {}}, {}}};
+  const auto json = analyze(small_model(attention::Variant::original), items, options, "m", "t");
+  EXPECT_NEAR(json["even_share"].get<double>(), (1.0 / 2 + 1.0 / 4) / 2, 1e-12);
+  EXPECT_EQ(json["matrices"]["A"], io::Json::object());
+  EXPECT_EQ(json["heads"], 2) << "told though nothing was measured of heads' matrices";
 }
 
 TEST(Sequence, NeedsTokensAndMarksThatFit) {

@@ -41,10 +41,32 @@ TEST(Khop, TheRightOptionIsWhereTheFactsLead) {
   for (const auto& [label, count] : labels) EXPECT_NEAR(static_cast<double>(count), 100, 45) << label;
 }
 
+// Where the right end is named, first to last among the ends, tells nothing.
+TEST(Khop, PlacesTellNothing) {
+  for (const int64_t hops : {1, 2}) {
+    KhopOptions options;
+    options.hops = {hops};
+    std::map<int64_t, int64_t> ranks;
+    for (int64_t n = 0; n < 2000; ++n) {
+      const auto example = khop_example(options, "dev", n);
+      const auto text = example.at("text").get<std::string>();
+      const auto place = [&](size_t option) {
+        return text.find(" in the " + example.at("options").at(option).get<std::string>() + " ");
+      };
+      const auto right = place(example.at("label").get<size_t>());
+      int64_t rank = 0;
+      for (size_t option = 0; option < 4; ++option) rank += place(option) < right;
+      ++ranks[rank];
+    }
+    for (int64_t rank = 0; rank < 4; ++rank) EXPECT_NEAR(static_cast<double>(ranks[rank]), 500, 100) << rank;
+  }
+}
+
 TEST(Khop, FactsStandApart) {
   KhopOptions options;
-  options.hops = {3}, options.fillers = 12, options.distance = 4;
-  for (int64_t n = 0; n < 50; ++n) {
+  options.hops = {3}, options.fillers = 12;
+  for (int64_t n = 0; n < 100; ++n) {
+    options.distance = n < 50 ? 4 : 9;  // as far as they can
     const auto example = khop_example(options, "train", n);
     const auto text = example.at("text").get<std::string>(), question = example.at("question").get<std::string>();
     auto thing = question.substr(15, question.find(" end") - 15);
@@ -56,7 +78,7 @@ TEST(Khop, FactsStandApart) {
       thing = text.substr(begin, text.find(' ', begin) - begin);
     }
     std::sort(places.begin(), places.end());
-    for (size_t i = 1; i < places.size(); ++i) EXPECT_GT(places[i] - places[i - 1], 4);
+    for (size_t i = 1; i < places.size(); ++i) EXPECT_GT(places[i] - places[i - 1], options.distance);
   }
 }
 

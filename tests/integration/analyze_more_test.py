@@ -28,6 +28,21 @@ def test_every_option_of_a_choice_is_a_row(tmp_path, saobp, model):
     got = saobp("analyze", model, "--task", "hellaswag", "--data", "data", "--limit", 5, "--json").json
     assert got["sequences"] == 20
     assert {n: p["sequences"] for n, p in got["by_option"].items()} == {"right": 5, "wrong": 15}
+    # Options of a question are no independent draws.
+    shown = saobp("analyze", model, "--task", "hellaswag", "--data", "data", "--limit", 5, "--correlate", "option").out
+    assert "parts of 5 examples" in " ".join(shown.split())
+    assert "By option: means of B" in shown and "wrong" in shown
+
+
+def test_of_a_suite_the_task_that_is_there(tmp_path, saobp, model):
+    passage = {"article": "tom is in the mill", "questions": ["where is tom?"], "options": [["mill", "hall", "box", "key"]], "answers": ["A"]}
+    for level in ("middle", "high"):
+        (tmp_path / f"data/RACE/dev/{level}").mkdir(parents=True)
+        (tmp_path / f"data/RACE/dev/{level}/1.txt").write_text(json.dumps(passage | {"id": "1"}))
+        ask = ["analyze", model, "--task", "race", "--split", "dev", "--data", "data"]
+        if level == "middle":
+            assert saobp(*ask, "--json").json["text"] == "race-middle dev"
+    one_line(saobp(*ask, code=2), "--task: race stands for race-high and race-middle; one of them was expected")
 
 
 def test_sequence_by_sequence(tmp_path, saobp, setting):
@@ -101,6 +116,8 @@ def test_nonsense(tmp_path, saobp, model):
     one_line(saobp("analyze", model, "--task", "sst2", "--data", "data", "--split", "exam", code=2), "exam", "dev")
     one_line(saobp("analyze", model, "--task", "wikitext", "--data", "data", code=2), "wikitext")
     one_line(saobp("analyze", model, *text, "--measures", "gdt", code=2), "gdt", "did you mean gtd")
+    one_line(saobp("analyze", model, *text, "--measures", "all,gtd", code=2), "all has the others in it")
+    saobp("analyze", model, *text, "--measures", "gtd, sparsity")
     one_line(saobp("analyze", model, *text, "--measures", "", "--sink-threshold", 2, code=2), "--sink-threshold")
     one_line(saobp("analyze", model, *text, "--checkpoints", "all", code=1), "no checkpoints")
     (tmp_path / "blank.txt").write_text("\n \n")
@@ -108,6 +125,14 @@ def test_nonsense(tmp_path, saobp, model):
     (tmp_path / "one.txt").write_text("tom\n")
     got = saobp("analyze", model, "--text", "one.txt", "--measures", "all", "--json").json
     assert got["sequences"] == 1 and got["standard_errors"]["B"]["gtd"][0][0] is None
+    shown = saobp("analyze", model, "--text", "one.txt").out
+    assert "too short to tell a sink, with 3 tokens on average" in shown and "give more than" not in shown
+    # A graph without edges has no clustering: told, and null.
+    ask = ["analyze", model, *text, "--measures", "clustering,gtd", "--graph-threshold", 1]
+    shown = saobp(*ask).out
+    assert "Defined nowhere here: clustering" in shown
+    assert saobp(*ask, "--json").json["matrices"]["B"]["clustering"][0] == [None] * 4
+    assert "2 layers of 4 heads" in saobp("analyze", model, *text, "--measures", "qk_trace").out
 
 
 def test_every_measure_is_defined_in_the_documentation(saobp):
@@ -119,7 +144,7 @@ def test_every_measure_is_defined_in_the_documentation(saobp):
 def test_measures_of_states_and_weights_alone(tmp_path, saobp, model):
     write_text(tmp_path / "lines.txt", documents=2)
     shown = saobp("analyze", model, "--text", "lines.txt", "--measures", "states_cosine,qk_scale", "--heads").out
-    assert "the embeddings" in shown and "behind layer 1" in shown and "qk_scale" in shown and "  head 3" in shown
+    assert "the embeddings" in shown and "after layer 1" in shown and "qk_scale" in shown and "  head 3" in shown
 
 
 def test_nothing_is_written_twice_and_no_flag_is_idle(tmp_path, saobp, setting):

@@ -35,7 +35,7 @@ def test_either_type(tmp_path, saobp, dtype):
         done = saobp("bench", verb, *common).json
         assert done["dtype"] == dtype and done[rate] > 0 and done["kernel"].startswith("cpu/")
         assert done["vocab_size"] == 123 and done["parameters"] < 40_000
-        assert "tiny.json with 123 words" in saobp("bench", verb, *common).err
+        assert "tiny.json with 123 tokens" in saobp("bench", verb, *common).err
         (tmp_path / "folder").mkdir(exist_ok=True)
         tiny_config(tmp_path / "folder/config.json", vocab_size=77)
         assert saobp("bench", verb, "--model", "folder", *common[2:]).json["vocab_size"] == 77

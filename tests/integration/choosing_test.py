@@ -8,6 +8,7 @@ from bad_input_test import one_line
 from finetune_test import QUICK, model, predictions, tuned, write_choices, write_sst2  # noqa: F401 (fixtures)
 from never_lose_work_test import as_if_killed_after
 from pretrain_test import assert_same_weights, metrics
+from overflow_test import enlarge
 from ranks_test import torchrun
 from suite_test import write_rte
 
@@ -106,6 +107,27 @@ def test_a_grid_chooses_on_what_is_held_back(tmp_path, saobp, tune):
     assert again.err.count("is there already") == 5 and again.json["tasks"] == done.json["tasks"]
     for wrong in ("turk", "16", "16:x", "0:1e-4", ":"):
         one_line(tune("x", "--grid", wrong, code=2), "--grid", "turc")
+
+
+def test_a_try_that_diverges_has_no_score_and_the_others_count(tmp_path, tune, model):  # noqa: F811
+    options = ["--epochs", 3, "--length", 16, "--grid", "16:3e-3,1e-7"]
+    best = tune("run", *options).json["tasks"]["sst2"]["grid"]["best"]
+    other = next(rate for rate in (3e-3, 1e-7) if rate != best["learning_rate"])
+    folder = f"run/sst2/grid/batch-16-rate-{other:g}"
+    shutil.rmtree(tmp_path / folder)
+    enlarge(model, "encoder.layer.0.attention.self.value.weight", 3e38)
+    done = tune("run", *options)
+    assert f"no score    {folder}: step 10 was skipped" in done.err
+    grid = done.json["tasks"]["sst2"]["grid"]
+    tries = {t["learning_rate"]: t for t in grid["tries"]}
+    assert tries[other]["value"] is None and "10 steps in a row" in tries[other]["diverged"]
+    assert grid["best"] == best and "diverged" not in best
+    assert not (tmp_path / folder / "checkpoints").exists() and not (tmp_path / folder / "model.safetensors").exists()
+    # The same command finds the same, and does not try it again.
+    again = tune("run", *options)
+    assert again.json["tasks"] == done.json["tasks"] and "was skipped: the loss" in again.err and "into run" not in again.err
+    done = tune("all", *options[:-1], "16:1e-3,1e-7", code=1)
+    assert done.err.splitlines()[-1] == "saobp: --grid: all 2 tries diverged; lower rates may help"
 
 
 def test_a_task_before_the_task(tmp_path, tune):

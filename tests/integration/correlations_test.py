@@ -26,11 +26,13 @@ def check(found, x, y):
     assert found["spearman"]["r"] == pytest.approx(rho.statistic, abs=1e-9) and found["n"] == len(x)
 
 
-def corrected(entry):
-    p = {name: found["pearson"]["p"] for name, found in entry["measures"].items() if found["pearson"]["p"] is not None}
-    expected = dict(zip(p, stats.false_discovery_control(list(p.values()))))
-    for name, value in expected.items():
-        assert entry["measures"][name]["pearson"]["corrected_p"] == pytest.approx(value, abs=1e-9)
+def corrected(*entries):
+    """All that was asked for together is one family."""
+    tests = [found["pearson"] for entry in entries for found in entry["measures"].values()]
+    assert {entry["tests"] for entry in entries} == {len(tests)}
+    tests = [test for test in tests if test["p"] is not None]
+    for test, value in zip(tests, stats.false_discovery_control([test["p"] for test in tests])):
+        assert test["corrected_p"] == pytest.approx(value, abs=1e-9)
 
 
 def test_with_a_measure_over_heads_and_over_sequences(tmp_path, run):
@@ -42,7 +44,9 @@ def test_with_a_measure_over_heads_and_over_sequences(tmp_path, run):
     lines = [json.loads(line) for line in (tmp_path / "run/analysis/lines.sequences.jsonl").read_text().splitlines()]
     of = lambda measure: [np.mean(line["B"][measure]) for line in lines]
     check(sequences["measures"]["sparsity"], of("sparsity"), of("gtd"))
-    corrected(heads), corrected(sequences)
+    corrected(heads, sequences)
+    errors = got["errors_of_means"]["B"]
+    assert errors["sparsity"] == pytest.approx(np.std(of("sparsity"), ddof=1) / len(lines) ** 0.5, rel=1e-4)
     text = run("--correlate", "gtd").out
     assert "What goes with gtd, over heads" in text and "Benjamini–Hochberg" in text
 
@@ -59,7 +63,9 @@ def test_measures_of_some_sequences_alone(tmp_path, run):
 
 
 def test_a_study_that_fails_takes_no_analysis_with_it(tmp_path, run):
-    one_line(run("--correlate", "nothing", code=2), "--correlate nothing")
+    one_line(run("--correlate", "nothing", code=2), "--correlate nothing: is no measure")
+    assert not (tmp_path / "run/analysis/lines.json").exists()
+    one_line(run("--correlate", "answer", code=2), "--correlate answer")  # which texts do not have
     assert json.loads((tmp_path / "run/analysis/lines.json").read_text())["sequences"] == 12
     with open(tmp_path / "run/metrics.jsonl", "a") as log:
         log.write('{"step": 40, "validation_l')  # killed while it wrote

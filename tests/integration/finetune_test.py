@@ -75,7 +75,7 @@ def test_a_classifier_learns_and_transformers_says_the_same(tmp_path, saobp, mod
     net = hf.AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain").eval()
     tokenizer = hf.AutoTokenizer.from_pretrained(tmp_path / "plain")
     lines = predictions(tmp_path / "plain/eval/sst2-dev.predictions.jsonl")
-    texts = [line.split("\t")[0].strip() for line in (tmp_path / "data/SST-2/dev.tsv").read_text().splitlines()[1:]]
+    texts = [line.split("\t")[0] for line in (tmp_path / "data/SST-2/dev.tsv").read_text().splitlines()[1:]]
     with torch.no_grad():
         batch = tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=16)
         theirs = net(**batch).logits.softmax(-1)
@@ -92,7 +92,8 @@ def test_evaluate_says_what_the_run_found_for_any_batch(tmp_path, saobp, tuned):
         found = predictions(tmp_path / f"eval-{batch}/sst2-dev.predictions.jsonl")
         assert [p["prediction"] for p in found] == [p["prediction"] for p in expected]
     test = saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--split", "test", "--json")
-    assert {**test.json["tasks"]["sst2"], "seconds": 0} == {"split": "test", "examples": 5, "seconds": 0}
+    assert {**test.json["tasks"]["sst2"], "seconds": 0} == {
+        "split": "test", "examples": 5, "scores": {}, "baselines": {}, "seconds": 0}
     lines = predictions(tmp_path / "run/eval/sst2-test.predictions.jsonl")
     assert [p["gold"] for p in lines] == [None] * 5
     numbers = {"negative": "0", "positive": "1"}
@@ -233,12 +234,13 @@ def test_a_head_of_another_task_is_refused(tmp_path, saobp, tuned):
     folder = tmp_path / "data/MNLI"
     folder.mkdir()
     (folder / "dev_matched.tsv").write_text("index\tsentence1\tsentence2\tgold_label\n0\tred\told\tneutral\n")
-    one_line(saobp("evaluate", "run", "--task", "mnli", "--data", "data", code=1), "negative and positive", "MNLI")
+    one_line(saobp("evaluate", "run", "--task", "mnli", "--data", "data", "--other-head", code=1), "negative and positive", "MNLI")
+    one_line(saobp("evaluate", "run", "--task", "mnli", "--data", "data", code=1), "fine-tuned on sst2, not on mnli")
     one_line(saobp("evaluate", "run", "--task", "hellaswag", "--data", "data", code=1), "BertForSequenceClassification", "BertForMultipleChoice")
     one_line(saobp("evaluate", "run", "--task", "sst2", "--data", "data", "--split", "dev2", code=2),
              "no split dev2; dev, test or train was expected")
     done = saobp("evaluate", "run", "--task", "mnli,sst2", "--data", "data", "--json")
-    assert list(done.json["tasks"]) == ["sst2"] and "negative and positive" in done.json["left_out"]["mnli"]
+    assert list(done.json["tasks"]) == ["sst2"] and "not on mnli" in done.json["left_out"]["mnli"]
 
 
 def test_a_decoder_is_fine_tuned(tmp_path, saobp):
@@ -255,7 +257,7 @@ def test_a_decoder_is_fine_tuned(tmp_path, saobp):
     net = hf.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
     tokenizer = hf.AutoTokenizer.from_pretrained(tmp_path / "run")
     tokenizer.pad_token = tokenizer.eos_token
-    texts = [line.split("\t")[0].strip() for line in (tmp_path / "data/SST-2/dev.tsv").read_text().splitlines()[1:]]
+    texts = [line.split("\t")[0] for line in (tmp_path / "data/SST-2/dev.tsv").read_text().splitlines()[1:]]
     with torch.no_grad():
         theirs = net(**tokenizer(texts, return_tensors="pt", padding=True)).logits.softmax(-1)
     lines = predictions(tmp_path / "run/eval/sst2-dev.predictions.jsonl")

@@ -1,4 +1,5 @@
 """GPT-2 against transformers: logits both ways, refined attention put into transformers, greedy generation, analysis."""
+import base64
 import json
 import os
 import pathlib
@@ -206,6 +207,20 @@ def test_analyze(tmp_path, saobp, attention, strength, exclude_self):
                     mean = np.mean([w[metric] for w in want])
                     assert got["matrices"][matrix][metric][layer][head] == pytest.approx(mean, rel=2e-5, abs=1e-6), (
                         matrix, metric, layer, head)
+
+
+def test_maps_keep_attention_that_is_spread(tmp_path, saobp):
+    """Of a causal map, whose first entry is 1, rows over many tokens too."""
+    write_model(tmp_path, n_positions=600)
+    (tmp_path / "line.txt").write_text(" ".join(PROMPTS * 60)[:2000])
+    saobp("analyze", tmp_path, "--text", tmp_path / "line.txt", "--maps", "--into", tmp_path / "kept", "--measures", "gtd", "--length", 600)
+    maps = json.loads((tmp_path / "kept/analysis/line.maps.json").read_text())
+    part, n = maps["sequences"][0]["B"], len(maps["sequences"][0]["tokens"])
+    assert n > 400 and maps["power"] == 2
+    for layer in range(3):
+        for head in range(4):
+            shares = np.frombuffer(base64.b64decode(part["bytes"][layer][head]), np.uint8).reshape(n, n) / 255
+            assert np.abs((shares ** 2 * part["scale"][layer][head]).sum(1) - 1).max() < 0.07, (layer, head)
 
 
 def test_what_does_not_fit_is_refused_in_one_line(tmp_path, saobp, setting):

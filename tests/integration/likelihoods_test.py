@@ -113,10 +113,17 @@ def test_boolq_is_asked_by_its_labels(tmp_path, saobp, decoder):
     (tmp_path / "data/dev.jsonl").rename(tmp_path / "data/boolq/dev.jsonl")
     done = saobp("evaluate", "model", "--task", "ax,sst2,stsb,boolq", "--data", "data", "--json")
     assert list(done.json["tasks"]) == ["boolq"] and list(done.json["left_out"]) == ["ax", "sst2", "stsb"]
-    assert "AX has no split dev" in done.json["left_out"]["ax"] and "data: has no " in done.json["left_out"]["sst2"]
-    assert "left out    ax: AX has no split dev" in done.err
+    assert all("data: has no " in done.json["left_out"][name] for name in ("ax", "sst2"))
+    assert "left out    ax: data: has no diagnostic-full.tsv of AX" in done.err
+    mismatched = saobp("evaluate", "model", "--task", "mnli,boolq", "--data", "data", "--split", "dev_mismatched", code=1).out
+    assert "left out    boolq: BoolQ has no split dev_mismatched" in mismatched
+    # One that breaks off does not cost what was found before it.
+    (tmp_path / "data/hellaswag").mkdir()
+    (tmp_path / "data/hellaswag/hellaswag_val.jsonl").write_text('{"ind": 1,')
+    broken = saobp("evaluate", "model", "--task", "boolq,hellaswag", "--data", "data", code=1)
+    assert "boolq" in broken.out and "hellaswag_val.jsonl" in broken.err
     one_line(saobp("evaluate", "model", "--task", "ax,sst2", "--data", "data", code=1), "--task: none of ax and sst2 can be asked of model")
-    one_line(saobp("evaluate", "model", "--task", "ax", "--data", "data", code=2), "no split dev; test was expected")
+    one_line(saobp("evaluate", "model", "--task", "boolq", "--data", "data", "--split", "x", code=2), "no split x; ")
 
 
 def test_a_constant_model_is_tied_everywhere(tmp_path, saobp, decoder):

@@ -39,6 +39,27 @@ def test_matrices_for_numpy(tmp_path, saobp, setting, kind, tolerance):
         assert np.abs(found[name][0].astype(float) - want).max() < tolerance * max(1, want.max()), name
 
 
+def test_settings_of_what_is_measured_besides(tmp_path, saobp, model):
+    (tmp_path / "lines.txt").write_text(LINE + "\n")
+    look = ["analyze", model, "--text", "lines.txt", "--measures", "sparsity"]
+    saobp(*look, "--gtd-hops", 2, "--matrices", "m.npz")
+    found = np.load(tmp_path / "m.npz")
+    b = found["B_0"][0, 0].astype(float)
+    assert np.abs(found["G_0"][0, 0] - 0.9 * b @ b).max() < 1e-3
+    rates = [saobp(*look, "--sink-threshold", share, "--what-if", "high:0.1", "--json").json["what_if"][0]["sink_rate"]
+             for share in (0.01, 0.99)]
+    assert rates == [1, 0]
+    assert "2 layers of 4 heads" in saobp(*look[:-1], "cross_layer_gtd").out
+    one_line(saobp(*look, "--gtd-hops", 2, code=2), "--gtd-hops is for gtd, indirect_entropy or cross_layer_gtd")
+
+
+def test_matrices_of_plain_attention(tmp_path, saobp, model):
+    (tmp_path / "lines.txt").write_text(LINE + "\n")
+    saobp("analyze", model, "--text", "lines.txt", "--matrices", "m.npz")
+    found = np.load(tmp_path / "m.npz")
+    assert (found["A_0"] == found["B_0"]).all() and {"G_0", "ids", "tokens_0"} <= set(found)
+
+
 def test_one_head_is_drawn(tmp_path, saobp, model):
     (tmp_path / "lines.txt").write_text(LINE + "\n")
     shown = saobp("analyze", model, "--text", "lines.txt", "--draw", "1.3").out.split("\n\n")[0]

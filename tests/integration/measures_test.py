@@ -3,6 +3,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from transformers import AutoModel, PreTrainedTokenizerFast
 
@@ -80,6 +81,7 @@ def of_head(matrices, head, ids, special, causal, value, output, scores):
     second = np.delete(np.abs(values), first).max()
     found |= {"tokenrank_max": stationary.max(), "second_eigenvalue": second, "mixing_hops": hops if (hops := np.log(4) / -np.log(second)) <= 100 else np.nan}
     found |= dict(zip(("effective_rank", "stable_rank", "rank_90"), ranks(np.linalg.svd(a, compute_uv=False))))
+    found["output_effective_rank"] = ranks(np.linalg.svd(a @ value, compute_uv=False))[0]
     found |= dict(zip(("clustering", "betweenness"), graph_indices(a)))
     return found
 
@@ -102,6 +104,8 @@ def of_states(states):
     n = len(states)
     names = ("states_effective_rank", "states_stable_rank", "states_rank_90")
     return dict(zip(names, ranks(np.linalg.svd(states, compute_uv=False)))) | {
+        "states_max_ratio": np.abs(states).max() / np.sort(np.abs(states), axis=None)[(states.size - 1) // 2],
+        "states_kurtosis": stats.kurtosis(states, axis=None, fisher=False),
         "states_cosine": ((directions @ directions.T).sum() - n) / (n * (n - 1))}
 
 
@@ -111,7 +115,8 @@ def of_weights(query, key):
     values = np.linalg.eigvals(w)
     return {"qk_trace": np.trace(w), "qk_trace_square": np.trace(w @ w), "qk_mean": values.mean().real,
             "qk_variance": (np.abs(values - values.mean()) ** 2).mean(), "qk_scale": np.sqrt((np.abs(values) ** 2).mean()),
-            "qk_effective_rank": ranks(np.linalg.svd(w, compute_uv=False))[0]}
+            "qk_effective_rank": ranks(np.linalg.svd(w, compute_uv=False))[0],
+            "query_spectral_norm": np.linalg.norm(query, 2), "key_spectral_norm": np.linalg.norm(key, 2)}
 
 
 class Collected(dict):

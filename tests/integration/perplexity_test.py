@@ -146,4 +146,5 @@ def test_what_does_not_fit_is_told(tmp_path, saobp, decoder):
     one_line(ask("--task", "text", "--data", "broken.txt", code=1), "broken.txt", "UTF-8")
     one_line(ask("--task", "text", "--data", "none.txt", code=1), "none.txt")
     one_line(ask("--task", "boolq", "--data", ".", "--stride", 3, code=2), "--stride", "BoolQ")
+    one_line(ask("--task", "text", "--data", "text.txt", "--split", "foo", code=2), "Text has no split foo", "test")
     one_line(saobp("finetune", "model", "--task", "text", "--data", ".", "--output", "run", code=2), "text is not trained on")

@@ -107,6 +107,16 @@ def test_it_learns_and_answers_as_transformers(tmp_path, saobp, model, task):
     assert json.loads((tmp_path / "run/eval/squad-dev.official.json").read_text()) == {p["id"]: p["prediction"] for p in lines}
     again = saobp("evaluate", "run", "--task", "squad.json", "--data", "data", "--batch", 5, "--json")
     assert again.json["tasks"]["squad"]["scores"] == done.json["dev"]["scores"]
+    # Looked into, a window is a sequence of its own; what is known of its question is known of it.
+    (tmp_path / "marks.jsonl").write_text("".join(json.dumps({"id": p["qas"][0]["id"], "mark": i % 5}) + "\n" for i, p in enumerate(dev)))
+    seen = saobp("analyze", "run", "--task", "squad.json", "--data", "data", "--keep-sequences", "--scores", "marks.jsonl",
+                 "--correlate", "mark")
+    rows = [json.loads(line) for line in next((tmp_path / "run/analysis").glob("*.sequences.jsonl")).read_text().splitlines()]
+    counts = {p["qas"][0]["id"]: len(windows(tokenizer, p)["input_ids"]) for p in dev}
+    assert [row["id"] for row in rows] == [f"{q}#{n}" if count > 1 else q for q, count in counts.items() for n in range(count)]
+    assert all(row.get("example", row["id"]) == row["id"].partition("#")[0] for row in rows)
+    assert "24 ids, of which 24 are of sequences here" in seen.out
+    assert " ".join(seen.out.split()).count("parts of 24 examples, and those of one example are no independent draws") == 1
 
 
 def test_version_2_can_say_that_there_is_no_answer(tmp_path, saobp, model, task):

@@ -12,6 +12,7 @@ from bad_input_test import one_line
 from conftest import write_vocabulary
 from families_parity_test import make_encoder
 from finetune_test import QUICK, model, predictions, sentence, write_sst2  # noqa: F401 (a fixture)
+from overflow_test import enlarge
 
 
 def write_rte(folder):
@@ -51,6 +52,29 @@ def test_a_suite_goes_on_and_leaves_what_is_done(tmp_path, saobp, suite):
     one_line(saobp(*changed, "all", code=1), "was made with another --learning-rate (0.003, and not 0.001)")
 
 
+def test_a_seed_that_diverges_has_no_score_and_the_others_count(tmp_path, saobp, suite, model):  # noqa: F811
+    whole = saobp(*suite, "run", "--json").json["tasks"]
+    shutil.copytree(tmp_path / "run", tmp_path / "whole")
+    shutil.rmtree(tmp_path / "run/sst2/seed-6")
+    enlarge(model, "encoder.layer.0.attention.self.value.weight", 3e38)
+    done = saobp(*suite, "run", "--json")
+    assert "no score    the model's outputs are not finite" in done.err.split("run/sst2/seed-6")[-1]
+    tasks = done.json["tasks"]
+    assert tasks["rte"] == whole["rte"] and tasks["sst2"]["diverged_seeds"] == [6] and tasks["sst2"]["seeds"] == 1
+    assert tasks["sst2"]["scores"]["accuracy"]["values"] == whole["sst2"]["scores"]["accuracy"]["values"][:1]
+    assert "diverged, without a score: seed 6" in done.err
+    again = saobp(*suite, "run", "--json")  # finds the same, and trains nothing
+    assert again.json["tasks"] == tasks and "into run" not in again.err
+    found = saobp("compare", "whole", "run", "--task", "sst2", "--json")
+    assert found.json["comparisons"][0]["second"]["diverged_seeds"] == [6]
+    assert "of the second 1 seed diverged and left no scores: [6]" in found.err
+    saobp("report", "run", "-o", "page.html")
+    assert "sst2: 1 seed diverged and left no scores: [6]" in (tmp_path / "page.html").read_text()
+    alone = [a if a != "glue" else "sst2" for a in suite]
+    one_line(saobp(*alone, "none", code=1), "sst2: all of its 2 seeds diverged; a lower rate may help")
+    one_line(saobp("compare", "whole", "none", "--task", "sst2", code=1), "none: all seeds of sst2 diverged")
+
+
 def test_a_comparison_says_what_was_drawn_anew(tmp_path, saobp, suite):
     saobp(*suite, "one")
     saobp(*suite, "two", "--attention", "high", "--strength", 3)
@@ -67,6 +91,9 @@ def test_a_comparison_says_what_was_drawn_anew(tmp_path, saobp, suite):
     assert single["mcnemar"]["p"] == pytest.approx(expected, abs=1e-12)
     same = saobp("compare", "one/sst2/seed-5", "one/sst2/seed-5", "--task", "sst2")
     assert "neither shown to be better nor worse" in same.out and "p = 1" in same.out
+    of_two = tmp_path / "two/sst2/seed-6/eval/sst2-dev.json"
+    of_two.write_text(json.dumps(json.loads(of_two.read_text()) | {"version": 1}))
+    assert "other versions of the task, [2] and [1,2]" in saobp("compare", "one", "two", "--task", "sst2").out
     one_line(saobp("compare", "one", "--task", "sst2", code=2), "two or more runs")
     one_line(saobp("compare", "one", "model", "--task", "sst2", code=1), "model: holds neither eval/ nor predictions for sst2 nor sst2/seed-N")
     one_line(saobp("compare", "one", "two", "--task", "sst2", "--score", "f1", code=2), "--score: f1 was given; of these predictions for SST-2 there is accuracy")

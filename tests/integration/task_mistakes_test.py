@@ -44,6 +44,8 @@ def test_names_and_flags_that_say_nothing(tmp_path, saobp, model):  # noqa: F811
     one_line(saobp(*tune, "--task", "sst2", "--grid", "8:1e-3", code=2), "--batch does not go with --grid")
     one_line(saobp(*tune, "--task", "sst2", "--from-task", "nope", code=2), "--from-task", "nope is not known")
     one_line(saobp(*tune, "--task", "sst2", "--from-task", "sts", code=2), "--from-task", "not trained on")
+    one_line(saobp("finetune", "typo", *tune[2:], "--task", "glue", code=1), "typo/config.json")
+    one_line(saobp("finetune", model, "--data", "none", *tune[4:], "--task", "glue", code=1), "none: is missing")
     assert not (tmp_path / "run").exists()
     saobp(*tune, "--task", "sst2")
     for flags in (["--seeds", 2], ["--grid", "turc"]):
@@ -96,6 +98,9 @@ def test_a_split_without_labels_is_not_trained_on(tmp_path, saobp, model):  # no
     ({"scores": ["f1"]}, ['"f1" is no score of a classification that names no "positive" label']),
     ({"positive": "good"}, ['"positive" is "good"', "negative"]),
     ({"first": ""}, ['"first" is missing']),
+    ({"label": ""}, ['"label" is missing']),
+    ({"format": "squad"}, ['"format" is "squad"', "classification"]),
+    ({"range": [5]}, ['"range" is [5]']),
     ({"prompts": {"default": {"contxt": "{sentence}"}}}, ['"contxt" is no setting of a prompt', "context"])], ids=str)
 def test_a_task_file_is_checked_before_work_begins(tmp_path, saobp, model, change, words):  # noqa: F811
     write_sst2(tmp_path / "data/SST-2")
@@ -131,7 +136,7 @@ def test_outputs_do_not_replace_what_was_read(tmp_path, saobp, suite, model):  #
 
 
 def test_less_perplexity_is_better(tmp_path, saobp):
-    for run, sums in (("one", [-20.0, -30.0, -25.0]), ("two", [-10.0, -15.0, -12.0])):
+    for run, sums in (("one", [-20.0, -30.0, -25.0] * 8), ("two", [-10.0, -15.0, -12.0] * 8)):
         (tmp_path / run / "eval").mkdir(parents=True)
         (tmp_path / run / "eval/text-dev.predictions.jsonl").write_text("".join(json.dumps(
             {"id": str(n), "gold": None, "prediction": s, "log_likelihood": s, "tokens": 10, "words": 5, "bytes": 30}) + "\n"

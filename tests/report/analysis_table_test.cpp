@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "saobp/report/findings.h"
+#include "saobp/report/group_tables.h"
 #include "tests/tools.h"
 
 namespace saobp::report {
@@ -42,6 +44,70 @@ TEST(MetricsTable, ShowsMeansOverHeadsAndLayers) {
         "B: after refinement", "0.856", "nats", "K = 4", "a threshold of 0.01"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   EXPECT_EQ(text.find("head 0"), std::string::npos);
+}
+
+TEST(MetricsTable, NamesWhatIsDefinedNowhere) {
+  auto json = sample(0);
+  json["settings"]["measures"] = "gtd,clustering";
+  json["measures"] = {{"gtd", {{"heading", "GTD"}, {"unit", ""}, {"definition", "share"}}},
+                      {"clustering", {{"heading", "clust."}, {"unit", ""}, {"definition", "of a graph"}}}};
+  for (const char* which : {"A", "B"}) json["matrices"][which]["clustering"] = {{nullptr, nullptr}, {nullptr, nullptr}};
+  const auto text = metrics_table(json, TableDetail::layers);
+  EXPECT_NE(text.find("Defined nowhere here: clustering"), std::string::npos) << text;
+  EXPECT_EQ(text.find("clust."), std::string::npos) << "a column without a number\n" << text;
+  for (const char* which : {"A", "B"}) json["matrices"][which].erase("gtd");
+  json["layers"] = 6, json["heads"] = 3;
+  for (const char* which : {"A", "B"})
+    json["matrices"][which] = {{"clustering", json["matrices"][which]["clustering"]}};
+  EXPECT_NE(metrics_table(json, TableDetail::layers).find("6 layers of 3 heads"), std::string::npos);
+}
+
+TEST(Findings, CallNothingASinkWhereTextsAreShort) {
+  auto json = sample(0);
+  for (const char* which : {"A", "B"}) json["matrices"][which] = {{"top_key_share", {{0.34, 0.36}, {0.33, 0.35}}}};
+  EXPECT_NE(findings_text(json, "x").find("give more than 30 %"), std::string::npos);
+  json["even_share"] = 0.33;
+  const auto text = findings_text(json, "x");
+  EXPECT_EQ(text.find("give more than"), std::string::npos) << text;
+  EXPECT_NE(text.find("with 64 tokens on average"), std::string::npos) << text;
+  EXPECT_NE(text.find("gives one key 33 % of its attention"), std::string::npos) << text;
+}
+
+TEST(Findings, DoNotPutAHeadAboveTheLineThatLiesOnIt) {
+  auto json = sample(0);
+  for (const char* which : {"A", "B"}) json["matrices"][which] = {{"gtd", {{0.85609, 0.8561}, {0.7, 0.856089}}}};
+  EXPECT_NE(findings_text(json, "x").find("no head lies above 0.856"), std::string::npos);
+  json["matrices"]["B"]["gtd"][0][0] = 0.87;
+  EXPECT_NE(findings_text(json, "x").find("1 head lies above 0.856"), std::string::npos);
+}
+
+TEST(GroupTables, AreInTheOrderOfNumbers) {
+  auto json = sample(0);
+  io::Json part = {{"sequences", 3}, {"tokens", 9}};
+  for (const char* place : {"16-31", "4-7", "0"}) {
+    for (const char* which : {"A", "B"})
+      part["matrices"][which] = {{"gtd", {{place[0] - '0' + 0.5, nullptr}, {place[0] - '0' + 0.25, nullptr}}}};
+    json["by_position"][place] = part;
+  }
+  const auto record = read_analysis(json, "x");
+  const auto tables = group_tables({{"m", &record}}, "dev");
+  ASSERT_EQ(tables.size(), 1u);
+  EXPECT_EQ(tables[0].id, "by_position-dev");
+  ASSERT_EQ(tables[0].rows.size(), 3u);
+  std::vector<std::string> places, gtd;
+  for (const auto& row : tables[0].rows) {
+    places.push_back(row.cells[0]);
+    EXPECT_EQ(row.cells[1], "3");
+    EXPECT_EQ(row.cells[2], "–") << "not measured";
+    gtd.push_back(row.cells[3]);
+  }
+  EXPECT_EQ(places, (std::vector<std::string>{"0", "4-7", "16-31"}));
+  EXPECT_EQ(gtd, (std::vector<std::string>{"0.3750", "4.3750", "1.3750"}));
+  // Of several analyses each has its heading.
+  EXPECT_EQ(group_tables({{"m", &record}, {"n", &record}}, "dev")[0].rows.size(), 8u);
+  json["by_position"] = 5;
+  const auto damaged = read_analysis(json, "x.json");
+  EXPECT_NE(error_of([&] { group_tables({{"m", &damaged}}, ""); }).find("x.json: \"by_position\""), std::string::npos);
 }
 
 TEST(MetricsTable, ShowsHeads) {

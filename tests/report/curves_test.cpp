@@ -1,5 +1,6 @@
 // Runs that differ in their seed alone are one curve.
 #include "saobp/report/curves.h"
+#include "saobp/report/figures.h"
 
 #include <gtest/gtest.h>
 
@@ -61,6 +62,38 @@ TEST(SeedGroups, AreOfOneSettingAndSeveralSeeds) {
   auto bare = runs;
   for (auto& each : bare) each.record = nullptr;
   EXPECT_EQ(seed_groups(bare).size(), 5u);
+}
+
+TEST(AnalysisGroups, AreOfOneTextAndOneSetting) {
+  std::vector<RunInput> runs = {run("a", 1, 0.1, {}), run("b", 1, 0.2, {}), run("c", 1, 0.3, {})};
+  for (size_t i = 0; i < 3; ++i) {
+    AnalysisRecord record;
+    record.name = "dev", record.text = i == 2 ? "other.txt" : "dev.txt", record.sequences = 4;
+    record.tokens = 10 + static_cast<int64_t>(i);
+    record.settings = {{"gtd_hops", i == 2 ? 3 : 4}, {"measures", i == 1 ? "gtd" : ""}};
+    runs[i].analyses.push_back(record);
+  }
+  const auto groups = analysis_groups(runs);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].name, "dev");
+  EXPECT_TRUE(groups[0].of_run[0] && groups[0].of_run[1] && !groups[0].of_run[2]);
+  EXPECT_TRUE(groups[0].apart.empty());
+  EXPECT_EQ(groups[1].name, "dev (2)");
+  EXPECT_TRUE(!groups[1].of_run[0] && !groups[1].of_run[1] && groups[1].of_run[2]);
+  EXPECT_EQ(groups[1].apart, (std::vector<std::string>{"gtd_hops: 3, not 4", "text: other.txt, not dev.txt"}));
+  // What an older record does not tell, the same file from another folder, and more to measure keep nothing apart.
+  runs[2].analyses[0].text = "data/dev.txt";
+  runs[2].analyses[0].settings = {{"buckets", true}};
+  EXPECT_EQ(analysis_groups(runs).size(), 1u);
+  // The name that is made up is none that is there.
+  runs[2].analyses[0].settings = {{"gtd_hops", 3}};
+  runs[0].analyses.push_back(runs[0].analyses[0]);
+  runs[0].analyses[1].name = "dev (2)", runs[0].analyses[1].tokens = 99;
+  const auto named = analysis_groups(runs);
+  ASSERT_EQ(named.size(), 3u);
+  EXPECT_EQ(named[1].name, "dev (2)");
+  EXPECT_EQ(named[1].of_run[0]->tokens, 99);
+  EXPECT_EQ(named[2].name, "dev (3)");
 }
 
 TEST(SeedGroups, AreDrawnAsAMeanWithItsSpread) {

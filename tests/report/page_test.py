@@ -38,10 +38,18 @@ def opened(runs, **how):
     return page
 
 
-def shade(values, signed=False):
+def shade(values, none=(255, 255, 255), much=(0, 67, 178)):
     """As the page colours entries, on the scale of the largest."""
-    share = np.abs(values) / np.abs(values).max()
-    return np.floor(np.stack([255 - 255 * share, 255 - 188 * share, 255 - 77 * share], -1) + 0.5)
+    share = (np.abs(values) / np.abs(values).max())[..., None]
+    return np.floor(np.array(none) + (np.array(much) - none) * share + 0.5)
+
+
+DARK = (20, 23, 27), (168, 218, 255)
+
+
+def entries(part, layer, head, n):
+    """Of a map's bytes, which stand for square roots."""
+    return (np.frombuffer(base64.b64decode(part["bytes"][layer][head]), np.uint8).reshape(n, n) / 255) ** 2 * part["scale"][layer][head]
 
 
 def pixels(page):
@@ -59,18 +67,55 @@ def test_nothing_is_loaded_and_nothing_goes_wrong(runs):
             assert page.errors == [] and all(url.startswith(("file:", "blob:", "data:")) for url in page.requests)
 
 
+def five_digits(values):
+    """As a page has the measures of heads."""
+    return [float(f"{value:.4e}") for value in values]
+
+
 def test_charts_have_their_data(runs):
     with opened(runs) as page:
         record = json.loads((runs / "high/analysis/lines.json").read_text())["matrices"]["B"]
-        traces = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').map(t => ({name: t.name, x: Array.from(t.x), y: Array.from(t.y)}))")
-        assert [t["name"] for t in traces] == ["plain: lines", "high: lines"]
-        assert traces[1]["x"] == [v for layer in record["attention_entropy"] for v in layer]
-        assert traces[1]["y"] == [v for layer in record["gtd"] for v in layer]
+        def points():
+            traces = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').map(t => ({name: t.name, x: Array.from(t.x), y: Array.from(t.y)}))")
+            assert {t["name"] for t in traces} == {"plain: lines", "high: lines"}
+            return sorted(pair for t in traces if t["name"] == "high: lines" for pair in zip(t["x"], t["y"]))
+        flat = {name: [v for layer in layers for v in layer] for name, layers in record.items()}
+        def of_record(*names):
+            return pytest.approx(np.array(sorted(zip(*(five_digits(flat[name]) for name in names)))), rel=1e-9)
+        assert np.array(points()) == of_record("attention_entropy", "gtd")
         # Another measure, by the picker.
         page.value("(() => { const s = document.querySelector('#heads-controls select'); s.value = 'sparsity'; s.dispatchEvent(new Event('change')); })()")
-        x = page.value("Array.from(document.getElementById('heads-chart').data.filter(t => t.type === 'scatter')[1].x)")
-        assert x == [v for layer in record["sparsity"] for v in layer]
+        assert np.array(points()) == of_record("sparsity", "gtd")
         assert page.errors == []
+
+
+def test_heads_are_coloured_by_type_and_signed_by_run(runs):
+    with opened(runs) as page:
+        traces = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').map(t => ({...t.meta, colour: t.marker.color, sign: t.marker.symbol}))")
+        for what, by in (("colour", "kind"), ("sign", "series")):
+            assert len({t[what] for t in traces}) == len({t[by] for t in traces}) == len({(t[what], t[by]) for t in traces})
+        entries = page.value("Array.from(document.querySelectorAll('#heads-legend [role=switch]')).map(e => e.getAttribute('aria-label'))")
+        assert set(entries) == {"●" + t["kind"] for t in traces} | {"●plain: lines", "■high: lines"}
+        kind = traces[0]["kind"]
+        page.value(f"document.querySelector('#heads-legend [aria-label=\"●{kind}\"]').click()")
+        seen = "document.getElementById('heads-chart').data.filter(t => t.visible !== false).map(t => t.meta.kind)"
+        assert kind not in page.value(seen)
+        page.value("drawHeads()")  # as another measure or a change of colours does
+        assert kind not in page.value(seen) and page.value("document.querySelectorAll('#heads-legend [aria-checked=false]').length") == 1
+        page.value(f"document.querySelector('#heads-legend [aria-label=\"●{kind}\"]').click()")
+        assert kind in page.value(seen) and page.errors == []
+
+
+def test_the_best_chains_are_the_best_of_all(runs):
+    with opened(runs) as page:
+        found = page.value("""(() => {
+            const n = 9, values = Float32Array.from({length: n * n}, (_, i) => ((i * 7919 + 13) % 101) / 101);
+            const all = (from, to, hops) => hops === 1 ? [values[from * n + to]]
+                : [...Array(n).keys()].flatMap(k => all(k, to, hops - 1).map(rest => values[from * n + k] * rest));
+            return [2, 3, 4].map(hops => [bestPaths(values, n, 2, 5, hops, 3).map(b => b.mass), all(2, 5, hops).sort((a, b) => b - a).slice(0, 3)]);
+        })()""")
+        for ours, best in found:
+            assert ours == pytest.approx(best)
 
 
 def traces_of(page, chart):
@@ -137,7 +182,7 @@ def test_maps_are_the_matrices(runs):
     maps = json.loads((runs / "high/analysis/lines.maps.json").read_text())
     sequence = maps["sequences"][1]
     n = len(sequence["tokens"])
-    read = lambda part, layer, head: np.frombuffer(base64.b64decode(part["bytes"][layer][head]), np.uint8).reshape(n, n) / 255 * part["scale"][layer][head]
+    read = lambda part, layer, head: entries(part, layer, head, n)
     with opened(runs) as page:
         page.value("Object.assign(state, {of: 1, sequence: 1, layer: 1, head: 2, view: 'B'}); drawMaps()")
         b = read(sequence["B"], 1, 2)
@@ -157,6 +202,13 @@ def test_maps_are_the_matrices(runs):
         assert page.value("[state.layer, state.head]") == [0, 3]
         assert np.abs(pixels(page) - shade(read(sequence["B"], 0, 3)[np.ix_(kept, kept)]).reshape(-1, 3)).max() <= 1
         assert page.errors == []
+    # In the dark from the page's ground to a light blue; and anew when that changes.
+    with opened(runs, dark=True) as page:
+        page.value("Object.assign(state, {of: 1, sequence: 1, layer: 1, head: 2}); drawMaps()")
+        assert np.abs(pixels(page) - shade(b, *DARK).reshape(-1, 3)).max() <= 1
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
+        page.wait(lambda: np.abs(pixels(page) - shade(b).reshape(-1, 3)).max() <= 1, "the light colours")
+        assert page.errors == []
 
 
 def test_a_click_on_a_head_shows_its_map_and_tokens_their_chains(runs):
@@ -172,35 +224,13 @@ def test_a_click_on_a_head_shows_its_map_and_tokens_their_chains(runs):
         sequence = maps["sequences"][page.value("state.sequence")]
         n = len(sequence["tokens"])
         part = sequence["B"]
-        b = np.frombuffer(base64.b64decode(part["bytes"][1][3]), np.uint8).reshape(n, n) / 255 * part["scale"][1][3]
+        b = entries(part, 1, 3, n)
         through = (b[2] * b[:, 5]).argmax()
-        assert rows[0][0] == " → ".join(sequence["tokens"][i] for i in (2, through, 5))
+        tokens = [token.removeprefix("##") for token in sequence["tokens"]]
+        assert rows[0][0] == " → ".join(tokens[i] if tokens.count(tokens[i]) == 1 else f"{tokens[i]} ({i})" for i in (2, through, 5))
         # Three hops are not cut short by the search: all pairs in between, tried out.
         best = (b[2][:, None] * b * b[:, 5][None]).max()
         assert float(rows[3][2]) == pytest.approx(best, abs=6e-4 if best >= 1e-3 else best * 0.06)
-        assert page.errors == []
-
-
-def test_heads_in_the_table_are_buttons_that_show_their_maps(runs):
-    with opened(runs) as page:
-        page.value("document.querySelector('#heads-table details').open = true")
-        buttons = "document.querySelectorAll('#heads-table tbody th button')"
-        page.wait(lambda: page.value(f"{buttons}.length"), "the table")
-        run, place = page.value(f"Array.from({buttons}).at(-2).textContent").split(", ")
-        page.value(f"Array.from({buttons}).at(-2).click()")
-        assert page.value("[current().run, `${state.layer}.${state.head}`]") == [run, place]
-        assert page.errors == []
-
-
-def test_a_map_is_walked_by_keyboard(runs):
-    with opened(runs) as page:
-        page.value("document.getElementById('map').focus()")
-        for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp", "Enter"):
-            page.value(f"document.getElementById('map').dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
-        assert page.value("state.at") == [1, 1] and page.value("state.picked") == [1]
-        # What has the focus keeps it when controls are made anew.
-        page.value("(() => { const s = document.querySelector('#map-controls [aria-label=\"head\"]'); s.focus(); s.value = '2'; s.dispatchEvent(new Event('change')); })()")
-        assert page.value("[state.head, document.activeElement.getAttribute('aria-label')]") == [2, "head"]
         assert page.errors == []
 
 
@@ -216,6 +246,10 @@ def test_a_pair_s_filter_goes_when_the_sequence_is_no_pair(runs, saobp):
         assert page.value("[document.getElementById('map').height, document.querySelectorAll('.token').length]") == [5, len(first["types"])]
         page.value("document.querySelectorAll('.token')[1].click()")
         assert page.value("document.querySelectorAll('.token')[6].title").endswith("of what the picked tokens look at")
+        # And the other way.
+        page.value("Object.assign(state, {filter: 'back', picked: []}); drawMaps()")
+        assert page.value("[document.getElementById('map').height, document.getElementById('map').width, document.querySelectorAll('.token').length]") == [
+            len(first["types"]) - 5, 5, len(first["types"])]
         page.value("Object.assign(state, {sequence: 1}); drawMaps()")
         assert page.value("[state.filter, document.getElementById('map').height]") == ["all", len(maps["sequences"][1]["tokens"])]
         assert page.errors == []
@@ -226,8 +260,8 @@ def test_a_name_that_looks_like_a_tag_is_shown_as_it_is(runs, saobp):
     saobp("report", "plain", "a<b>c|d", "-o", "page.html", "--tables", "tables")
     with opened(runs) as page:
         assert "a<b>c|d: lines" in page.value("document.getElementById('heads-legend').textContent")
-        hovered = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter')[1].text[0]")
-        assert hovered.startswith("a&lt;b>c|d, layer 0 head 0")
+        hovered = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').flatMap(t => t.text)")
+        assert any(text.startswith("a&lt;b>c|d, layer 0 head 0") for text in hovered) and not any("<b>" in text for text in hovered)
         assert page.errors == []
     assert "a\\<b>c\\|d" in (runs / "tables/final-figures.md").read_text()
 
@@ -250,6 +284,41 @@ def test_a_curve_that_is_hidden_stays_hidden(runs):
         assert page.value(hidden) == before
 
 
+def test_a_browser_that_opens_no_charts_has_the_tables(runs):
+    page = (runs / "page.html").read_text()
+    (runs / "old.html").write_text(page.replace("<script type='application/gzip' id='plotly'>", "<script type='application/gzip' id='other'>"))
+    with Page(runs / "old.html") as old:
+        old.wait(lambda: old.value("document.documentElement.dataset.ready") == "yes", "the page")
+        assert "cannot open the charts" in old.value("document.getElementById('heads-note').textContent")
+        assert old.value("document.querySelectorAll('#heads-correlations tbody tr').length") == 2
+        assert old.errors == []
+
+
+def test_dots_of_heads_go_with_their_curve(runs):
+    with opened(runs) as page:
+        figure = "document.querySelector('figure[data-chart=\"gtd-lines\"]')"
+        hidden = f"{figure}.querySelector('.plot').data.filter(t => t.visible === false).map(t => t.mode)"
+        entries = page.value(f"Array.from({figure}.querySelectorAll('.entry')).map(e => e.textContent)")
+        for name, modes in (("high, A", ["lines+markers"]), ("high, B", ["lines+markers", "markers"])):
+            entry = f"{figure}.querySelectorAll('.entry')[{[e.strip() for e in entries].index(name)}]"
+            page.value(f"{entry}.click()")
+            assert sorted(page.value(hidden)) == modes
+            page.value(f"{entry}.click()")
+        assert page.value(hidden) == []
+
+
+def test_a_map_is_a_table_too(runs):
+    with opened(runs) as page:
+        page.value("document.querySelector('#map-table details').open = true")
+        page.wait(lambda: page.value("document.querySelectorAll('#map-table tbody tr').length"), "the table")
+        rows = page.value("Array.from(document.querySelectorAll('#map-table tbody tr')).map(r => Array.from(r.cells).map(c => c.textContent))")
+        values = [float(row[2]) for row in rows]
+        assert values == sorted(values, reverse=True) and rows[0][0].endswith(")")
+        sequence = json.loads((runs / "plain/analysis/lines.maps.json").read_text())["sequences"][0]
+        assert values[0] == pytest.approx(sequence["B"]["scale"][0][0], abs=6e-4)
+        assert page.errors == []
+
+
 def test_figures_and_tables_are_files_too(runs, saobp):
     saobp("report", "plain", "high", "-o", "other.html", "--figures", "figures", "--tables", "tables")
     names = sorted(path.name for path in (runs / "figures").iterdir())
@@ -259,7 +328,8 @@ def test_figures_and_tables_are_files_too(runs, saobp):
         assert tags[0] == "svg" and sum(tag in ("polyline", "circle", "rect", "path", "image") for tag in tags) > 3, path
     # The maps of the first sequence are pictures of its matrices.
     sequence = json.loads((runs / "high/analysis/lines.maps.json").read_text())["sequences"][0]
-    assert {"maps-plain-lines.txt-B.svg", "maps-high-lines.txt-A.svg", "maps-high-lines.txt-B.svg"} <= set(names)
+    assert [name for name in names if name.startswith("maps-")] == [
+        f"maps-{run}-lines.txt-{matrix}.svg" for run, matrices in (("high", ("A", "B", "G", "difference")), ("plain", "BG")) for matrix in matrices]
     with Page(runs / "figures/maps-high-lines.txt-B.svg") as page:
         n = len(sequence["tokens"])
         shown = page.value(f"""(async () => {{
@@ -267,7 +337,7 @@ def test_figures_and_tables_are_files_too(runs, saobp):
             const canvas = new OffscreenCanvas({n}, {n}); canvas.getContext('2d').drawImage(image, 0, 0);
             return Array.from(canvas.getContext('2d').getImageData(0, 0, {n}, {n}).data); }})()""")
         b = np.frombuffer(base64.b64decode(sequence["B"]["bytes"][1][1]), np.uint8)
-        assert page.errors == [] and np.abs(np.array(shown).reshape(-1, 4)[:, :3] - shade(b)).max() <= 1
+        assert page.errors == [] and np.abs(np.array(shown).reshape(-1, 4)[:, :3] - shade((b / 255) ** 2)).max() <= 1
     rows = list(csv.reader((runs / "tables/final-figures.csv").open(newline="")))
     assert rows[0] == ["Figure", "plain", "high"]
     text = (runs / "tables/layers-lines.md").read_text()
@@ -281,10 +351,12 @@ def test_a_page_that_would_be_too_large_says_what_it_leaves_out(runs, saobp):
            "B": {"scale": [[1.0]], "bytes": [[base64.b64encode(bytes(n * n)).decode()]]}}
     maps |= {"layers": 1, "heads": 1, "sequences": [{"id": f"q{i}"} | row for i in range(3)]}
     path.write_text(json.dumps(maps))
-    saobp("report", "high", "-o", "large.html")
+    told = "the maps of 2 sequences (q1 and q2) were left out"
+    assert told in saobp("report", "high", "-o", "large.html").out
+    assert told in saobp("report", "high", "-o", "large.html", "--json").json["remarks"][0]
     page = (runs / "large.html").read_text()
     assert len(page.encode()) < 8_000_000 and '"q0"' in page
-    assert "the maps of 2 sequences (q1 and q2) were left out" in page
+    assert told in page
 
 
 def test_importance_is_one_more_measure_of_heads(runs, saobp):
@@ -293,9 +365,10 @@ def test_importance_is_one_more_measure_of_heads(runs, saobp):
     record = json.loads((runs / "high/analysis/lines.json").read_text())
     with opened(runs) as page:
         page.value("axes.x = 'importance'; axes.y = 'gtd'; drawHeads()")
-        x = page.value("Array.from(document.getElementById('heads-chart').data[0].x)")
-        assert x == pytest.approx(np.ravel(record["importance"]["mean"]["loss"]).tolist())
-        assert page.value("document.querySelectorAll('#heads-legend [role=switch]').length") == 1
+        x = page.value("document.getElementById('heads-chart').data.filter(t => t.type === 'scatter').flatMap(t => Array.from(t.x))")
+        assert sorted(x) == pytest.approx(sorted(five_digits(np.ravel(record["importance"]["mean"]["loss"]))), rel=1e-9)
+        kinds = page.value("[...new Set(document.getElementById('heads-chart').data.map(t => t.meta.kind))].length")
+        assert page.value("document.querySelectorAll('#heads-legend [role=switch]').length") == kinds, "of one run only its types"
         assert page.value("document.querySelectorAll('#heads-correlations tbody tr').length") == 1
         assert page.errors == []
 
@@ -303,6 +376,10 @@ def test_importance_is_one_more_measure_of_heads(runs, saobp):
 def test_maps_that_are_damaged_are_named(runs, saobp):
     path = runs / "high/analysis/lines.maps.json"
     maps = json.loads(path.read_text())
+    whole = maps["sequences"][0]["B"]["bytes"][1][0]
+    maps["sequences"][0]["B"]["bytes"][1][0] = "~" * len(whole)
+    path.write_text(json.dumps(maps))
+    assert 'lines.maps.json: sequence "' in (err := saobp("report", "high", "-o", "other.html", code=1).err) and "none of base64's" in err
     maps["sequences"][0]["B"]["bytes"][1][0] = "AAAA"
     path.write_text(json.dumps(maps))
     done = saobp("report", "high", "-o", "other.html", code=1)

@@ -94,6 +94,51 @@ TEST_F(SideBySide, OneMeasurementUnderTwoNamesIsOneSection) {
   EXPECT_EQ(count(page(), "<h2>Attention, layer by layer"), 2u);
 }
 
+TEST_F(SideBySide, OtherTextsUnderOneNameAreSetApart) {
+  const auto of = [](const char* key, int64_t hops) {
+    auto json = analysis(2.0);
+    if (key) json["text_key"] = key;
+    json["settings"]["gtd_hops"] = hops;
+    return json;
+  };
+  const auto groups = [&](const Json& one, const Json& other) {
+    root_.write("one/analysis/dev.json", one.dump());
+    root_.write("other/analysis/dev.json", other.dump());
+    const std::vector runs = {run("one", record()), run("other", record())};
+    auto found = analysis_groups(runs);
+    for (auto& group : found) group.of_run.clear();  // which point into the runs
+    return found;
+  };
+  EXPECT_EQ(groups(of("a", 4), of("a", 4)).size(), 1u);
+  EXPECT_EQ(groups(of("a", 4), of(nullptr, 4)).size(), 1u);  // an older record does not say
+  const auto found = groups(of("a", 4), of("b", 4));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[1].name, "dev (2)");
+  EXPECT_TRUE(contains(found[1].apart.at(0), "another text"));
+}
+
+// Checkpoints of one name that were analysed otherwise are no series.
+TEST_F(SideBySide, CheckpointsAnalysedOtherwiseAreNoSeries) {
+  std::string metrics;
+  for (int step = 1; step <= 6; ++step) {
+    auto json = analysis(2.0);
+    json["matrices"]["B"]["gtd"] = {{0.5 + 0.05 * step, 0.6}};
+    json["settings"]["gtd_hops"] = step <= 3 ? 4 : 8;
+    root_.write(concat("one/analysis/dev.step-", step, ".json"), json.dump());
+    metrics += concat("{\"step\": ", step, ", \"accuracy\": ", 0.9 - 0.1 * step, "}\n");
+  }
+  const auto charts = make_report({run("one", record(), metrics)}, "t").charts;
+  std::vector<std::string> titles;
+  for (const auto& chart : charts)
+    if (contains(chart.title, "GTD against")) {
+      titles.push_back(chart.title);
+      EXPECT_EQ(chart.series.size(), 1u);
+      EXPECT_EQ(chart.series.front().points.size(), 3u);
+      EXPECT_EQ(contains(chart.caption, "gtd_hops: 8, not 4"), contains(chart.title, "(2)"));
+    }
+  EXPECT_EQ(titles, (std::vector<std::string>{"GTD against accuracy: dev", "GTD against accuracy: dev (2)"}));
+}
+
 TEST_F(SideBySide, CardsShowLearnedStrengths) {
   const auto card = [&](const Json& strengths) {
     Json config = {{"refined_attention", {{"attention", "high"}, {"strength", 0.2}}}};

@@ -62,6 +62,25 @@ TEST_F(Tasks, ScoresStandBesideTheirBaselines) {
   EXPECT_TRUE(contains(text, "loss per example"));
 }
 
+TEST_F(Tasks, ScoresOfOtherExamplesStandApart) {
+  const auto race = [&](const std::string& run, const std::string& split, int64_t examples, const std::string& preset) {
+    Json task = {{"task", "race-middle"}, {"split", split}, {"examples", examples}, {"settings", {{"preset", preset}}}};
+    task["scores"]["accuracy"] = score(0.625, 0.01);
+    root_.write(run + "/eval/race-middle-" + split + ".json", task.dump());
+  };
+  write_run("a", 0.81), write_run("b", 0.53), write_run("c", 0.5);
+  race("a", "dev", 40, ""), race("b", "dev", 60, ""), race("c", "train", 60, "append");
+  const auto text = page({"a", "b", "c"});
+  for (const char* row :
+       {"race-middle, dev, 40 examples", "race-middle, dev, 60 examples", "race-middle, train, append<"})
+    EXPECT_TRUE(contains(text, row)) << row;
+  EXPECT_TRUE(contains(text, "rte, dev<")) << "of as many in all";
+  // Beside the paper stand dev sets alone.
+  const auto table = text.substr(text.find("Table 2"));
+  EXPECT_TRUE(contains(table, "<th scope='row'>b</th>"));
+  EXPECT_FALSE(contains(table.substr(0, table.find("</table>")), "<th scope='row'>c</th>"));
+}
+
 TEST_F(Tasks, ASuiteTellsItsSeeds) {
   Json accuracy = score(0.62, 0.03);
   accuracy["standard_deviation"] = 0.011, accuracy["values"] = {0.61, 0.63};

@@ -42,12 +42,10 @@ function colour(name) {
 }
 const runColour = index => colour(`--run-${index % 6}`);
 
-// Bytes of a map [L · L] as entries: byte / 255 · scale.
-function matrixOf(text, scale) {
-  const bytes = atob(text);
-  const values = new Float32Array(bytes.length);
-  for (let i = 0; i < bytes.length; ++i) values[i] = bytes.charCodeAt(i) / 255 * scale;
-  return values;
+// Bytes of a map [L · L] as entries: (byte / 255)^power · scale.
+function matrixOf(text, scale, power) {
+  const entries = Float32Array.from({length: 256}, (_, byte) => (byte / 255) ** power * scale);
+  return Float32Array.from(atob(text), byte => entries[byte.charCodeAt(0)]);
 }
 
 // Row-major products of square matrices.
@@ -83,10 +81,17 @@ function plainTable(head, rows) {
 }
 
 // A table that a screen reader, and everyone else, can read in the place of a chart; its rows are made when it is opened.
-function dataTable(caption, head, rows) {
+function dataTable(caption, head, rows, open = false) {
   const table = plainTable(head, []);
-  const details = element('details', {class: 'data', ontoggle: () => {
+  const details = element('details', {class: 'data', open, ontoggle: () => {
     if (details.open && !table.tBodies[0].rows.length) table.tBodies[0].append(...rowsOf(rows()));
   }}, [element('summary', {text: `${caption}: as a table`}), element('div', {class: 'scroll', tabindex: '0'}, [table])]);
   return details;
 }
+
+// Such a table in the place of the one before, open if that was.
+function replaceTable(place, caption, head, rows) {
+  place.replaceChildren(dataTable(caption, head, rows, Boolean(place.querySelector('details')?.open)));
+}
+
+addEventListener('beforeprint', () => document.querySelectorAll('details.folded').forEach(details => { details.open = true; }));

@@ -25,8 +25,8 @@ const RHYTHMS = ['solid', 'longdash', 'dot', 'longdashdot'];
 const rhythmOf = run => run < 6 ? 'solid' : RHYTHMS[1 + (Math.floor(run / 6) - 1) % 3];
 
 // Of bars above and at the right of a scatter.
-function histograms(of, run, series) {
-  const look = {marker: {color: runColour(run)}, opacity: 0.5, hoverinfo: 'skip', showlegend: false, meta: series};
+function histograms(of, ink, meta) {
+  const look = {marker: {color: ink}, opacity: 0.5, hoverinfo: 'skip', showlegend: false, meta};
   return [{type: 'histogram', x: of.x, yaxis: 'y2', ...look}, {type: 'histogram', y: of.y, xaxis: 'x2', ...look}];
 }
 function roomForHistograms(look) {
@@ -52,15 +52,16 @@ function tracesOf(chart) {
       Object.assign(trace, {x: [...x, ...[...x].reverse()], y: [...high, ...low.reverse()], fill: 'toself', fillcolor: ink, opacity: 0.18, line: {width: 0}, hoverinfo: 'skip'});
       delete trace.hovertemplate;
     } else if (error) trace.error_y = {type: 'data', array: error, color: ink, thickness: 1.3, width: 3};
-    return look === 'points' && chart.histograms ? [trace, ...histograms(series, run, index)] : [trace];
+    return look === 'points' && chart.histograms ? [trace, ...histograms(series, ink, index)] : [trace];
   });
 }
 
 const figureOf = chart => document.querySelector(`figure[data-chart="${CSS.escape(chart.id)}"]`);
 function addTable(chart) {
   const curves = chart.series.filter(series => series.look !== 'band' && series.look !== 'faint');
+  const place = x => chart.integer_x ? Math.round(x) : x;  // several runs stand a little apart
   figureOf(chart).append(dataTable(chart.title, ['curve', chart.x_title, chart.y_title], () =>
-    curves.flatMap(series => series.x.map((x, i) => [series.text?.[i] || series.title, x, series.y[i]]))));
+    curves.flatMap(series => series.x.map((x, i) => [series.text?.[i] || series.title, place(x), series.y[i]]))));
 }
 
 function drawFigure(chart) {
@@ -78,7 +79,8 @@ function drawFigure(chart) {
     look.annotations = [{xref: 'paper', x: 0, y: chart.reference.y, text: chart.reference.label, showarrow: false, xanchor: 'left', yanchor: 'bottom'}];
   }
   if (!plot) {
-    plot = element('div', {class: 'plot'});
+    // Named by the drawing that it hides.
+    plot = element('div', {class: 'plot', role: 'group', 'aria-labelledby': `${chart.id}-title`, 'aria-describedby': `${chart.id}-desc`});
     place.append(plot);
     place.classList.add('drawn');
     for (const entry of figure.querySelectorAll('.entry')) switchSeries(entry, plot, seriesOf(chart, Number(entry.dataset.series)));
@@ -88,24 +90,34 @@ function drawFigure(chart) {
   Plotly.react(plot, tracesOf(chart).map(trace => hidden.includes(trace.meta) ? {...trace, visible: false} : trace), look, SETTINGS);
 }
 
-// A curve, and the band and the single runs that go with a mean, which stand before it without a title.
+// A curve, and what goes with it: the band and the single runs of a mean, which stand before it without a title, and the
+// dots of a run's heads.
 function seriesOf(chart, index) {
   const all = [index];
   for (let i = index - 1; i >= 0 && !chart.series[i].title && chart.series[i].run === chart.series[index].run; --i) all.push(i);
+  const {run, look} = chart.series[index];
+  if (look === 'marked') chart.series.forEach((series, i) => { if (series.look === 'dots' && series.run === run) all.push(i); });
   return all;
 }
 
-// An entry of the legend hides its curve and shows it again, by mouse or keyboard.
-function switchSeries(entry, plot, series) {
-  for (const [name, value] of [['role', 'switch'], ['tabindex', '0'], ['aria-checked', 'true'], ['title', 'Show or hide']]) entry.setAttribute(name, value);
+// An entry of a legend that one can switch, by mouse or keyboard.
+function asSwitch(entry, on, changed) {
+  for (const [name, value] of [['role', 'switch'], ['tabindex', '0'], ['aria-checked', String(on)], ['aria-label', entry.textContent], ['title', 'Show or hide']]) entry.setAttribute(name, value);
   const change = () => {
-    const on = entry.getAttribute('aria-checked') !== 'true';
-    entry.setAttribute('aria-checked', String(on));
-    const traces = plot.data.map((trace, i) => series.includes(trace.meta) ? i : -1).filter(i => i >= 0);
-    Plotly.restyle(plot, {visible: on}, traces);
+    const now = entry.getAttribute('aria-checked') !== 'true';
+    entry.setAttribute('aria-checked', String(now));
+    changed(now);
   };
   entry.addEventListener('click', change);
   entry.addEventListener('keydown', event => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); change(); } });
+}
+
+// Hides its curve and shows it again.
+function switchSeries(entry, plot, series) {
+  asSwitch(entry, true, on => {
+    const traces = plot.data.map((trace, i) => series.includes(trace.meta) ? i : -1).filter(i => i >= 0);
+    Plotly.restyle(plot, {visible: on}, traces);
+  });
 }
 
 async function drawCharts() {
@@ -115,6 +127,6 @@ async function drawCharts() {
     const all = () => { DATA.charts.forEach(drawFigure); if (heads) drawHeads(); };
     all();
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', all);
-  }
+  } else if (heads) drawHeads();
   document.documentElement.dataset.ready = 'yes';
 }
