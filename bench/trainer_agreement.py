@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The same fine-tuning here and by transformers' Trainer: do the scores agree within the noise of seeds?
 
-    .venv/bin/python bench/trainer_agreement.py --model FOLDER --data TASKS --output RUNS [--tasks rte,mrpc] [--seeds 3]
+    .venv/bin/python bench/trainer_agreement.py --model FOLDER --data TASKS --output RUNS [--tasks rte,mrpc] [--seeds 3] [--dtype bf16]
 
-Both get the same rows (saobp tasks rows), the same settings and plain attention, in f32; both models are scored by saobp evaluate.
+Both get the same rows (saobp tasks rows), the same settings and plain attention, in f32 or both in bf16; both models are scored by
+saobp evaluate in f32.
 Leaves in RUNS what is done and goes on with what was stopped. Prints JSON: of each task the scores of every seed, here and there,
 means, standard deviations, and the difference of the means with its standard error over seeds.
 """
@@ -24,7 +25,7 @@ TRAINER = """
 import json, sys
 import torch, transformers as hf
 from torch.utils.data import Dataset
-model_folder, rows, like, out, seed, epochs, threads = sys.argv[1:8]
+model_folder, rows, like, out, seed, epochs, threads, dtype = sys.argv[1:9]
 torch.set_num_threads(int(threads))
 hf.logging.set_verbosity_error()
 hf.set_seed(int(seed))
@@ -50,7 +51,8 @@ class Rows(Dataset):
 
 arguments = hf.TrainingArguments(out + "-work", per_device_train_batch_size=32, num_train_epochs=float(epochs), learning_rate=5e-5,
     warmup_steps=0.1, weight_decay=0.01, lr_scheduler_type="linear", max_grad_norm=1.0, use_cpu=True, save_strategy="no",
-    report_to=[], logging_strategy="no", disable_tqdm=True, seed=int(seed), train_sampling_strategy="group_by_length")
+    report_to=[], logging_strategy="no", disable_tqdm=True, seed=int(seed), bf16=dtype == "bf16",
+    train_sampling_strategy="group_by_length")
 hf.Trainer(net, arguments, train_dataset=Rows(), data_collator=hf.DataCollatorWithPadding(tokenizer)).train()
 net.save_pretrained(out)
 tokenizer.save_pretrained(out)
@@ -101,6 +103,7 @@ def main():
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtype", default="f32", choices=["f32", "bf16"], help="of training, on both sides")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/saobp"))
     options = parser.parse_args()
     result = {}
@@ -122,12 +125,13 @@ def main():
                 shutil.rmtree(here, ignore_errors=True)
                 call([options.program, "finetune", options.model, "--task", task, "--data", data, "--output", here, "--attention",
                       "original", "--epochs", epochs, "--batch", 32, "--length", length, "--learning-rate", "5e-5", "--seed", seed,
-                      "--threads", options.threads, "--validate-every", 10**6, "--checkpoint-every", 10**6])
+                      "--threads", options.threads, "--dtype", options.dtype, "--validate-every", 10**6, "--checkpoint-every", 10**6])
                 shutil.copyfile(here / "config.json", place / "config.json")
             found["saobp"].append(score(options, here, task, data, length))
             if not (place / f"trainer-{seed}.json").exists():
                 shutil.rmtree(there, ignore_errors=True)
-                call([sys.executable, "-c", TRAINER, options.model, rows, place / "config.json", there, seed, epochs, options.threads])
+                call([sys.executable, "-c", TRAINER, options.model, rows, place / "config.json", there, seed, epochs, options.threads,
+                      options.dtype])
             found["trainer"].append(score(options, there, task, data, length))
         result[task] = {}
         for name in found["saobp"][0]:
