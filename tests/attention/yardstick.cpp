@@ -167,14 +167,14 @@ Yardstick::Yardstick(const Inputs& in, const AttentionOptions& options, const at
     moved.push_back(of_nudged(in, options, upstream, tests::kBFloat16Rounding, 2));
   const auto terms = term_magnitudes(in, options, upstream, exact_.output);
   // A sum of n terms, one after the other; a few roundings where sums are short. What a score is rounded by, in
-  // proportion to its size, the exponential turns into a part of the weight. In elemmul the weights are squares, and
-  // the sum that they are divided by, n terms too, is off as much again.
+  // proportion to its size, the exponential turns into a part of the weight. In elemmul the weights are sums of n terms
+  // themselves.
   const auto longest = static_cast<double>(std::max(in.query.size(2), in.key.size(2)));
-  const double sums = (options.elemmul ? 1.5 : 1.0) * std::sqrt(longest);
+  const double sums = (options.elemmul ? 2 : 1) * std::sqrt(longest);
   const double rounding = tests::kFloatRounding * std::max({4.0, sums, largest_score(in)});
   for (const auto& [name, tensor, times] : kParts) {
     if (!(exact_.*tensor).defined() || (exact_.*tensor).numel() == 0) continue;
-    Part part{name, 0, 0, rounding * largest(terms.*tensor), times};
+    Part part{name, 0, 0, rounding * largest(terms.*tensor), options.elemmul ? 3 : times};
     for (const auto& run : orders) part.plain = std::max(part.plain, largest_difference(run.*tensor, exact_.*tensor));
     for (size_t i = 0; i < moved.size(); ++i)
       if (i == 0 || tensor == &Results::strengths)
