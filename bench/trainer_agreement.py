@@ -25,7 +25,7 @@ TRAINER = """
 import json, sys
 import torch, transformers as hf
 from torch.utils.data import Dataset
-model_folder, rows, like, out, seed, epochs, threads, dtype = sys.argv[1:9]
+model_folder, rows, like, out, seed, epochs, threads, dtype, order = sys.argv[1:10]
 torch.set_num_threads(int(threads))
 hf.logging.set_verbosity_error()
 hf.set_seed(int(seed))
@@ -52,7 +52,7 @@ class Rows(Dataset):
 arguments = hf.TrainingArguments(out + "-work", per_device_train_batch_size=32, num_train_epochs=float(epochs), learning_rate=5e-5,
     warmup_steps=0.1, weight_decay=0.01, lr_scheduler_type="linear", max_grad_norm=1.0, use_cpu=True, save_strategy="no",
     report_to=[], logging_strategy="no", disable_tqdm=True, seed=int(seed), bf16=dtype == "bf16",
-    train_sampling_strategy="group_by_length")
+    train_sampling_strategy=order)
 hf.Trainer(net, arguments, train_dataset=Rows(), data_collator=hf.DataCollatorWithPadding(tokenizer)).train()
 net.save_pretrained(out)
 tokenizer.save_pretrained(out)
@@ -104,6 +104,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", default="f32", choices=["f32", "bf16"], help="of training, on both sides")
+    parser.add_argument("--their-order", default="group_by_length", choices=["group_by_length", "random"],
+                        help="the Trainer sorts stretches of rows, longest first, and keeps the order of their batches")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/saobp"))
     options = parser.parse_args()
     result = {}
@@ -131,7 +133,7 @@ def main():
             if not (place / f"trainer-{seed}.json").exists():
                 shutil.rmtree(there, ignore_errors=True)
                 call([sys.executable, "-c", TRAINER, options.model, rows, place / "config.json", there, seed, epochs, options.threads,
-                      options.dtype])
+                      options.dtype, options.their_order])
             found["trainer"].append(score(options, there, task, data, length))
         result[task] = {}
         for name in found["saobp"][0]:
