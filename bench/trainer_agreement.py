@@ -108,6 +108,13 @@ def main():
                         help="the Trainer sorts stretches of rows, longest first, and keeps the order of their batches")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/saobp"))
     options = parser.parse_args()
+    settings = {"model": options.model, "dtype": options.dtype, "their_order": options.their_order}
+    record = options.output / "settings.json"
+    if not record.exists():
+        options.output.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(settings))
+    elif json.loads(record.read_text()) != settings:
+        sys.exit(f"{record}: holds {record.read_text()}, and {json.dumps(settings)} was asked for; take another --output")
     result = {}
     for task in options.tasks.split(","):
         folder, examples, epochs, length = TASKS[task]
